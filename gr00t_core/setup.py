@@ -1,0 +1,36 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Install gr00t_core with pip or colcon (tool settings are in the root pyproject.toml)."""
+
+from setuptools import find_packages, setup
+
+package_name = 'gr00t_core'
+
+setup(
+    name=package_name,
+    version='0.1.0',
+    description='ROS-free library of the GR00T N1.5 suite',
+    maintainer='The gr00t_ros authors',
+    maintainer_email='maintainers@gr00t-ros.invalid',
+    license='Apache-2.0',
+    license_files=['LICENSE'],
+    python_requires='>=3.10',
+    packages=find_packages(exclude=['test', 'test.*']),
+    package_data={package_name: ['py.typed', 'robots/*.yaml']},
+    data_files=[
+        ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
+        ('share/' + package_name, ['package.xml']),
+    ],
+    install_requires=['numpy', 'pyyaml', 'pyzmq', 'msgpack'],
+    extras_require={'test': ['pytest']},
+    zip_safe=False,
+    entry_points={
+        # Programs on the PATH and for `ros2 run gr00t_core`: 'name = module:main'.
+        'console_scripts': [
+            'gr00t = gr00t_core.cli:main',
+        ],
+        # Verbs of the `gr00t` command: 'verb = module:main', main(argv) -> int.
+        'gr00t.verbs': [
+        ],
+    },
+)
