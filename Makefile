@@ -1,0 +1,47 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eo pipefail -c
+.DEFAULT_GOAL := help
+
+# Everything below runs in the sourced environment, on a ROS graph that stays on this machine.
+IN_ENV := source .venv/setup.bash && source install/setup.bash &&
+export ROS_AUTOMATIC_DISCOVERY_RANGE := LOCALHOST
+export FASTRTPS_DEFAULT_PROFILES_FILE := $(CURDIR)/gr00t_bringup/config/fastdds_shm.xml
+export FASTDDS_DEFAULT_PROFILES_FILE := $(CURDIR)/gr00t_bringup/config/fastdds_shm.xml
+
+TYPED := gr00t_core/gr00t_core gr00t_training/gr00t_training rosbag_tools/rosbag_tools gr00t_sim/gr00t_sim
+NODES := gr00t_policy_node/gr00t_policy_node gr00t_bringup/gr00t_bringup
+
+.PHONY: help setup build demo test lint bench bench-gpu clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup:  ## make or update .venv (ROS 2 wheels unless a ROS distribution is sourced)
+	@setup/setup.sh
+
+build: setup  ## build the workspace into install/
+	@setup/build.sh
+
+demo: build  ## run the simulated arm, the policy node and the executor; print a table, save a video
+	@$(IN_ENV) python -m gr00t_sim.demo
+
+test: build  ## run the tests of all packages (ARGS='--with slow -k name' for more or fewer)
+	@$(IN_ENV) setup/test.sh $(ARGS)
+
+lint: setup  ## check style, types, package.xml files and import arrows
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy $(TYPED) $(NODES)
+	@.venv/bin/python -m pytest -q -p no:cacheprovider gr00t_core/test/test_arrows.py gr00t_core/test/test_packages.py
+
+bench: build  ## run the benchmarks that need no GPU
+	@$(IN_ENV) for script in benchmarks/cpu_*.py; do echo "== $$script"; python "$$script"; done
+
+bench-gpu: build  ## run the benchmarks that need an NVIDIA GPU
+	@$(IN_ENV) for script in benchmarks/gpu_*.py; do echo "== $$script"; python "$$script"; done
+
+clean:  ## remove what build and tools made; .venv stays
+	rm -rf build install log .mypy_cache .ruff_cache .pytest_cache .hypothesis */build */*.egg-info

@@ -1,0 +1,78 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests of all packages share: opt-in markers, the data folder and a ROS domain per test."""
+
+from collections.abc import Iterator
+import fcntl
+import os
+from pathlib import Path
+import random
+import tempfile
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent
+OPT_IN = ('slow', 'gpu', 'soak', 'lerobot')
+DDS_PROFILE = ROOT / 'gr00t_bringup' / 'config' / 'fastdds_shm.xml'
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--with slow,gpu`: the opt-in tests to run as well."""
+    parser.addoption('--with', default='', help='opt-in tests to run too: ' + ','.join(OPT_IN))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out opt-in tests that were not asked for, and mark those with a ROS domain `ros`."""
+    wanted = {name for name in config.getoption('--with').split(',') if name}
+    if unknown := wanted - set(OPT_IN):
+        raise pytest.UsageError(f'--with {",".join(sorted(unknown))}: choose from {", ".join(OPT_IN)}')
+    left_out = [
+        item
+        for item in items
+        if any(item.get_closest_marker(name) and name not in wanted for name in OPT_IN)
+    ]
+    items[:] = [item for item in items if item not in set(left_out)]
+    config.hook.pytest_deselected(items=left_out)
+    for item in items:
+        if 'ros_domain' in getattr(item, 'fixturenames', ()):
+            item.add_marker('ros')
+
+
+@pytest.fixture(scope='session')
+def shared_data() -> Path:
+    """Give the folder of reference data, or skip where it is not there.
+
+    It lies beside the checkout (`../shared/data`), or where GR00T_SHARED_DATA says.
+    """
+    folder = Path(os.environ.get('GR00T_SHARED_DATA', ROOT.parent / 'shared' / 'data'))
+    if not folder.is_dir():
+        pytest.skip(f'no reference data in {folder} (GR00T_SHARED_DATA names another folder)')
+    return folder
+
+
+@pytest.fixture
+def ros_domain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """Give the environment of a ROS graph of the test's own; it is set in this process, too.
+
+    The domain is held by a file lock, so that workers and other runs on this machine keep out of it.
+    Pass the returned copy as `env=` to subprocesses.
+    """
+    locks = Path(tempfile.gettempdir()) / 'gr00t_ros_domains'
+    locks.mkdir(mode=0o777, exist_ok=True)
+    for domain in random.sample(range(1, 102), 101):
+        with (locks / str(domain)).open('w') as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            for name, value in (
+                ('ROS_DOMAIN_ID', str(domain)),
+                ('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST'),
+                ('ROS_LOG_DIR', str(tmp_path / 'ros_log')),
+                ('FASTRTPS_DEFAULT_PROFILES_FILE', str(DDS_PROFILE)),
+                ('FASTDDS_DEFAULT_PROFILES_FILE', str(DDS_PROFILE)),
+            ):
+                monkeypatch.setenv(name, value)
+            yield dict(os.environ)
+            return
+    pytest.fail(f'all 101 ROS domains are taken by other tests, see {locks}')

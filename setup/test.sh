@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# Run the tests in the sourced environment: those without ROS on two workers, then the ROS graphs one at a time
+# (they measure time, and would starve each other). Arguments go to pytest.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+failed=0
+
+run() {  # title, pytest arguments: 5 is pytest's "no tests selected"
+  printf '\n===== %s =====\n' "$1"
+  python -m pytest "${@:2}" 2>&1 | tee "$out/log"
+  local code=${PIPESTATUS[0]}
+  printf '%-22s %s\n' "$1:" "$(tail -n 1 "$out/log" | tr -d =)" >>"$out/summary"
+  if [ "$code" != 0 ] && [ "$code" != 5 ]; then failed=1; fi
+}
+
+OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 run 'tests without ROS' -n 2 -m 'not ros' "$@"
+OMP_NUM_THREADS=2 MKL_NUM_THREADS=2 run 'tests with ROS' -m ros "$@"
+
+printf '\n===== summary =====\n'
+cat "$out/summary"
+exit $failed
