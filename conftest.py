@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of all packages share: opt-in markers, the data folder and a ROS domain per test."""
+"""What all tests share: opt-in markers, the data folder and a ROS domain per test."""
 
 from collections.abc import Iterator
 import fcntl
@@ -25,7 +25,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out opt-in tests that were not asked for, and mark those with a ROS domain `ros`."""
     wanted = {name for name in config.getoption('--with').split(',') if name}
     if unknown := wanted - set(OPT_IN):
-        raise pytest.UsageError(f'--with {",".join(sorted(unknown))}: choose from {", ".join(OPT_IN)}')
+        raise pytest.UsageError(
+            f'--with {",".join(sorted(unknown))}: choose from {", ".join(OPT_IN)}'
+        )
     left_out = [
         item
         for item in items
@@ -54,8 +56,8 @@ def shared_data() -> Path:
 def ros_domain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """Give the environment of a ROS graph of the test's own; it is set in this process, too.
 
-    The domain is held by a file lock, so that workers and other runs on this machine keep out of it.
-    Pass the returned copy as `env=` to subprocesses.
+    A file lock holds the domain, so that other tests on this machine keep out of it. Pass
+    the returned copy as `env=` to subprocesses.
     """
     locks = Path(tempfile.gettempdir()) / 'gr00t_ros_domains'
     locks.mkdir(mode=0o777, exist_ok=True)

@@ -11,11 +11,10 @@ package_name = 'gr00t_bringup'
 setup(
     name=package_name,
     version='0.1.0',
-    description='Launch files, parameters and layouts that bind GR00T N1.5 embodiment heads to robots',
+    description='Launch files and parameters that bind GR00T N1.5 embodiment heads to robots',
     maintainer='The gr00t_ros authors',
     maintainer_email='maintainers@gr00t-ros.invalid',
     license='Apache-2.0',
-    license_files=['LICENSE'],
     python_requires='>=3.10',
     packages=find_packages(exclude=['test', 'test.*']),
     data_files=[
@@ -29,10 +28,8 @@ setup(
     zip_safe=False,
     entry_points={
         # Programs on the PATH and for `ros2 run gr00t_bringup`: 'name = module:main'.
-        'console_scripts': [
-        ],
+        'console_scripts': [],
         # Verbs of the `gr00t` command: 'verb = module:main', main(argv) -> int.
-        'gr00t.verbs': [
-        ],
+        'gr00t.verbs': [],
     },
 )

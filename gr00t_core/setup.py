@@ -13,7 +13,6 @@ setup(
     maintainer='The gr00t_ros authors',
     maintainer_email='maintainers@gr00t-ros.invalid',
     license='Apache-2.0',
-    license_files=['LICENSE'],
     python_requires='>=3.10',
     packages=find_packages(exclude=['test', 'test.*']),
     package_data={package_name: ['py.typed', 'robots/*.yaml']},
@@ -21,8 +20,22 @@ setup(
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
         ('share/' + package_name, ['package.xml']),
     ],
-    install_requires=['numpy', 'pyyaml', 'pyzmq', 'msgpack'],
-    extras_require={'test': ['pytest']},
+    # Enough for the policy client and the nodes; the rest by role, so a robot need not hold torch.
+    install_requires=['msgpack', 'numpy', 'pyyaml', 'pyzmq'],
+    extras_require={
+        'data': ['av', 'pyarrow', 'pillow', 'rich', 'simplejpeg', 'tyro'],
+        'model': [
+            'fastapi',
+            'rich',
+            'safetensors',
+            'scipy',
+            'tokenizers',
+            'torch',
+            'tyro',
+            'uvicorn',
+        ],
+        'test': ['pytest'],
+    },
     zip_safe=False,
     entry_points={
         # Programs on the PATH and for `ros2 run gr00t_core`: 'name = module:main'.
@@ -31,6 +44,7 @@ setup(
         ],
         # Verbs of the `gr00t` command: 'verb = module:main', main(argv) -> int.
         'gr00t.verbs': [
+            'doctor = gr00t_core.doctor:main',
         ],
     },
 )

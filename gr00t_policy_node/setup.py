@@ -13,7 +13,6 @@ setup(
     maintainer='The gr00t_ros authors',
     maintainer_email='maintainers@gr00t-ros.invalid',
     license='Apache-2.0',
-    license_files=['LICENSE'],
     python_requires='>=3.10',
     packages=find_packages(exclude=['test', 'test.*']),
     data_files=[
@@ -25,10 +24,8 @@ setup(
     zip_safe=False,
     entry_points={
         # Programs on the PATH and for `ros2 run gr00t_policy_node`: 'name = module:main'.
-        'console_scripts': [
-        ],
+        'console_scripts': [],
         # Verbs of the `gr00t` command: 'verb = module:main', main(argv) -> int.
-        'gr00t.verbs': [
-        ],
+        'gr00t.verbs': [],
     },
 )

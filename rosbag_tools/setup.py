@@ -9,11 +9,10 @@ package_name = 'rosbag_tools'
 setup(
     name=package_name,
     version='0.1.0',
-    description='Record episodes on the robot, convert rosbags to LeRobot datasets, inspect and validate both. Only the recorder node needs ROS',
+    description='Record episodes on the robot, convert rosbags to LeRobot datasets',
     maintainer='The gr00t_ros authors',
     maintainer_email='maintainers@gr00t-ros.invalid',
     license='Apache-2.0',
-    license_files=['LICENSE'],
     python_requires='>=3.10',
     packages=find_packages(exclude=['test', 'test.*']),
     package_data={package_name: ['py.typed']},
@@ -26,10 +25,8 @@ setup(
     zip_safe=False,
     entry_points={
         # Programs on the PATH and for `ros2 run rosbag_tools`: 'name = module:main'.
-        'console_scripts': [
-        ],
+        'console_scripts': [],
         # Verbs of the `gr00t` command: 'verb = module:main', main(argv) -> int.
-        'gr00t.verbs': [
-        ],
+        'gr00t.verbs': [],
     },
 )

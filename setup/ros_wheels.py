@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Make a virtual environment look like a ROS 2 installation: `setup.bash`, and CMake exports that point into it.
+"""Make a virtual environment a ROS 2 prefix: relocated CMake exports and `setup.bash`.
 
 Usage: VENV/bin/python setup/ros_wheels.py VENV jazzy-wheels|kilted-wheels|/opt/ros/<distribution>
 """
@@ -17,7 +17,7 @@ BUILD_MACHINE = re.compile(
 
 
 def relocate_cmake_exports(venv: Path) -> int:
-    """Point the wheels' CMake exports into this environment; return how many files were changed."""
+    """Point the wheels' CMake exports into this environment; return how many changed."""
     ours = {
         'include': sysconfig.get_path('include'),
         'lib': sysconfig.get_path('purelib'),
