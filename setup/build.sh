@@ -24,7 +24,7 @@ if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$key" ]; then exit 0; fi
 packages=()
 for setup_py in */setup.py; do packages+=(-e "${setup_py%/setup.py}"); done
 echo 'build: installing the Python packages editable into .venv'
-PYTHONWARNINGS=ignore "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation "${packages[@]/#gr/./gr}"
+PYTHONWARNINGS=ignore "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation "${packages[@]/#gr/./gr}"
 
 echo 'build: colcon build'
 # shellcheck disable=SC1091

@@ -91,7 +91,7 @@ if [ $gpu = yes ] && has_cuda_torch "$venv/bin/python"; then
   sed -i '/^torch==/d' "$requirements"
 fi
 echo "setup: installing requirements/{$(IFS=,; echo "${roles[*]}")}.txt (a minute or two the first time)"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$requirements" ||
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check --requirement "$requirements" ||
   fail 'pip could not install the pinned requirements (its words are above)' \
     'Is a package index reachable? PIP_INDEX_URL and PIP_FIND_LINKS point pip to a mirror.'
 

@@ -155,7 +155,7 @@ def tensorrt_rtx() -> Check:
 def onnxruntime() -> Check:
     """Check ONNX Runtime and its execution providers."""
     present, detail = probe(
-        'import onnxruntime; print(onnxruntime.__version__, *onnxruntime.get_available_providers())'
+        'import onnxruntime as ort; print(ort.__version__, *ort.get_available_providers())'
     )
     return Check('onnxruntime', present, detail, how_to_get('onnxruntime'))
 

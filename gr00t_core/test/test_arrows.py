@@ -1,0 +1,84 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The import arrows of the house, read from the sources: who imports whom, and who knows ROS."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+import subprocess
+import sys
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# What each package may import of the others. gr00t_bringup names nodes, it does not import them.
+ALLOWED = {
+    'gr00t_core': set(),
+    'gr00t_training': {'gr00t_core'},
+    'rosbag_tools': {'gr00t_core'},
+    'gr00t_policy_node': {'gr00t_core', 'gr00t_msgs'},
+    'gr00t_sim': {'gr00t_core', 'gr00t_msgs'},
+    'gr00t_bringup': {'gr00t_core'},
+}
+# The only modules outside gr00t_policy_node and gr00t_bringup that may know ROS (and gr00t_msgs).
+ROS_MODULES = {
+    'gr00t_sim': {'node', 'demo'},
+    'rosbag_tools': {'recorder'},
+}
+ROS = {'rclpy', 'launch', 'launch_ros', 'ament_index_python'}
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield line and top-level name of every absolute import, also of those inside functions."""
+    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name.partition('.')[0]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.lineno, node.module.partition('.')[0]
+
+
+def is_ros(module: str) -> bool:
+    return module in ROS or module.endswith(('_msgs', '_srvs', '_interfaces'))
+
+
+@pytest.mark.parametrize('package', ALLOWED)
+def test_packages_import_only_what_the_house_allows(package: str) -> None:
+    ros_modules = ROS_MODULES.get(package, set())
+    knows_ros = package in {'gr00t_policy_node', 'gr00t_bringup'}
+    wrong = []
+    for path in sorted((ROOT / package / package).rglob('*.py')):
+        for line, module in imports(path):
+            ros_here = knows_ros or path.stem in ros_modules
+            others = (ALLOWED.keys() | {'gr00t_msgs'}) - {package}
+            if module in others and module not in ALLOWED[package]:
+                if not (module == 'gr00t_msgs' and ros_here):
+                    wrong.append(f'{path.relative_to(ROOT)}:{line}: {package} imports {module}')
+            elif is_ros(module) and not ros_here:
+                wrong.append(
+                    f'{path.relative_to(ROOT)}:{line}: a ROS-free module imports {module}'
+                )
+    assert not wrong, '\n'.join(wrong)
+
+
+@pytest.mark.parametrize('package', ['gr00t_core', 'gr00t_training', 'rosbag_tools', 'gr00t_sim'])
+def test_import_is_light(package: str) -> None:
+    heavy = ['torch', 'cv2', 'rclpy', 'transformers', 'mujoco', 'pyarrow', 'av']
+    code = (
+        f'import sys, {package}\n'
+        f'loaded = [name for name in {heavy!r} if name in sys.modules]\n'
+        f'sys.exit(f"import {package} loads {{loaded}}" if loaded else 0)'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_command_lists_its_verbs_without_heavy_imports() -> None:
+    code = (
+        'import sys\n'
+        'from gr00t_core.cli import main\n'
+        'main([])\n'
+        'sys.exit("gr00t loads torch to list its verbs" if "torch" in sys.modules else 0)'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

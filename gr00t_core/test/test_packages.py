@@ -1,0 +1,93 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The package.xml files are true: well formed, of one version, with what is really imported."""
+
+import ast
+from pathlib import Path
+import re
+import subprocess
+import sys
+
+from catkin_pkg.package import Package, parse_package
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = sorted(path.parent.name for path in ROOT.glob('*/package.xml'))
+PYTHON_PACKAGES = sorted(path.parent.name for path in ROOT.glob('*/setup.py'))
+# Imported name -> rosdep key, for what rosdep has in all distributions that we support.
+ROSDEP = {
+    'cv2': 'python3-opencv',
+    'msgpack': 'python3-msgpack',
+    'numpy': 'python3-numpy',
+    'yaml': 'python3-yaml',
+    'zmq': 'python3-zmq',
+}
+# Imported where present, installed by those who want them.
+OPTIONAL = {'cv_bridge', 'flash_attn', 'tensorrt', 'tensorrt_rtx', 'torch_tensorrt', 'wandb'}
+# Needed without being imported: launch files and programs that a launch file starts.
+NOT_IMPORTED = {
+    'gr00t_bringup': {'gr00t_msgs', 'gr00t_policy_node', 'gr00t_sim', 'launch', 'launch_ros'}
+    | {'ros2launch', 'rosbag_tools'},
+}
+
+
+def from_requirements() -> set[str]:
+    """Give the modules of requirements/*.txt: no rosdep key, or none that can be pinned."""
+    lines = '\n'.join(path.read_text() for path in (ROOT / 'requirements').glob('*.txt'))
+    names = set(re.findall(r'^([\w-]+)', lines, re.MULTILINE))
+    return {{'pillow': 'PIL'}.get(name, name.replace('-', '_')) for name in names} - ROSDEP.keys()
+
+
+def manifest(package: str) -> Package:
+    warnings: list[str] = []
+    result = parse_package(ROOT / package / 'package.xml', warnings=warnings)
+    assert not warnings
+    return result
+
+
+def imported(package: str) -> set[str]:
+    """Give the top-level names imported anywhere in a package's sources and launch files."""
+    names = set()
+    for path in [*(ROOT / package / package).rglob('*.py'), *(ROOT / package).glob('launch/*.py')]:
+        for node in ast.walk(ast.parse(path.read_text(), str(path))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition('.')[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                names.add(node.module.partition('.')[0])
+    return names - set(sys.stdlib_module_names) - {package, 'setuptools'}
+
+
+@pytest.mark.parametrize('package', PYTHON_PACKAGES)
+def test_declares_what_it_imports_and_nothing_else(package: str) -> None:
+    info = manifest(package)
+    declared = {depend.name for depend in info.build_depends + info.exec_depends}
+    anywhere = from_requirements() | OPTIONAL
+    needed = {ROSDEP.get(name, name) for name in imported(package) - anywhere}
+    missing = needed - declared
+    unused = declared - needed - NOT_IMPORTED.get(package, set())
+    assert not missing, f'{package}/package.xml lacks what is imported: {sorted(missing)}'
+    assert not unused, f'{package}/package.xml names what is not imported: {sorted(unused)}'
+
+
+@pytest.mark.parametrize('package', PACKAGES)
+def test_manifest_is_well_formed(package: str) -> None:
+    info = manifest(package)
+    assert info.name == package
+    assert info.package_format == 3
+    assert [str(text) for text in info.licenses] == ['Apache-2.0']
+    assert (ROOT / package / 'LICENSE').read_bytes() == (ROOT / 'LICENSE').read_bytes()
+    info.validate()
+
+
+def test_one_version_everywhere() -> None:
+    versions = {package: manifest(package).version for package in PACKAGES}
+    for package in PYTHON_PACKAGES:
+        done = subprocess.run(
+            [sys.executable, 'setup.py', '--name', '--version'],
+            cwd=ROOT / package,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.split()[-2:] == [package, versions[package]]
+    assert len(set(versions.values())) == 1, versions
