@@ -1,0 +1,39 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Name every error that the suite raises on purpose.
+
+A message says what is wrong, where (file and key, topic, episode), the value seen, the values
+allowed and the next step.
+"""
+
+
+class Gr00tError(Exception):
+    """Base of every error that the suite raises on purpose."""
+
+
+class RobotFileError(Gr00tError):
+    """A robot description is malformed or contradicts what it is used with."""
+
+
+class ObservationError(Gr00tError):
+    """An observation or message lacks a key, or has a wrong shape, dtype, encoding or value."""
+
+
+class CheckpointError(Gr00tError):
+    """A checkpoint folder is incomplete, damaged, or made for something else."""
+
+
+class DatasetError(Gr00tError):
+    """A LeRobot dataset breaks its schema or does not fit the robot."""
+
+
+class BagError(Gr00tError):
+    """A rosbag cannot be read or lacks what the robot description asks for."""
+
+
+class ServingError(Gr00tError):
+    """The policy service is unreachable, late, or answered with an error."""
+
+
+class BackendError(Gr00tError):
+    """An inference backend is not installed or cannot run this checkpoint."""
