@@ -9,11 +9,16 @@ from pathlib import Path
 import random
 import tempfile
 
+from hypothesis import settings
 import pytest
 
 ROOT = Path(__file__).resolve().parent
 OPT_IN = ('slow', 'gpu', 'soak', 'lerobot')
 DDS_PROFILE = ROOT / 'gr00t_bringup' / 'config' / 'fastdds_shm.xml'
+
+# Two shared cores: a slow first call says nothing about the code.
+settings.register_profile('gr00t', deadline=None)
+settings.load_profile('gr00t')
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
