@@ -1,0 +1,114 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Make a randomly initialised checkpoint folder that every other command accepts."""
+
+from copy import deepcopy
+from dataclasses import dataclass
+import logging
+from pathlib import Path
+import shutil
+import tempfile
+from typing import Annotated, Literal, TYPE_CHECKING
+
+import tyro
+
+from gr00t_core.errors import CheckpointError
+from gr00t_core.metadata import metadata_from_limits, write_metadata
+from gr00t_core.model.config import Gr00tConfig
+from gr00t_core.model.sizes import SIZES
+from gr00t_core.robot import load_robot, Robot
+
+if TYPE_CHECKING:
+    from gr00t_core.model.groot import Gr00tN15
+
+ROBOT_FILE = 'robot.yaml'
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class InitCheckpoint:
+    """Make a randomly initialised checkpoint folder.
+
+    Attributes:
+        out: Folder to make; must not exist or be empty.
+        size: tiny (0.8 M parameters, for tests), small (4.9 M, learns on a CPU) or 3b (N1.5's).
+        robot: Shipped robot or robot file; its limits become the normalisation statistics.
+        seed: Of the weights.
+    """
+
+    out: tyro.conf.Positional[Path]
+    size: Literal['tiny', 'small', '3b']
+    robot: Annotated[str, tyro.conf.arg(metavar='NAME|FILE')]
+    seed: int = 0
+
+
+def main(argv: list[str]) -> int:
+    """Make a randomly initialised checkpoint folder."""
+    options = tyro.cli(InitCheckpoint, prog='gr00t init-checkpoint', args=argv)
+    init_checkpoint(options.size, load_robot(options.robot), options.out, options.seed)
+    _log.info('%s: a random %s checkpoint for %s', options.out, options.size, options.robot)
+    return 0
+
+
+def init_checkpoint(size: str, robot: Robot, out: str | Path, seed: int = 0) -> None:
+    """Write a checkpoint folder with random weights; it appears under its name when complete.
+
+    Weights are float32, bfloat16 for `3b` as in NVIDIA's. The statistics come from the robot's
+    limits and say so (`statistics_source`). `tiny` and `small` carry their own tokenizer.
+
+    Args:
+        size: `tiny`, `small` or `3b`.
+        robot: Copied into the folder; decides tag, groups and statistics.
+        out: Must not exist or be empty.
+        seed: Of the weights; the same seed gives the same file.
+
+    Raises:
+        CheckpointError: No such size, or `out` holds something.
+    """
+    from gr00t_core.model.tokenizer import IMAGE_CONTEXT, make_small_tokenizer, TOKENIZER_FILE
+
+    out = Path(out)
+    if size not in SIZES:
+        raise CheckpointError(f'size {size!r} is unknown; allowed: {", ".join(SIZES)}.')
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise CheckpointError(f'{out} exists and is not an empty folder: give a new name.')
+    raw = deepcopy(SIZES[size])
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f'.{out.name}-') as scratch:
+        folder = Path(scratch) / 'checkpoint'
+        folder.mkdir()
+        if 'eagle_config' in raw:
+            tokenizer = make_small_tokenizer()
+            tokenizer.save(str(folder / TOKENIZER_FILE))
+            raw['eagle_config']['image_token_index'] = tokenizer.token_to_id(IMAGE_CONTEXT)
+        model = _random_model(Gr00tConfig.from_json(raw), size, seed)
+        model.save_pretrained(folder)
+        entry = metadata_from_limits(robot)
+        entry['statistics_source'] = f'limits of {robot.source.name}; no data was seen'
+        write_metadata(folder, entry)
+        shutil.copyfile(robot.source, folder / ROBOT_FILE)
+        folder.rename(out)
+
+
+def _random_model(config: Gr00tConfig, size: str, seed: int) -> 'Gr00tN15':
+    import torch
+
+    from gr00t_core.model.action_head import CategoryLinear
+    from gr00t_core.model.groot import Gr00tN15
+
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.bfloat16 if size == '3b' else torch.float32)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = Gr00tN15(config)
+    finally:
+        torch.set_default_dtype(default)
+    if size != '3b':
+        # N1.5's 0.02 is 1/√inputs at its width of 1536; keep that rule at smaller widths.
+        for part in (model.action_head.state_encoder, model.action_head.action_encoder):
+            for layer in part.modules():
+                if isinstance(layer, CategoryLinear):
+                    layer.W.data.mul_(50 * layer.W.shape[1] ** -0.5)
+    return model
