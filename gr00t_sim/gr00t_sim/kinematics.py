@@ -68,7 +68,7 @@ class Kinematics:
         Args:
             arm: (5,) rad to start from.
             goal: Where the grasp point shall be.
-            tilt_weight: Metres of position error that a radian of tilt is worth; small lets it tilt.
+            tilt_weight: Position error (m) that a radian of tilt is worth; small lets it tilt.
             iterations: Newton steps.
 
         Returns:

@@ -1,0 +1,251 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Put the simulated SO-101 behind the topics of the real arm.
+
+Topics, types and rates are those of the robot description. Two paces (`gr00t_sim.pace`): real
+time, stamped by the system clock, and lock-step, where `/clock` waits for each command.
+"""
+
+import importlib
+import json
+from typing import Any
+
+from builtin_interfaces.msg import Time
+import numpy as np
+from numpy.typing import NDArray
+from rcl_interfaces.msg import ParameterDescriptor
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import CompressedImage, JointState
+import simplejpeg
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+
+from gr00t_core.errors import Gr00tError, RobotFileError
+from gr00t_core.fields import read_group, stamp_ns
+from gr00t_core.robot import load_robot
+from gr00t_sim.binding import bind, JOINT_STATE, merge
+from gr00t_sim.expert import Expert
+from gr00t_sim.pace import LockStepPace, RealTimePace
+from gr00t_sim.scene import JOINTS, PHYSICS_HZ
+from gr00t_sim.simulation import Outcome, Simulation
+from gr00t_sim.task import parse_task
+
+RUNNING = 'running'
+
+# Name → (default, meaning). Those of an episode may change; they count from the next reset.
+FIXED_PARAMETERS: dict[str, tuple[Any, str]] = {
+    'robot': ('so101', 'robot description: shipped name or path'),
+    'lock_step': (False, 'publish /clock and wait for the command of every tick'),
+    'tick_hz': (30, 'lock-step: ticks per second; multiple of the camera rate, divides 600'),
+    'command_timeout_s': (2.0, 'lock-step: wall time to wait for a command or a chunk'),
+    'chunk_period_s': (0.0, 'lock-step: time between frames whose chunk is awaited; 0 for none'),
+    'jpeg_quality': (90, 'JPEG quality of the frames, 1 to 100'),
+    'disturbance': (0.0, 'standard deviation of a slow error of the servos, rad'),
+    'expert': (False, 'publish the scripted expert\'s commands on the command topics'),
+}  # fmt: skip
+EPISODE_PARAMETERS: dict[str, tuple[Any, str]] = {
+    'seed': (0, 'poses of the cubes and the arm in the next episode'),
+    'instruction': ('', 'judges the next episode; empty: the robot description\'s'),
+    'episode_limit_s': (12.0, 'simulated time after which an episode counts as `none`'),
+}  # fmt: skip
+
+
+class SimNode(Node):
+    """The node `sim`: publishes frames and joint states, obeys joint commands, judges episodes."""
+
+    def __init__(self) -> None:
+        super().__init__('sim')
+        for table, fixed in ((FIXED_PARAMETERS, True), (EPISODE_PARAMETERS, False)):
+            for name, (default, meaning) in table.items():
+                self.declare_parameter(
+                    name, default, ParameterDescriptor(description=meaning, read_only=fixed)
+                )
+        self.robot = load_robot(self.value('robot'))
+        self.binding = bind(self.robot)
+        self.simulation = Simulation(
+            width=self.binding.width,
+            height=self.binding.height,
+            disturbance=self.value('disturbance'),
+        )
+        self._quality = self.value('jpeg_quality')
+        self._frames = {
+            camera: self.create_publisher(CompressedImage, topic, 5)
+            for camera, topic in self.binding.camera_topics.items()
+        }
+        self._states = [
+            self.create_publisher(JointState, topic, 10) for topic in self.binding.state_topics
+        ]
+        latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._episodes = self.create_publisher(String, 'sim/episode', latched)
+        self._expert: Expert | None = None
+        self._expert_publishers = self._make_expert_publishers()
+        self._episode = 0
+        self._episode_start_ns = 0
+        self._running = False
+        self.targets = self.simulation.joint_targets()
+        lock_step = self.value('lock_step')
+        self.pace: LockStepPace | RealTimePace = (
+            LockStepPace(self) if lock_step else RealTimePace(self)
+        )
+        self.start_episode()
+        for topic, kind in self.binding.command_types.items():
+            self.create_subscription(
+                message_class(kind), topic, lambda m, t=topic: self._on_command(t, m), 10
+            )
+        self.create_service(Trigger, '~/reset', self._on_reset)
+        self.pace.start()
+        self.get_logger().info(
+            f'{self.robot.name}: {"lock-step" if lock_step else "real time"},'
+            f' {len(self._frames)} cameras {self.binding.width}x{self.binding.height}'
+        )
+
+    def value(self, name: str) -> Any:
+        """Return a parameter's value."""
+        return self.get_parameter(name).value
+
+    def start_episode(self) -> None:
+        """Reset the simulation by the parameters `seed` and `instruction`.
+
+        Raises:
+            Gr00tError: The instruction does not name exactly one cube.
+        """
+        task = parse_task(self.value('instruction') or self.robot.instruction)
+        seed = self.value('seed')
+        self.simulation.reset(seed, task)
+        self.targets = self.simulation.joint_targets()
+        self._episode += 1
+        self._running = True
+        self._episode_start_ns = self.pace.begin_episode()
+        if self._expert_publishers:
+            self._expert = Expert(self.simulation, seed, self.pace.expert_period_s)
+        self._report(RUNNING)
+        self.pace.observe()
+
+    def advance(self, steps: int) -> None:
+        """Advance the physics towards the newest targets and judge the episode."""
+        self.simulation.command(self.targets)
+        self.simulation.advance(steps)
+        if not self._running:
+            return
+        limit = self.value('episode_limit_s') * PHYSICS_HZ
+        if self.simulation.outcome is not Outcome.NONE or self.simulation.steps >= limit:
+            self._running = False
+            self._report(self.simulation.outcome.value)
+
+    def publish_states(self, stamp: int) -> None:
+        """Publish the joint states, stamped with the time they hold for."""
+        message = JointState(name=list(JOINTS))
+        message.header.stamp = to_time(stamp)
+        message.position = self.simulation.joint_positions().tolist()
+        message.velocity = self.simulation.joint_velocities().tolist()
+        for publisher in self._states:
+            publisher.publish(message)
+
+    def publish_frame(self, camera: str, stamp: int, pixels: NDArray[np.uint8]) -> None:
+        """Publish a frame as JPEG, stamped with the time of the state that it shows."""
+        message = CompressedImage(format='jpeg')
+        message.header.stamp = to_time(stamp)
+        message.header.frame_id = f'{camera}_camera_optical_frame'
+        message.data = simplejpeg.encode_jpeg(
+            pixels, quality=self._quality, colorspace='RGB', colorsubsampling='420'
+        )
+        self._frames[camera].publish(message)
+
+    def publish_expert(self, stamp: int) -> None:
+        """Publish the expert's next command if there is an expert; after the episode the last."""
+        if self._expert is None:
+            return
+        command = self._expert.act() if self._running else self.targets
+        message = JointState(name=list(JOINTS), position=command.tolist())
+        message.header.stamp = to_time(stamp)
+        for publisher in self._expert_publishers:
+            publisher.publish(message)
+
+    def _make_expert_publishers(self) -> list[Any]:
+        if not self.value('expert'):
+            return []
+        for topic, kind in self.binding.command_types.items():
+            if kind != JOINT_STATE:
+                raise RobotFileError(
+                    f'{self.robot.source}: {topic} is a {kind}; the expert commands by'
+                    f' {JOINT_STATE}: use the robot file so101, or expert:=false'
+                )
+        return [self.create_publisher(JointState, t, 10) for t in self.binding.command_types]
+
+    def _on_command(self, topic: str, message: Any) -> None:
+        stamp = stamp_ns(message)
+        if stamp is not None and stamp < self._episode_start_ns:
+            return  # meant for the episode before
+        try:
+            targets = self.targets
+            for group in self.binding.command_groups[topic]:
+                targets = merge(targets, group, read_group(message, group))
+        except Gr00tError as error:
+            self.get_logger().error(f'command ignored: {error}', throttle_duration_sec=1.0)
+            return
+        self.targets = targets
+        self.pace.commanded(topic, stamp)
+
+    def _on_reset(self, _: Any, response: Any) -> Any:
+        try:
+            self.start_episode()
+        except Gr00tError as error:
+            response.success, response.message = False, str(error)
+            return response
+        response.success, response.message = True, f'episode {self._episode}'
+        return response
+
+    def _report(self, outcome: str) -> None:
+        task = self.simulation.task
+        report = {
+            'episode': self._episode,
+            'seed': self.value('seed'),
+            'instruction': task.instruction,
+            'color': task.color,
+            'outcome': outcome,
+            'start_ns': self._episode_start_ns,
+            'duration_s': self.simulation.steps / PHYSICS_HZ,
+            'attempts': self._expert.attempts if self._expert else None,
+            **self.pace.counts(),
+        }
+        self._episodes.publish(String(data=json.dumps(report)))
+        self.get_logger().info(f'episode {self._episode} ({task.instruction}): {outcome}')
+
+
+def message_class(kind: str) -> Any:
+    """Return the message class of a type name `package/msg/Name`."""
+    package, _, name = kind.split('/')
+    return getattr(importlib.import_module(f'{package}.msg'), name)
+
+
+def to_time(nanoseconds: int) -> Time:
+    """Return a stamp message."""
+    return Time(sec=nanoseconds // 1_000_000_000, nanosec=nanoseconds % 1_000_000_000)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until it is stopped; 1 when something does not fit."""
+    rclpy.init(args=args)
+    node = None
+    try:
+        node = SimNode()
+        rclpy.spin(node)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except Gr00tError as error:
+        rclpy.logging.get_logger('sim').fatal(str(error))
+        return 1
+    finally:
+        if node is not None:
+            node.pace.close()
+            node.simulation.close()
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

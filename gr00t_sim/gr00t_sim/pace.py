@@ -1,0 +1,308 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Advance the simulation in time: paced by the wall clock, or in lock-step with the commands.
+
+Time is a whole number of physics steps or ticks since a start, so no rounded period accumulates.
+It goes on over a reset and never jumps back.
+"""
+
+from enum import Enum
+import queue
+import threading
+import time
+from typing import Any, TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.clock import Clock, ClockType
+from rosgraph_msgs.msg import Clock as ClockMessage
+
+from gr00t_core.errors import Gr00tError
+from gr00t_core.robot import NANOSECONDS
+from gr00t_core.timeline import tick_ns
+from gr00t_sim.rendering import Renderer
+from gr00t_sim.scene import PHYSICS_HZ
+from gr00t_sim.simulation import steps_per
+
+if TYPE_CHECKING:
+    from gr00t_sim.node import SimNode
+
+_LARGEST_LAG = PHYSICS_HZ // 2  # physics steps; a longer lag is skipped, not made up for
+
+
+class RealTimePace:
+    """Follow the system clock: physics and joint states on a timer, frames in their own thread."""
+
+    def __init__(self, node: 'SimNode') -> None:
+        self._node = node
+        if node.value('use_sim_time'):
+            raise Gr00tError(
+                'use_sim_time is true, but in real time the simulator follows the system clock;'
+                ' set use_sim_time:=false, or lock_step:=true'
+            )
+        self._frames = _FrameThread(node)
+        self._start_ns = 0
+        self._step = 0
+        self._skips = 0
+        self.expert_period_s = node.binding.frame_steps / PHYSICS_HZ
+
+    def start(self) -> None:
+        """Start the physics and the frames."""
+        self._frames.start()
+        self._start_ns = self.now_ns()
+        period = self._node.binding.state_steps / PHYSICS_HZ
+        self._node.create_timer(
+            period, self._catch_up, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
+
+    def now_ns(self) -> int:
+        """Return the system time."""
+        return int(self._node.get_clock().now().nanoseconds)
+
+    def begin_episode(self) -> int:
+        """Return the stamp before which nothing belongs to the episode."""
+        return self.now_ns()
+
+    def observe(self) -> None:
+        """Nothing to do: the timer goes on."""
+
+    def commanded(self, topic: str, stamp: int | None) -> None:
+        """Nothing to do: the newest targets are followed from the next physics step on."""
+
+    def counts(self) -> dict[str, int]:
+        """Return the counters of the episode report."""
+        return {'frames_dropped': self._frames.dropped, 'time_skips': self._skips}
+
+    def close(self) -> None:
+        """Stop the frame thread."""
+        self._frames.close()
+
+    def _catch_up(self) -> None:
+        self._frames.check()
+        binding = self._node.binding
+        due = (self.now_ns() - self._start_ns) * PHYSICS_HZ // NANOSECONDS
+        if abs(due - self._step) > _LARGEST_LAG:
+            self._skips += 1
+            self._start_ns += (due - self._step) * NANOSECONDS // PHYSICS_HZ
+            self._node.get_logger().warning(
+                f'{(due - self._step) / PHYSICS_HZ:.2f} s skipped:'
+                ' the machine stalled or its clock jumped'
+            )
+            return
+        while True:
+            step = min(
+                _next_multiple(self._step, binding.state_steps),
+                _next_multiple(self._step, binding.frame_steps),
+            )
+            if step > due:
+                return
+            self._node.advance(step - self._step)
+            self._step = step
+            stamp = tick_ns(self._start_ns, step, PHYSICS_HZ)
+            if step % binding.state_steps == 0:
+                self._node.publish_states(stamp)
+            if step % binding.frame_steps == 0:
+                self._frames.offer(stamp, self._node.simulation.data.qpos.copy())
+                self._node.publish_expert(stamp)
+
+
+class _FrameThread:
+    """Render and publish the newest offered state; drop and count one not taken in time."""
+
+    def __init__(self, node: 'SimNode') -> None:
+        self._node = node
+        self._offered: queue.Queue[tuple[int, NDArray[np.float64]] | None] = queue.Queue(maxsize=1)
+        self._thread = threading.Thread(target=self._run, name='frames', daemon=True)
+        self._ready = threading.Event()
+        self._error: Exception | None = None
+        self.dropped = 0
+
+    def start(self) -> None:
+        """Start, and return once frames can be rendered."""
+        self._thread.start()
+        self._ready.wait()
+        self.check()
+
+    def offer(self, stamp: int, qpos: NDArray[np.float64]) -> None:
+        try:
+            self._offered.get_nowait()
+            self.dropped += 1
+        except queue.Empty:
+            pass
+        self._offered.put((stamp, qpos))
+
+    def check(self) -> None:
+        """Raise in the calling thread what ended this one."""
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        if self._thread.is_alive():
+            self._offered.put(None)
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            binding = self._node.binding
+            renderer = Renderer(self._node.simulation.model, binding.width, binding.height)
+            self._ready.set()
+            while (offered := self._offered.get()) is not None:
+                stamp, qpos = offered
+                for camera in binding.camera_topics:
+                    self._node.publish_frame(camera, stamp, renderer.render(qpos, camera))
+            renderer.close()
+        except Exception as error:
+            self._error = error
+            self._ready.set()
+
+
+class _Awaiting(Enum):
+    """What a tick waits for."""
+
+    COMMANDER = 'a publisher on every command topic'
+    CHUNK = 'an action chunk'
+    COMMAND = 'a command'
+
+
+class LockStepPace:
+    """Advance tick by tick: observe, let the clock reach the tick, wait for its command, step.
+
+    A tick may also wait for the action chunk that answers its frames (every `chunk_period_s`),
+    before the clock reaches it: then the outcome does not depend on how fast the policy is. Every
+    wait is bounded by `command_timeout_s` of wall time; a time-out is counted and logged.
+    """
+
+    _START_NS = NANOSECONDS  # a clock of zero means "not set" to ROS
+
+    def __init__(self, node: 'SimNode') -> None:
+        self._node = node
+        self._tick_hz = node.value('tick_hz')
+        self._steps = steps_per(self._tick_hz)
+        if node.binding.frame_steps % self._steps:
+            raise Gr00tError(
+                f'tick_hz={self._tick_hz} is no multiple of the camera rate'
+                f' {PHYSICS_HZ // node.binding.frame_steps} Hz, so frames would fall between ticks'
+            )
+        self._frame_ticks = node.binding.frame_steps // self._steps
+        frames = round(node.value('chunk_period_s') * PHYSICS_HZ / node.binding.frame_steps)
+        self._chunk_ticks = frames * self._frame_ticks
+        if node.value('chunk_period_s') > 0:
+            self._chunk_ticks = max(self._chunk_ticks, self._frame_ticks)
+            self._subscribe_chunks()
+        self._timeout_s = node.value('command_timeout_s')
+        self._clock = node.create_publisher(ClockMessage, '/clock', 10)
+        self._tick = 0
+        self._awaiting = _Awaiting.COMMANDER
+        self._pending: set[str] = set()
+        self._deadline = 0.0
+        self._timeouts = dict.fromkeys(_Awaiting, 0)
+        self.expert_period_s = 1.0 / self._tick_hz
+
+    def start(self) -> None:
+        """Begin the first tick once every command topic has a publisher."""
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        topics = ', '.join(self._node.binding.command_groups)
+        self._node.get_logger().info(f'waiting for a publisher of {topics}')
+        self._node.create_timer(0.05, self._watch, clock=steady)
+
+    def now_ns(self) -> int:
+        """Return the stamp of the current tick."""
+        return tick_ns(self._START_NS, self._tick, self._tick_hz)
+
+    def begin_episode(self) -> int:
+        """Move to a fresh tick, on which a frame falls, and return its stamp."""
+        self._tick += self._frame_ticks - self._tick % self._frame_ticks
+        return self.now_ns()
+
+    def observe(self) -> None:
+        """Publish what the current tick sees, and begin to wait."""
+        if self._awaiting is _Awaiting.COMMANDER:
+            return  # the watch begins the first tick
+        node, stamp = self._node, self.now_ns()
+        if self._tick % self._frame_ticks == 0:
+            for camera in node.binding.camera_topics:
+                node.publish_frame(camera, stamp, node.simulation.render(camera))
+        node.publish_states(stamp)
+        if self._chunk_ticks and self._tick % self._chunk_ticks == 0:
+            self._await(_Awaiting.CHUNK)
+        else:
+            self._reach()
+
+    def commanded(self, topic: str, stamp: int | None) -> None:
+        """Step when the tick's command is complete; commands of earlier ticks do not count."""
+        if self._awaiting is _Awaiting.COMMAND and (stamp is None or stamp >= self.now_ns()):
+            self._pending.discard(topic)
+            if not self._pending:
+                self._finish()
+
+    def counts(self) -> dict[str, int]:
+        """Return the counters of the episode report."""
+        return {
+            'ticks': self._tick,
+            'command_timeouts': self._timeouts[_Awaiting.COMMAND],
+            'chunk_timeouts': self._timeouts[_Awaiting.CHUNK],
+        }
+
+    def close(self) -> None:
+        """Nothing to stop: everything runs in the executor."""
+
+    def _subscribe_chunks(self) -> None:
+        from gr00t_msgs.msg import ActionChunk  # only this option needs the built interfaces
+
+        self._node.create_subscription(ActionChunk, 'action_chunk', self._on_chunk, 10)
+
+    def _on_chunk(self, message: Any) -> None:
+        stamp = message.header.stamp.sec * NANOSECONDS + message.header.stamp.nanosec
+        if self._awaiting is _Awaiting.CHUNK and stamp >= self.now_ns():
+            self._reach()
+
+    def _reach(self) -> None:
+        """Let the clock reach the tick: timers that were due fire, and a command is awaited."""
+        self._pending = set(self._node.binding.command_groups)
+        self._await(_Awaiting.COMMAND)
+        self._clock.publish(clock_message(self.now_ns()))
+        self._node.publish_expert(self.now_ns())
+
+    def _finish(self) -> None:
+        self._node.advance(self._steps)
+        self._tick += 1
+        self.observe()
+
+    def _await(self, what: _Awaiting) -> None:
+        self._awaiting = what
+        self._deadline = time.monotonic() + self._timeout_s
+
+    def _watch(self) -> None:
+        if self._awaiting is _Awaiting.COMMANDER:
+            if all(map(self._has_publisher, self._node.binding.command_groups)):
+                self._awaiting = _Awaiting.COMMAND
+                self.observe()
+        elif time.monotonic() > self._deadline:
+            self._timeouts[self._awaiting] += 1
+            self._node.get_logger().warning(
+                f'tick {self._tick} waited {self._timeout_s} s for {self._awaiting.value} in vain'
+                f' ({self._timeouts[self._awaiting]} so far); going on without',
+                throttle_duration_sec=5.0,
+            )
+            if self._awaiting is _Awaiting.CHUNK:
+                self._reach()
+            else:
+                self._finish()
+        elif self._awaiting is _Awaiting.COMMAND:
+            self._clock.publish(
+                clock_message(self.now_ns())
+            )  # subscribers of /clock are best effort
+
+    def _has_publisher(self, topic: str) -> bool:
+        return bool(self._node.count_publishers(self._node.resolve_topic_name(topic)))
+
+
+def clock_message(nanoseconds: int) -> ClockMessage:
+    """Return a clock message."""
+    message = ClockMessage()
+    message.clock.sec, message.clock.nanosec = divmod(nanoseconds, NANOSECONDS)
+    return message
+
+
+def _next_multiple(value: int, of: int) -> int:
+    return (value // of + 1) * of
