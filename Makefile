@@ -31,11 +31,13 @@ demo: build  ## run the simulated arm, the policy node and the executor; print a
 test: build  ## run the tests of all packages (ARGS='--with slow -k name' for more or fewer)
 	@$(IN_ENV) setup/test.sh $(ARGS)
 
-lint: setup  ## check style, types, package.xml files and import arrows
-	@.venv/bin/ruff check .
-	@.venv/bin/ruff format --check .
-	@.venv/bin/mypy $(TYPED) $(NODES)
-	@.venv/bin/python -m pytest -q -p no:cacheprovider gr00t_core/test/test_arrows.py gr00t_core/test/test_packages.py
+lint: build  ## check style, types, package.xml files and import arrows
+	@failed=0; \
+	.venv/bin/ruff check . || failed=1; \
+	.venv/bin/ruff format --check . || failed=1; \
+	.venv/bin/mypy $(TYPED) $(NODES) || failed=1; \
+	.venv/bin/python -m pytest -q gr00t_core/test/test_arrows.py gr00t_core/test/test_packages.py || failed=1; \
+	exit $$failed
 
 bench: build  ## run the benchmarks that need no GPU
 	@$(IN_ENV) for script in benchmarks/cpu_*.py; do echo "== $$script"; python "$$script"; done
