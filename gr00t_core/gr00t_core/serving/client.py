@@ -1,0 +1,138 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Ask a policy server: ours, or any that speaks the Isaac-GR00T N1.5 protocol.
+
+Needs numpy, pyzmq and msgpack only, so a robot computer installs no torch.
+"""
+
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import zmq
+
+from gr00t_core.errors import ServingError
+from gr00t_core.serving.wire import MAX_MESSAGE_BYTES, ModalityConfig, pack, unpack
+
+
+class ServingTimeoutError(ServingError):
+    """No answer came in time: the server is away, loading, hung or slower than the timeout."""
+
+
+class PolicyClient:
+    """One connection to a policy server.
+
+    Not thread-safe: use it from one thread, and give each thread its own. A server that is away is
+    no error until a call waits for it; after a timeout or a broken answer the connection is built
+    anew, so a late answer is never taken for that of a later call.
+
+    Args:
+        address: `tcp://HOST:PORT` or `ipc://PATH`.
+        timeout_s: The longest that a call may take.
+        token: What the server asks for, if anything.
+    """
+
+    def __init__(self, address: str, timeout_s: float = 15.0, token: str | None = None) -> None:
+        self._address = address
+        self._timeout_s = timeout_s
+        self._token = token
+        self._context = zmq.Context()
+        self._socket: Any = None
+
+    def __enter__(self) -> 'PolicyClient':
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connection."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection without waiting; the client is of no use afterwards."""
+        self._context.destroy(linger=0)
+
+    def ping(self) -> dict[str, Any]:
+        """Return the server's health: `status` is ok, loading or failed; ours adds more."""
+        return self._call('ping', {})
+
+    def get_action(self, observation: dict[str, Any], **options: Any) -> dict[str, Any]:
+        """Return the actions for an observation.
+
+        Args:
+            observation: `video.<camera>` uint8 (T, h, w, 3), `state.<group>` (T, D),
+                `annotation.<…>` list of str; all may have a leading batch axis.
+            options: What our server and its policy take beyond upstream, e.g. `seed=1` and
+                `info=True`; see `PolicyService.submit`. An upstream server ignores them.
+
+        Returns:
+            `action.<group>` float32 (H, D), and `info` where it was asked for.
+
+        Raises:
+            ServingTimeoutError: No answer in time.
+            ServingError: An answer that is an error or no action map.
+        """
+        options = {'timeout_s': self._timeout_s, **options}
+        reply = self._call('get_action', {'data': observation, 'options': options})
+        wrong = [key for key, value in reply.items() if not isinstance(value, np.ndarray)]
+        if not reply or wrong not in ([], ['info']):
+            raise ServingError(f'{self._address} answered get_action without arrays: {wrong}')
+        return reply
+
+    def get_modality_config(self) -> dict[str, ModalityConfig]:
+        """Return which keys the policy takes and gives, per modality."""
+        reply = self._call('get_modality_config', {})
+        if wrong := [key for key, value in reply.items() if not isinstance(value, ModalityConfig)]:
+            raise ServingError(f'{self._address} answered without a modality config: {wrong}')
+        return reply
+
+    def kill(self) -> None:
+        """End the server; it must have been started with a token."""
+        self._call('kill', {})
+
+    def _call(self, endpoint: str, fields: dict[str, Any]) -> dict[str, Any]:
+        request = {'endpoint': endpoint, **fields}
+        if self._token is not None:
+            request['api_token'] = self._token
+        body = pack(request)
+        socket = self._connected()
+        try:
+            socket.send(body, copy=False)
+            if not socket.poll(int(self._timeout_s * 1000)):
+                raise ServingTimeoutError(
+                    f'{self._address} gave no answer to {endpoint} within {self._timeout_s} s'
+                )
+            frames = socket.recv_multipart(copy=False)
+            if len(frames) != 1:
+                raise ServingError(f'{self._address} answered {endpoint} in {len(frames)} frames')
+            reply = unpack(frames[0].buffer)
+        except BaseException as error:
+            # A REQ that waits for an answer can neither send again nor be trusted.
+            self._socket.close(linger=0)
+            self._socket = None
+            if isinstance(error, zmq.ZMQError):
+                raise ServingError(f'{self._address}: {error}') from error
+            raise
+        if 'error' in reply:
+            raise ServingError(f'{self._address} answered {endpoint} with: {reply["error"]}')
+        return reply
+
+    def _connected(self) -> Any:
+        if self._socket is None:
+            socket = self._context.socket(zmq.REQ)
+            socket.setsockopt(zmq.LINGER, 0)
+            socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
+            socket.setsockopt(zmq.IPV6, int('[' in self._address))
+            try:
+                socket.connect(self._address)
+            except zmq.ZMQError as error:
+                socket.close()
+                raise ServingError(
+                    f'{self._address!r} is no address: {error}; give tcp://HOST:PORT or ipc://PATH'
+                ) from error
+            self._socket = socket
+        return self._socket

@@ -1,0 +1,188 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Answer the Isaac-GR00T N1.5 client over ZMQ: ping, get_action, get_modality_config, kill.
+
+A request is a msgpack map (see `wire`): `endpoint` (get_action when missing), `data`, `api_token`
+when the server has a token, and, beyond upstream, `options` for get_action (see
+`PolicyService.submit`). A reply is the action map, the endpoint's map, or {'error': text}.
+
+The socket is a ROUTER, not a REP. A REP waits for one peer at a time and can be wedged by it; here
+each message stands alone, malformed envelopes are answered or dropped by themselves, and `ping`
+is answered while the model computes. What libzmq itself cannot bound is a peer that never ends a
+multipart message: open the port to trusted networks only.
+"""
+
+from collections import deque
+from collections.abc import Callable
+import contextlib
+import logging
+import os
+import re
+import socket as sockets
+from typing import Any
+
+import zmq
+
+from gr00t_core.errors import ServingError
+from gr00t_core.serving.service import Answer, error_text, PolicyService
+from gr00t_core.serving.wire import MAX_MESSAGE_BYTES, pack, unpack
+
+LOG = logging.getLogger(__name__)
+
+ENDPOINTS = ('ping', 'get_action', 'get_modality_config', 'kill')
+UNAUTHORISED = 'Unauthorized: Invalid API token'   # upstream's words
+TICK_MS = 500           # how often `keep_running` is asked
+MAX_FRAMES = 16         # identity, routing hops, delimiter, body
+MESSAGES_PER_PEER = 4   # a REQ has one under way; bounds what a flood can pile up
+HANDSHAKE_MS = 5_000
+LINGER_MS = 500         # the reply to `kill` still goes out
+
+_LOCAL = re.compile(r'(ipc|inproc)://.*|tcp://(127(\.\d+){3}|localhost|\[::1\]):.*')
+
+
+def is_local(bind: str) -> bool:
+    """Tell whether an address can be reached from this machine only."""
+    return _LOCAL.fullmatch(bind) is not None
+
+
+class PolicyServer:
+    """A policy service on a ZMQ address.
+
+    Args:
+        service: Started by whoever made it.
+        bind: `tcp://127.0.0.1:5555`, `tcp://*:5555`, `ipc:///run/user/1000/gr00t`; the port `*`
+            takes a free one. The file of an ipc address is for this user only.
+
+    Raises:
+        ServingError: The address is malformed or taken.
+    """
+
+    def __init__(self, service: PolicyService, bind: str) -> None:
+        self._service = service
+        self._stopping = False
+        self._answers: deque[tuple[list[bytes], Answer]] = deque()
+        self._under_way: set[bytes] = set()     # peers that wait for an action
+        self._woken, self._wake = sockets.socketpair()
+        self._woken.setblocking(False)
+        self._wake.setblocking(False)
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.ROUTER)
+        for option, value in (
+            (zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES),
+            (zmq.RCVHWM, MESSAGES_PER_PEER),
+            (zmq.SNDHWM, MESSAGES_PER_PEER),
+            (zmq.HANDSHAKE_IVL, HANDSHAKE_MS),
+            (zmq.TCP_KEEPALIVE, 1),
+            (zmq.LINGER, LINGER_MS),
+            (zmq.IPV6, int('[' in bind)),
+        ):
+            self._socket.setsockopt(option, value)
+        umask = os.umask(0o077)
+        try:
+            self._socket.bind(bind)
+        except zmq.ZMQError as error:
+            self._context.destroy(linger=0)
+            raise ServingError(
+                f'cannot listen on {bind!r}: {error}. Give tcp://ADDRESS:PORT with an address of'
+                ' this machine and a free port, or ipc://PATH in an existing folder'
+            ) from error
+        finally:
+            os.umask(umask)
+        self.address: str = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        if not is_local(self.address) and not service.has_token:
+            LOG.warning('%s is open to the network without a token: anybody may ask', self.address)
+
+    def serve(self, keep_running: Callable[[], bool] = lambda: True) -> None:
+        """Answer until `stop`, `kill`, a failure of the policy, or `keep_running` says no."""
+        poller = zmq.Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(self._woken, zmq.POLLIN)
+        while not self._stopping and self._service.failure is None and keep_running():
+            ready = dict(poller.poll(TICK_MS))
+            if self._woken.fileno() in ready:
+                self._woken.recv(4096)
+            while self._answers:
+                envelope, answer = self._answers.popleft()
+                self._under_way.discard(envelope[0])
+                if isinstance(answer, Exception):
+                    answer = {'error': error_text(answer)}
+                self._send(envelope, answer)
+            if self._socket in ready:
+                self._receive()
+        self._context.destroy(linger=LINGER_MS)
+
+    def stop(self) -> None:
+        """End `serve` soon; may be called from any thread and from a signal handler."""
+        self._stopping = True
+        self._wake_up()
+
+    def _wake_up(self) -> None:
+        # Full means that it will wake anyway.
+        with contextlib.suppress(BlockingIOError):
+            self._wake.send(b'\0')
+
+    def _receive(self) -> None:
+        """Take one message, however many frames it has, and answer it or queue its call."""
+        frames = [self._socket.recv(zmq.NOBLOCK, copy=False)]
+        count = 1
+        more = frames[0].more
+        while more:
+            frame = self._socket.recv(zmq.NOBLOCK, copy=False)
+            more = frame.more
+            count += 1
+            if count <= MAX_FRAMES:
+                frames.append(frame)
+        # identity, routing hops, an empty delimiter, one body
+        is_delimiter = [len(frame) == 0 for frame in frames[1:]]
+        well_formed = count <= MAX_FRAMES and True in is_delimiter
+        if well_formed and is_delimiter.index(True) == count - 3:
+            envelope = [frame.bytes for frame in frames[:-1]]
+            try:
+                self._handle(envelope, unpack(frames[-1].buffer))
+            except Exception as error:
+                if not isinstance(error, ServingError):
+                    LOG.exception('a request met a bug; the server goes on')
+                self._send(envelope, {'error': error_text(error)})
+        else:
+            text = f'a request is an empty frame and one msgpack frame, this one has {count - 1}'
+            self._send([frames[0].bytes, b''], {'error': text})
+
+    def _handle(self, envelope: list[bytes], request: dict[str, Any]) -> None:
+        if not self._service.authorised(request.get('api_token')):
+            raise ServingError(UNAUTHORISED)
+        endpoint = request.get('endpoint', 'get_action')
+        if not isinstance(endpoint, str) or endpoint not in ENDPOINTS:
+            raise ServingError(
+                f'unknown endpoint {str(endpoint)[:100]!r}; there are {", ".join(ENDPOINTS)}'
+            )
+        if endpoint == 'get_action':
+            self._submit(envelope, request)
+        elif endpoint == 'ping':
+            self._send(envelope, self._service.health())
+        elif endpoint == 'get_modality_config':
+            self._send(envelope, dict(self._service.modality_config()))
+        else:
+            if not self._service.has_token:
+                raise ServingError('kill needs a server that was started with a token')
+            self._send(envelope, {'status': 'ok', 'message': 'Server is stopping'})
+            self._stopping = True
+
+    def _submit(self, envelope: list[bytes], request: dict[str, Any]) -> None:
+        peer = envelope[0]
+        if peer in self._under_way:
+            raise ServingError('this connection waits for an action already')
+
+        def answer(result: Answer) -> None:
+            self._answers.append((envelope, result))
+            self._wake_up()
+
+        self._service.submit(request.get('data'), request.get('options'), answer)
+        self._under_way.add(peer)
+
+    def _send(self, envelope: list[bytes], reply: dict[str, Any]) -> None:
+        try:
+            body = pack(reply)
+        except ServingError as error:
+            body = pack({'error': f'the policy gave what cannot be sent: {error}'})
+        # A ROUTER drops what a peer that is gone or does not read cannot take; it never waits.
+        self._socket.send_multipart([*envelope, body], zmq.NOBLOCK)

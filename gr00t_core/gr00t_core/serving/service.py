@@ -1,0 +1,265 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Own the policy: load it, make one call at a time, say how it is; for every transport alike.
+
+Loading, warming up and all calls happen in one worker thread, so that a policy sees one thread in
+its life (CUDA graphs, thread pools) and two calls never overlap, whichever transport they came by.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+import hashlib
+import hmac
+import inspect
+import logging
+import queue
+import threading
+import time
+from typing import Any, Protocol
+
+from gr00t_core.errors import Gr00tError, ServingError
+from gr00t_core.serving.wire import ModalityConfig
+
+LOG = logging.getLogger(__name__)
+
+# Calls that may wait for the model. A client has one under way, so this is a number of clients.
+MAX_WAITING = 16
+# What the service itself understands of a request's options; the policy may take more.
+OWN_OPTIONS = ('info', 'timeout_s')
+
+# An action map, or what went wrong.
+Answer = dict[str, Any] | Exception
+
+
+class Policy(Protocol):
+    """What can be served: `gr00t_core.policy.Gr00tPolicy`, or anything with its two methods."""
+
+    @property
+    def get_action(self) -> Callable[..., dict[str, Any]]:
+        """Take an observation and keyword options; return an action map."""
+
+    def get_modality_config(self) -> dict[str, Any]:
+        """Return one config per modality, each with `delta_indices` and `modality_keys`."""
+
+
+@dataclass(frozen=True)
+class _Call:
+    observation: dict[str, Any]
+    options: dict[str, Any]
+    received: float     # time.monotonic()
+    answer: Callable[[Answer], None]
+
+
+class PolicyService:
+    """A policy behind a queue.
+
+    Args:
+        load: Gives the policy, warmed up, and what `ping` tells about it (model, backend, robot).
+        token: What every request must bring; None lets everybody in and nobody `kill`.
+        on_ready: Called from the worker thread once calls are taken.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], tuple[Policy, dict[str, Any]]],
+        token: str | None = None,
+        on_ready: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.failure: Exception | None = None   # why it can never answer again
+        self._load = load
+        self._token = None if token is None else _digest(token)
+        self._on_ready = on_ready
+        self._calls: queue.Queue[_Call | None] = queue.Queue(MAX_WAITING)
+        self._worker = threading.Thread(target=self._work, name='policy', daemon=True)
+        self._policy: Policy | None = None
+        self._about: dict[str, Any] = {}
+        self._config: dict[str, ModalityConfig] = {}
+        self._started = time.monotonic()
+        self._busy = self._stopping = False
+        self._answered = self._errors = 0
+        self._last_error = ''
+
+    @property
+    def has_token(self) -> bool:
+        """Whether requests must bring a token."""
+        return self._token is not None
+
+    def start(self) -> None:
+        """Begin to load; calls are refused until that is done."""
+        self._worker.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Take no more calls and wait for the one under way; return whether it ended in time."""
+        self._stopping = True
+        if not self._calls.full():
+            self._calls.put(None)
+        self._worker.join(timeout_s)
+        return not self._worker.is_alive()
+
+    def authorised(self, token: object) -> bool:
+        """Compare a request's token in constant time; everything is right when none is asked."""
+        if self._token is None:
+            return True
+        return hmac.compare_digest(self._token, _digest(token if isinstance(token, str) else ''))
+
+    def health(self) -> dict[str, Any]:
+        """Give the reply to `ping`: `status` is ok, loading or failed."""
+        if self.failure is not None:
+            status, message = 'failed', str(self.failure)
+        elif self._policy is None:
+            status, message = 'loading', 'The policy is being loaded'
+        else:
+            status, message = 'ok', 'Server is running'
+        return {
+            'status': status,
+            'message': message,
+            **self._about,
+            'busy': self._busy,
+            'waiting': self._calls.qsize(),
+            'calls': self._answered,
+            'errors': self._errors,
+            'last_error': self._last_error,
+            'uptime_s': time.monotonic() - self._started,
+        }
+
+    def modality_config(self) -> dict[str, ModalityConfig]:
+        """Return the policy's modality configs.
+
+        Raises:
+            ServingError: The policy is not loaded.
+        """
+        self._ready()
+        return self._config
+
+    def submit(
+        self, observation: object, options: object, answer: Callable[[Answer], None]
+    ) -> None:
+        """Queue one call; `answer` is called once, from the worker thread, and must not raise.
+
+        Args:
+            observation: Upstream keys, see `gr00t_core.policy`.
+            options: Keyword arguments of the policy's `get_action` (`seed`, `prefix`, …), and
+                `info` (True adds the key `info` with `waited_s` and `policy_s`) and `timeout_s`
+                (the client's patience: a call that waited longer is dropped).
+            answer: Takes the action map or the error.
+
+        Raises:
+            ServingError: Not loaded, too many calls are waiting, or the request is malformed.
+        """
+        policy = self._ready()
+        if not isinstance(observation, dict):
+            raise ServingError(
+                f'the observation is a {type(observation).__name__}, expected a map of keys such'
+                ' as video.<camera>, state.<group> and annotation.<…>'
+            )
+        call = _Call(observation, _checked(options, policy), time.monotonic(), answer)
+        try:
+            self._calls.put_nowait(call)
+        except queue.Full:
+            raise ServingError(f'busy: {MAX_WAITING} calls are waiting already') from None
+
+    def _ready(self) -> Policy:
+        if self.failure is not None:
+            raise ServingError(f'the policy failed: {self.failure}')
+        if self._policy is None:
+            raise ServingError('the policy is still being loaded; ask ping for its status')
+        return self._policy
+
+    def _work(self) -> None:
+        try:
+            policy, self._about = self._load()
+            self._config = {
+                modality: _as_config(config)
+                for modality, config in policy.get_modality_config().items()
+            }
+            self._policy = policy
+            self._on_ready()
+            while not self._stopping and self.failure is None:
+                call = self._calls.get()
+                if call is not None:
+                    call.answer(self._answer(policy, call))
+        except Exception as error:
+            self.failure = error
+        finally:
+            if self.failure is None and not self._stopping:
+                self.failure = ServingError('the worker thread ended')
+            self._refuse_waiting()
+
+    def _answer(self, policy: Policy, call: _Call) -> Answer:
+        options = dict(call.options)
+        wants_info, patience = options.pop('info', False), options.pop('timeout_s', None)
+        waited = time.monotonic() - call.received
+        if patience is not None and waited > patience:
+            return ServingError(f'dropped: waited {waited:.2f} s, the client only {patience} s')
+        self._busy = True
+        start = time.perf_counter()
+        try:
+            action = policy.get_action(call.observation, **options)
+            if not isinstance(action, dict):
+                raise TypeError(f'the policy gave a {type(action).__name__}, expected a map')
+        except Exception as error:
+            self._note(error)
+            return error
+        finally:
+            self._busy = False
+        self._answered += 1
+        if wants_info:
+            return action | {'info': {'waited_s': waited, 'policy_s': time.perf_counter() - start}}
+        return action
+
+    def _note(self, error: Exception) -> None:
+        """Count an error, log it once per state change, and see whether the policy survived it."""
+        self._errors += 1
+        text = f'{type(error).__name__}: {error}'
+        if text != self._last_error:
+            LOG.error('get_action failed: %s', text, exc_info=not isinstance(error, Gr00tError))
+        self._last_error = text[:1000]
+        # After most of them every later CUDA call of the process fails as well: restart instead.
+        if str(error).startswith('CUDA error'):
+            self.failure = error
+
+    def _refuse_waiting(self) -> None:
+        while True:
+            try:
+                call = self._calls.get_nowait()
+            except queue.Empty:
+                return
+            if call is not None:
+                call.answer(ServingError('the server is stopping'))
+
+
+def error_text(error: Exception) -> str:
+    """Give the text of a reply's `error`: the message of ours, type and message of others."""
+    text = str(error) if isinstance(error, Gr00tError) else f'{type(error).__name__}: {error}'
+    return text[:2000]
+
+
+def _digest(token: str) -> bytes:
+    """Hash a token, so that comparing takes the same time whatever its length."""
+    return hashlib.sha256(token.encode(errors='surrogateescape')).digest()
+
+
+def _checked(options: object, policy: Policy) -> dict[str, Any]:
+    if options is None:
+        return {}
+    if not isinstance(options, dict):
+        raise ServingError(f'options are a {type(options).__name__}, expected a map')
+    parameters = list(inspect.signature(policy.get_action).parameters)[1:]
+    if unknown := [name for name in options if name not in (*parameters, *OWN_OPTIONS)]:
+        allowed = ', '.join((*parameters, *OWN_OPTIONS))
+        raise ServingError(f'unknown options {unknown}; this policy takes {allowed}')
+    if not isinstance(options.get('info', False), bool):
+        raise ServingError(f'option info is {options["info"]!r}, expected true or false')
+    patience = options.get('timeout_s', 1.0)
+    if isinstance(patience, bool) or not isinstance(patience, int | float) or not patience > 0:
+        raise ServingError(f'option timeout_s is {patience!r}, expected seconds above 0')
+    return options
+
+
+def _as_config(config: Any) -> ModalityConfig:
+    indices, keys = (
+        (config['delta_indices'], config['modality_keys'])
+        if isinstance(config, dict)
+        else (config.delta_indices, config.modality_keys)
+    )
+    return ModalityConfig(tuple(int(index) for index in indices), tuple(keys))
