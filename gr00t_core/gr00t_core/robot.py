@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gr00t_core.embodiment import DataConfig, Treatment
+
 NANOSECONDS = 1_000_000_000
 
 # GR00T N1.5 pads the state to 64 and the action to 32 (config.json: max_state_dim,
@@ -232,6 +234,16 @@ class Robot:
         """Return each action group's slice of the concatenated action vector."""
         return _slices(self.action)
 
+    @property
+    def data_config(self) -> DataConfig:
+        """Return what the embodiment head sees of this robot, in order, and how it is prepared."""
+        return DataConfig(
+            video=tuple(camera.name for camera in self.cameras),
+            state=tuple(_treatment(group) for group in self.state),
+            action=tuple(_treatment(group) for group in self.action),
+            language=self.instruction_key,
+        )
+
     def modality(self) -> dict[str, Any]:
         """Return the content of `meta/modality.json` for a dataset of this robot."""
         annotation = self.instruction_key.removeprefix('annotation.')
@@ -255,6 +267,10 @@ def load_robot(name_or_path: str | Path) -> Robot:
     from gr00t_core import robot_file  # the parser builds the dataclasses above
 
     return robot_file.load(name_or_path)
+
+
+def _treatment(group: Group) -> Treatment:
+    return Treatment(group.name, group.normalization, group.rotation_target)
 
 
 def _slices(groups: tuple[Any, ...]) -> dict[str, slice]:

@@ -77,6 +77,7 @@ class PromptTokenizer:
     Attributes:
         source: Where the vocabulary came from, for people.
         tokens_per_view: Image tokens that one view occupies.
+        pad_id: Id that fills up shorter prompts.
     """
 
     def __init__(self, tokenizer: Tokenizer, source: str, config: Gr00tConfig) -> None:
@@ -86,8 +87,9 @@ class PromptTokenizer:
             CheckpointError: A special token is missing, an id is wrong, or the vocabulary exceeds
                 the embedding.
         """
-        ids = {token: tokenizer.token_to_id(token) for token in SPECIAL_TOKENS}
-        missing = [token for token, index in ids.items() if index is None]
+        found = {token: tokenizer.token_to_id(token) for token in SPECIAL_TOKENS}
+        ids = {token: index for token, index in found.items() if index is not None}
+        missing = [token for token in SPECIAL_TOKENS if token not in ids]
         if missing:
             raise CheckpointError(
                 f'{source}: the special tokens {missing} are missing. '
@@ -104,7 +106,7 @@ class PromptTokenizer:
         self.source = source
         self.tokens_per_view = config.vision.num_tokens
         self._tokenizer = tokenizer
-        self._pad = tokenizer.token_to_id(PAD)
+        self.pad_id = ids[PAD]
 
     def prompt(self, instruction: str, views: int) -> str:
         """Return the text that is tokenised, image placeholders expanded.
@@ -136,7 +138,7 @@ class PromptTokenizer:
         """Return the ids of B prompts, padded on the left to the longest."""
         rows = [self.encode(instruction, views) for instruction in instructions]
         length = max(map(len, rows))
-        input_ids = np.full((len(rows), length), self._pad, dtype=np.int64)
+        input_ids = np.full((len(rows), length), self.pad_id, dtype=np.int64)
         attention_mask = np.zeros((len(rows), length), dtype=np.int64)
         for row, ids in enumerate(rows):
             input_ids[row, length - len(ids) :] = ids

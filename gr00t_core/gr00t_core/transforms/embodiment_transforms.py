@@ -1,0 +1,289 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Compose the transforms of one embodiment: observation → model batch, model action → groups.
+
+One object per embodiment, frozen: nothing is remembered between calls and nothing is shared
+between embodiments.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gr00t_core.embodiment import DataConfig, PROJECTOR_INDEX
+from gr00t_core.errors import CheckpointError, ObservationError, RobotFileError
+from gr00t_core.metadata import check_entry, check_robot
+from gr00t_core.robot import Robot
+from gr00t_core.transforms import observation as checks
+from gr00t_core.transforms.concat import Batch, collate, pad, split
+from gr00t_core.transforms.observation import Observation
+from gr00t_core.transforms.prompt import PromptTransform
+from gr00t_core.transforms.state_action import drop, group_transform, GroupTransform, perturb
+from gr00t_core.transforms.video import VideoTransform
+
+if TYPE_CHECKING:  # the robot side has no tokenizers
+    from gr00t_core.model.config import Gr00tConfig
+    from gr00t_core.model.tokenizer import PromptTokenizer
+
+
+@dataclass(frozen=True)
+class Training:
+    """What else varies in training, beyond the images; GR00T N1.5's recipe uses none of it.
+
+    Attributes:
+        state_noise: Standard deviation of the noise on each normalised state group.
+        state_dropout: Probability that a sample's state is replaced by zeros.
+    """
+
+    state_noise: float = 0.0
+    state_dropout: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class EmbodimentTransforms:
+    """The transforms of one embodiment.
+
+    Attributes:
+        embodiment: Embodiment tag.
+        cameras: Camera name → (height, width), in the model's order.
+        state, action: Groups in the model's order.
+        language: Annotation key of the instruction.
+        tokenizer: Puts the prompt around the instruction.
+        video, prompt: How images and instruction are prepared.
+        state_width, action_width, horizon: Padded S and A, and H, of the model.
+        training: What else varies in training.
+    """
+
+    embodiment: str
+    cameras: Mapping[str, tuple[int, int]]
+    state: tuple[GroupTransform, ...]
+    action: tuple[GroupTransform, ...]
+    language: str
+    tokenizer: 'PromptTokenizer'
+    video: VideoTransform
+    prompt: PromptTransform
+    state_width: int
+    action_width: int
+    horizon: int
+    training: Training = field(default_factory=Training)
+
+    @classmethod
+    def for_robot(
+        cls,
+        robot: Robot,
+        metadata: Mapping[str, Any],
+        model_config: 'Gr00tConfig',
+        tokenizer: 'PromptTokenizer',
+        **options: Any,
+    ) -> 'EmbodimentTransforms':
+        """Compose the transforms of a robot, after checking it against the metadata.
+
+        Args:
+            robot: The robot description.
+            metadata: Metadata entry of the robot's embodiment tag.
+            model_config: The checkpoint's configuration.
+            tokenizer: The checkpoint's tokenizer.
+            options: As for `for_config`.
+
+        Raises:
+            RobotFileError: The robot contradicts the metadata or the model.
+            CheckpointError: The metadata entry is incomplete.
+        """
+        check_entry(metadata, robot.embodiment)
+        check_robot(robot, metadata, 'metadata')
+        return cls.for_config(
+            robot.data_config, robot.embodiment, metadata, model_config, tokenizer, **options
+        )
+
+    @classmethod
+    def for_config(
+        cls,
+        config: DataConfig,
+        embodiment: str,
+        metadata: Mapping[str, Any],
+        model_config: 'Gr00tConfig',
+        tokenizer: 'PromptTokenizer',
+        *,
+        video: VideoTransform | None = None,
+        prompt: PromptTransform | None = None,
+        training: Training | None = None,
+    ) -> 'EmbodimentTransforms':
+        """Compose the transforms of a data config.
+
+        Args:
+            config: Cameras, groups and their treatment.
+            embodiment: Embodiment tag; selects the projector slot.
+            metadata: Metadata entry of the tag: resolutions, widths, rotation types, statistics.
+            model_config: The checkpoint's configuration.
+            tokenizer: The checkpoint's tokenizer.
+            video: None for crop, resize to the model's image size and GR00T N1.5's jitter.
+            prompt: None for the plain prompt.
+            training: None for GR00T N1.5's recipe.
+
+        Raises:
+            RobotFileError: An unknown group or camera, a treatment that breaks a rule, or vectors
+                wider than the model's; the message names the group.
+            CheckpointError: Unknown tag, no slot for it in the model, or the metadata entry is
+                incomplete.
+        """
+        check_entry(metadata, embodiment)
+        slots = model_config.action_head.max_num_embodiments
+        if PROJECTOR_INDEX.get(embodiment, slots) >= slots:
+            known = [tag for tag, slot in PROJECTOR_INDEX.items() if slot < slots]
+            raise CheckpointError(
+                f'embodiment {embodiment!r} has no projector slot in this model of {slots} slots;'
+                f' available: {", ".join(known) or "none"}'
+            )
+        cameras = metadata['modalities']['video']
+        for name in config.video:
+            if name not in cameras:
+                raise RobotFileError(
+                    f'video.{name}: not in the metadata, which has: {", ".join(cameras)}'
+                )
+        transforms = cls(
+            embodiment=embodiment,
+            cameras={name: _height_width(cameras[name]) for name in config.video},
+            state=tuple(group_transform('state', t, metadata) for t in config.state),
+            action=tuple(group_transform('action', t, metadata) for t in config.action),
+            language=config.language,
+            tokenizer=tokenizer,
+            video=video or VideoTransform(model_config.vision.image_size),
+            prompt=prompt or PromptTransform(),
+            state_width=model_config.action_head.state_dim,
+            action_width=model_config.action_head.action_dim,
+            horizon=model_config.action_head.action_horizon,
+            training=training or Training(),
+        )
+        transforms._check_widths()
+        return transforms
+
+    def apply(
+        self,
+        observation: Observation,
+        training: bool = False,
+        generator: np.random.Generator | None = None,
+    ) -> Batch:
+        """Turn an observation into a model batch.
+
+        Args:
+            observation: See `gr00t_core.transforms.observation`; batched or not.
+            training: Vary images, prompt and state at random, each sample for itself. Actions are
+                then required.
+            generator: Source of the variation; None for a fresh one.
+
+        Returns:
+            Arrays: `pixel_values` (B·V, 3, h, w) float32, `input_ids`, `attention_mask` (B, T)
+            int64, `state` (B, 1, S) float32, `embodiment_id` (B,) int64, and where the observation
+            holds actions `action` (B, H, A) float32, `action_mask` (B, H, A) bool. B is 1 for an
+            observation without batch axis.
+
+        Raises:
+            ObservationError: A key is missing or unexpected, or has a wrong shape or dtype.
+        """
+        samples = self._checked(observation, with_action=training)
+        if not training:
+            return self._prepared(samples, None)
+        generator = generator or np.random.default_rng()
+        batches = [
+            self._prepared(
+                {key: value[row : row + 1] for key, value in samples.items()}, generator
+            )
+            for row in range(len(samples[self.language]))
+        ]
+        return collate(batches, self.tokenizer.pad_id)
+
+    def unapply(self, action: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """Turn model actions (B, H, A) into `action.<group>` (B, H, D) float32, data units."""
+        widths = {group.name: group.model_width for group in self.action}
+        parts = split(np.asarray(action, np.float32), widths)
+        return {f'action.{group.name}': group.unapply(parts[group.name]) for group in self.action}
+
+    def normalized_action(
+        self, action: Mapping[str, NDArray[Any]]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Turn `action.<group>` (B, H, D) into padded model actions (B, H, A) and their mask."""
+        parts = [group.apply(np.asarray(action[f'action.{group.name}'])) for group in self.action]
+        return pad(np.concatenate(parts, axis=-1), self.action_width, 'the action')
+
+    def modality_keys(self) -> dict[str, list[str]]:
+        """Return upstream's four modalities and their keys."""
+        return {
+            'video': [f'video.{name}' for name in self.cameras],
+            'state': [f'state.{group.name}' for group in self.state],
+            'action': [f'action.{group.name}' for group in self.action],
+            'language': [self.language],
+        }
+
+    def _checked(self, observation: Observation, *, with_action: bool) -> dict[str, Any]:
+        """Return every expected key with a batch axis."""
+        keys = self.modality_keys()
+        actions = keys.pop('action')
+        with_action = with_action or any(key in observation for key in actions)
+        required = [key for group in keys.values() for key in group]
+        checks.check_keys(observation, required + actions * with_action, actions)
+        batched = checks.is_batched(observation)
+        samples: dict[str, Any] = {}
+        for group in self.state:
+            key = f'state.{group.name}'
+            samples[key] = checks.numbers(observation, key, 1, group.width, batched=batched)
+        for name, resolution in self.cameras.items():
+            key = f'video.{name}'
+            samples[key] = checks.frames(observation, key, resolution, batched=batched)
+        for group in self.action if with_action else ():
+            key = f'action.{group.name}'
+            samples[key] = checks.numbers(
+                observation, key, self.horizon, group.width, batched=batched
+            )
+        sizes = {key: len(value) for key, value in samples.items()}
+        if len(set(sizes.values())) > 1:
+            raise ObservationError(f'batch sizes differ: {sizes}')
+        count = next(iter(sizes.values()))
+        samples[self.language] = checks.instructions(observation, self.language, count)
+        return samples
+
+    def _prepared(
+        self, samples: Mapping[str, Any], generator: np.random.Generator | None
+    ) -> Batch:
+        texts = [self.prompt.apply(text, generator) for text in samples[self.language]]
+        views = [samples[f'video.{name}'][:, 0] for name in self.cameras]
+        prompts = self.tokenizer.batch(texts, len(views))
+        state, _ = pad(self._state(samples, generator), self.state_width, 'the state')
+        batch: Batch = {
+            'pixel_values': self.video.apply(views, generator),
+            'input_ids': prompts.input_ids,
+            'attention_mask': prompts.attention_mask,
+            'state': state,
+            'embodiment_id': np.full(len(texts), PROJECTOR_INDEX[self.embodiment], np.int64),
+        }
+        if f'action.{self.action[0].name}' in samples:
+            batch['action'], batch['action_mask'] = self.normalized_action(samples)
+        return batch
+
+    def _state(self, samples: Mapping[str, Any], generator: np.random.Generator | None) -> Any:
+        parts = [group.apply(samples[f'state.{group.name}']) for group in self.state]
+        if generator is not None and self.training.state_noise:
+            parts = [perturb(part, self.training.state_noise, generator) for part in parts]
+        state = np.concatenate(parts, axis=-1)
+        if generator is not None and self.training.state_dropout:
+            state = drop(state, self.training.state_dropout, generator)
+        return state
+
+    def _check_widths(self) -> None:
+        for kind, groups, limit in (
+            ('state', self.state, self.state_width),
+            ('action', self.action, self.action_width),
+        ):
+            widths = {group.name: group.model_width for group in groups}
+            if sum(widths.values()) > limit:
+                raise RobotFileError(
+                    f'{kind}: {sum(widths.values())} wide as the model sees it ({widths}),'
+                    f' the model takes at most {limit}; leave groups out'
+                )
+
+
+def _height_width(modality: Mapping[str, Any]) -> tuple[int, int]:
+    width, height = modality['resolution']
+    return int(height), int(width)
