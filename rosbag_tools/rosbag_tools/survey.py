@@ -1,0 +1,151 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Look through a bag before it is converted: its topics, stamps, rates and faults."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gr00t_core.errors import BagError
+from gr00t_core.robot import NANOSECONDS, Robot, Stream
+from gr00t_core.timeline import SKEW_NS
+from rosbag_tools.bag import Bag, header_ns, Topic
+
+# A log clock before 2000-01-01 is simulated time.
+SIM_TIME_NS = 946_684_800 * NANOSECONDS
+
+
+@dataclass(frozen=True)
+class StreamSurvey:
+    """The stamps of one stream.
+
+    Attributes:
+        stream: The stream as the robot file describes it.
+        topic: Where it was found in the bag.
+        stamps_ns: (N,) int64, by the stream's stamp rule, in log order.
+        log_ns: (N,) int64.
+        header_ns: (N,) int64; 0 where a message has no header stamp.
+    """
+
+    stream: Stream
+    topic: Topic
+    stamps_ns: NDArray[np.int64]
+    log_ns: NDArray[np.int64]
+    header_ns: NDArray[np.int64]
+
+    @property
+    def rate_hz(self) -> float:
+        """Return the rate with lost messages counted in; 0 with fewer than two messages."""
+        periods = np.diff(np.sort(self.stamps_ns))
+        periods = periods[periods > 0]
+        if not len(periods):
+            return 0.0
+        steps = np.round(periods / np.median(periods)).clip(1)
+        bridged = periods <= self.stream.max_age_ns  # a long silence says nothing about the rate
+        if not bridged.any():
+            return float(NANOSECONDS / np.median(periods))
+        return float(NANOSECONDS * steps[bridged].sum() / periods[bridged].sum())
+
+    @property
+    def late(self) -> int:
+        """Return how many stamps do not come after all stamps before them."""
+        if len(self.stamps_ns) < 2:
+            return 0
+        return int((self.stamps_ns[1:] <= np.maximum.accumulate(self.stamps_ns)[:-1]).sum())
+
+    @property
+    def unstamped(self) -> int:
+        """Return how many messages carry no header stamp."""
+        return int((self.header_ns == 0).sum())
+
+    @property
+    def gaps_ns(self) -> NDArray[np.int64]:
+        """Return the (start, end) of every gap longer than the stream's `max_age_ns`, (G, 2)."""
+        stamps = np.sort(self.stamps_ns)
+        where = np.flatnonzero(np.diff(stamps) > self.stream.max_age_ns)
+        return np.stack([stamps[where], stamps[where + 1]], axis=1)
+
+    @property
+    def latency_ns(self) -> NDArray[np.int64]:
+        """Return log time minus header stamp where there is a header stamp."""
+        dated = self.header_ns != 0
+        return self.log_ns[dated] - self.header_ns[dated]
+
+    @property
+    def skewed(self) -> bool:
+        """Return whether header and log stamps come from different clocks."""
+        latency = self.latency_ns
+        return bool(len(latency)) and abs(float(np.median(latency))) > SKEW_NS
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a bag holds for a robot: relative topic → its stamps."""
+
+    streams: Mapping[str, StreamSurvey]
+    reference: str
+    sim_time: bool
+
+    @property
+    def camera_rate_hz(self) -> float:
+        """Return the true rate of the reference camera."""
+        return self.streams[self.reference].rate_hz
+
+
+def survey(bag: Bag, robot: Robot, *, with_action: bool, namespace: str = '') -> Survey:
+    """Read every message's stamp for the robot's streams.
+
+    Args:
+        bag: An open bag.
+        robot: The robot it was recorded on.
+        with_action: Whether the action topics are needed.
+        namespace: Namespace of the robot's topics in the bag.
+
+    Raises:
+        BagError: A topic is missing, has another type, or holds no messages.
+    """
+    streams = list(robot.observation_streams)
+    streams += [group.stream for group in robot.action] if with_action else []
+    by_topic = {stream.topic: stream for stream in streams}
+    found = {name: _find(bag, stream, namespace) for name, stream in by_topic.items()}
+    names = {topic.name: name for name, topic in found.items()}
+    log: dict[str, list[int]] = {name: [] for name in found}
+    header: dict[str, list[int]] = {name: [] for name in found}
+    stamped = {topic.name: bag.has_header(topic.name) for topic in found.values()}
+    for message in bag.messages(names):
+        name = names[message.topic]
+        log[name].append(message.log_ns)
+        header[name].append((header_ns(message.raw) or 0) if stamped[message.topic] else 0)
+    surveyed = {
+        name: _stream_survey(by_topic[name], found[name], log[name], header[name])
+        for name in found
+    }
+    first_log = min(int(stream.log_ns[0]) for stream in surveyed.values())
+    return Survey(surveyed, robot.reference.stream.topic, sim_time=first_log < SIM_TIME_NS)
+
+
+def _stream_survey(
+    stream: Stream, topic: Topic, log: list[int], header: list[int]
+) -> StreamSurvey:
+    logs, headers = np.array(log, np.int64), np.array(header, np.int64)
+    stamps = logs if stream.stamp == 'log' else np.where(headers == 0, logs, headers)
+    return StreamSurvey(stream, topic, stamps + stream.offset_ns, logs, headers)
+
+
+def _find(bag: Bag, stream: Stream, namespace: str) -> Topic:
+    topic = bag.find(stream.topic, namespace)
+    if topic is None:
+        listed = ', '.join(f'{t.name} ({t.type})' for t in bag.topics.values()) or 'nothing'
+        raise BagError(
+            f'{bag.path}: topic {stream.topic!r} of the robot file is not in the bag; it holds:'
+            f' {listed}; correct the robot file or give --namespace'
+        )
+    if topic.type != stream.type:
+        raise BagError(
+            f'{bag.path}: {topic.name} has type {topic.type}, the robot file says {stream.type}'
+        )
+    if not topic.count:
+        raise BagError(f'{bag.path}: {topic.name} holds no messages; was its publisher running?')
+    return topic
