@@ -11,6 +11,10 @@ cd "$(dirname "$0")/.."
 venv=$PWD/.venv
 [ -f "$venv/setup.bash" ] || { echo 'build: no .venv/setup.bash; run make setup' >&2; exit 1; }
 
+# One at a time, also for two makes.
+exec 9<setup/build.sh
+flock 9
+
 stamp=install/.build-stamp
 state() {
   cat "$venv/.setup-stamp" colcon.meta setup/build.sh

@@ -19,6 +19,10 @@ fail() {
   exit 1
 }
 
+# One at a time, also for two makes.
+exec 9<setup/setup.sh
+flock 9
+
 # --- what this machine offers ---------------------------------------------------------------------
 if [ -n "${ROS_DISTRO:-}" ] && [ -d "/opt/ros/$ROS_DISTRO" ]; then
   ros=/opt/ros/$ROS_DISTRO
