@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.embodiment import Treatment
-from gr00t_core.errors import RobotFileError
+from gr00t_core.errors import ObservationError, RobotFileError
 from gr00t_core.transforms.rotation import convert, ROTATION_WIDTHS
 
 Values = NDArray[Any]
@@ -69,7 +69,12 @@ class GroupTransform:
         if not np.issubdtype(values.dtype, np.floating):
             values = values.astype(np.float32)
         if self.source is not None and self.target is not None:
-            values = convert(values, self.source, self.target).astype(values.dtype)
+            turned = convert(values, self.source, self.target).astype(values.dtype)
+            if not np.isfinite(turned).all():
+                raise ObservationError(
+                    f'group {self.name!r}: {values.tolist()} is no {self.source} rotation'
+                )
+            values = turned
         return normalize(values, self.normalization, self.statistics)
 
     def unapply(self, values: Values) -> Values:

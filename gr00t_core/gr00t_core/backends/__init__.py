@@ -1,0 +1,95 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run the network: one protocol, several engines, each loaded only when it is asked for.
+
+Shapes: B batch · H action horizon · A action width (padded).
+"""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol, TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gr00t_core.errors import BackendError
+
+if TYPE_CHECKING:
+    from gr00t_core.model.config import Gr00tConfig
+
+# Backend → its class, and the command that installs what it needs.
+BACKENDS = {
+    'torch': ('gr00t_core.backends.torch:TorchBackend', 'pip install torch safetensors'),
+}
+
+
+class Backend(Protocol):
+    """An engine that holds the weights of one checkpoint.
+
+    Attributes:
+        name: Key of `BACKENDS`.
+        device: Where it runs, e.g. `cpu` or `cuda:0`.
+        config: The checkpoint's configuration.
+    """
+
+    name: str
+    device: str
+    config: 'Gr00tConfig'
+
+    def predict(
+        self,
+        batch: Mapping[str, NDArray[Any]],
+        noise: NDArray[np.float32] | None = None,
+        prefix: NDArray[np.float32] | None = None,
+        prefix_weight: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
+        """Sample normalised action chunks.
+
+        Args:
+            batch: Model batch of B samples, as `EmbodimentTransforms.apply` makes it.
+            noise: (B, H, A) starting point of the flow; None draws one.
+            prefix: (B, H, A) normalised actions that the robot is committed to.
+            prefix_weight: (H,) in [0, 1], how firmly; given together with `prefix`.
+
+        Returns:
+            (B, H, A) float32.
+        """
+
+
+def load_backend(
+    name: str,
+    checkpoint: str | Path,
+    *,
+    device: str = 'cpu',
+    denoising_steps: int | None = None,
+) -> Backend:
+    """Load a checkpoint into a backend.
+
+    Args:
+        name: One of `BACKENDS`.
+        checkpoint: Checkpoint folder.
+        device: Where it runs, e.g. `cpu` or `cuda:0`.
+        denoising_steps: Euler steps of the flow; None for the checkpoint's own (4).
+
+    Raises:
+        BackendError: No such backend, a package is missing, or it cannot run this checkpoint here.
+        CheckpointError: The checkpoint is incomplete or damaged.
+    """
+    if name not in BACKENDS:
+        near = get_close_matches(name, BACKENDS, n=1)
+        hint = f'; did you mean {near[0]!r}?' if near else ''
+        raise BackendError(f'backend {name!r} is unknown; allowed: {", ".join(BACKENDS)}{hint}')
+    if denoising_steps is not None and denoising_steps < 1:
+        raise BackendError(f'denoising_steps is {denoising_steps}, expected 1 or more (N1.5: 4)')
+    place, install = BACKENDS[name]
+    module, cls = place.split(':')
+    try:
+        loader = getattr(import_module(module), cls)
+    except ModuleNotFoundError as error:
+        raise BackendError(
+            f'backend {name!r} needs the package {error.name!r}, which is not installed: {install}'
+        ) from error
+    backend: Backend = loader(checkpoint, device=device, denoising_steps=denoising_steps)
+    return backend

@@ -1,0 +1,200 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Answer observations with action chunks: transforms, network, inverse transforms.
+
+Shapes: T observation steps (1) · B batch · H action horizon · A action width · D elements of a
+group.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gr00t_core.backends import load_backend
+from gr00t_core.embodiment import DATA_CONFIGS, DataConfig
+from gr00t_core.errors import CheckpointError, ObservationError
+from gr00t_core.metadata import check_robot, embodiment_metadata
+from gr00t_core.model.config import Gr00tConfig
+from gr00t_core.model.tokenizer import load_tokenizer
+from gr00t_core.robot import load_robot, Robot
+from gr00t_core.transforms import EmbodimentTransforms, PromptTransform
+from gr00t_core.transforms.observation import is_batched, numbers, Observation
+from gr00t_core.transforms.prompt import DEFAULT_INSTRUCTION
+from gr00t_core.transforms.rotation import from_matrix
+
+ROBOT_FILE = 'robot.yaml'
+
+
+class Gr00tPolicy:
+    """A checkpoint that answers for one robot. One call at a time: the caller sees to that.
+
+    Attributes:
+        robot: The robot description; None where a data config was given instead.
+        transforms: Observation to batch, action to groups.
+        backend: The engine with the weights; see `gr00t_core.backends`.
+    """
+
+    def __init__(
+        self,
+        checkpoint: str | Path,
+        robot: Robot | str | Path | None = None,
+        backend: str = 'torch',
+        device: str = 'cpu',
+        denoising_steps: int | None = None,
+        seed: int | None = None,
+        *,
+        data_config: DataConfig | str | None = None,
+        embodiment: str | None = None,
+        vocabulary: str | Path | None = None,
+        prompt: PromptTransform | None = None,
+    ) -> None:
+        """Load a checkpoint.
+
+        Args:
+            checkpoint: Checkpoint folder.
+            robot: Robot description, or a shipped robot's name or file; None for the checkpoint's
+                own `robot.yaml`.
+            backend: See `gr00t_core.backends.BACKENDS`.
+            device: Where the network runs, e.g. `cpu` or `cuda:0`.
+            denoising_steps: Euler steps of the flow; None for the checkpoint's own (4).
+            seed: Of the noise that chunks start from; None for a different one in each run.
+            data_config: In place of a robot: a data config or the name of a shipped one, with
+                `embodiment`.
+            embodiment: Tag of the metadata entry that goes with `data_config`.
+            vocabulary: Folder with the tokenizer's files, for checkpoints that hold none.
+            prompt: What is done to the instruction; None for nothing.
+
+        Raises:
+            CheckpointError: The folder is incomplete or damaged, or does not know the embodiment.
+            RobotFileError: The robot contradicts the checkpoint; names the group and both values.
+            BackendError: The backend is unknown, not installed, or cannot run here.
+        """
+        checkpoint = Path(checkpoint)
+        config = Gr00tConfig.load(checkpoint)
+        self.robot = None
+        if data_config is None:
+            self.robot = _robot(checkpoint, robot)
+            data_config, embodiment = self.robot.data_config, self.robot.embodiment
+        elif robot is not None or embodiment is None:
+            raise CheckpointError('give either a robot, or a data config and its embodiment tag')
+        elif isinstance(data_config, str):
+            if data_config not in DATA_CONFIGS:
+                raise CheckpointError(
+                    f'data config {data_config!r} is unknown; allowed: {", ".join(DATA_CONFIGS)}'
+                )
+            data_config = DATA_CONFIGS[data_config]
+        assert embodiment is not None
+        metadata = embodiment_metadata(checkpoint, embodiment)
+        if self.robot is not None:
+            check_robot(self.robot, metadata, checkpoint)
+        self.tokenizer = load_tokenizer(checkpoint, config, vocabulary)
+        self.transforms = EmbodimentTransforms.for_config(
+            data_config, embodiment, metadata, config, self.tokenizer, prompt=prompt
+        )
+        self.backend = load_backend(
+            backend, checkpoint, device=device, denoising_steps=denoising_steps
+        )
+        self._generator = np.random.default_rng(seed)
+
+    def get_action(
+        self,
+        observation: Observation,
+        *,
+        seed: int | None = None,
+        prefix: Mapping[str, Any] | None = None,
+        prefix_weight: Any = None,
+    ) -> dict[str, NDArray[np.float32]]:
+        """Answer one observation, or a batch of them.
+
+        Args:
+            observation: `video.<camera>` uint8 (T, h, w, 3), `state.<group>` (T, D), and the
+                instruction, a list of one str, under its annotation key; or all with B in front.
+            seed: Of this call's noise; None goes on with the policy's.
+            prefix: Real-time chunking: `action.<group>` (H, D) (or with B in front), the commands
+                that the robot is committed to, in its own units.
+            prefix_weight: (H,) in [0, 1]: 1 where they will have run by the time this chunk comes,
+                0 where they are free. Given together with `prefix`.
+
+        Returns:
+            `action.<group>` float32 (H, D), or (B, H, D) for a batch, in the robot's units.
+
+        Raises:
+            ObservationError: A key is missing or unexpected, or has a wrong shape or dtype.
+        """
+        batched = is_batched(observation)
+        batch = self.transforms.apply(observation)
+        batch.pop('action', None)
+        batch.pop('action_mask', None)
+        shape = (len(batch['state']), self.transforms.horizon, self.transforms.action_width)
+        generator = self._generator if seed is None else np.random.default_rng(seed)
+        action = self.backend.predict(
+            batch,
+            generator.standard_normal(shape, np.float32),
+            *self._prefix(prefix, prefix_weight, batched=batched),
+        )
+        groups = self.transforms.unapply(action)
+        return groups if batched else {key: values[0] for key, values in groups.items()}
+
+    def get_modality_config(self) -> dict[str, dict[str, list[Any]]]:
+        """Return upstream's modality config: for each modality its time indices and keys."""
+        indices = {'action': list(range(self.transforms.horizon))}
+        return {
+            modality: {'delta_indices': indices.get(modality, [0]), 'modality_keys': keys}
+            for modality, keys in self.transforms.modality_keys().items()
+        }
+
+    def observation_example(self) -> dict[str, Any]:
+        """Return an observation that fits: grey images, mean state, the robot's instruction."""
+        transforms = self.transforms
+        instruction = self.robot.instruction if self.robot else DEFAULT_INSTRUCTION
+        example: dict[str, Any] = {
+            f'video.{name}': np.full((1, *resolution, 3), 128, np.uint8)
+            for name, resolution in transforms.cameras.items()
+        }
+        for group in transforms.state:
+            if group.source is None:
+                values = group.statistics['mean'].astype(np.float64)
+            else:
+                values = from_matrix(np.eye(3), group.source)
+            example[f'state.{group.name}'] = values[None]
+        return example | {transforms.language: [instruction]}
+
+    def _prefix(
+        self, prefix: Mapping[str, Any] | None, weight: Any, *, batched: bool
+    ) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
+        """Return the prefix as the network sees it, (B, H, A), and its weight (H,)."""
+        if prefix is None and weight is None:
+            return None, None
+        horizon = self.transforms.horizon
+        firm = np.asarray(weight, np.float32) if weight is not None else np.empty(0, np.float32)
+        if prefix is None or firm.shape != (horizon,) or not ((firm >= 0) & (firm <= 1)).all():
+            raise ObservationError(
+                f'prefix_weight: {weight!r}, expected {horizon} numbers in [0, 1], with a prefix'
+            )
+        for group in self.transforms.action:
+            if f'action.{group.name}' not in prefix:
+                raise ObservationError(
+                    f"prefix lacks 'action.{group.name}'; it has: {', '.join(prefix) or 'nothing'}"
+                )
+        action = {
+            f'action.{group.name}': numbers(
+                prefix, f'action.{group.name}', horizon, group.width, batched=batched
+            )
+            for group in self.transforms.action
+        }
+        return self.transforms.normalized_action(action)[0], firm
+
+
+def _robot(checkpoint: Path, robot: Robot | str | Path | None) -> Robot:
+    if isinstance(robot, Robot):
+        return robot
+    if robot is not None:
+        return load_robot(robot)
+    if not (checkpoint / ROBOT_FILE).is_file():
+        raise CheckpointError(
+            f'{checkpoint}: holds no {ROBOT_FILE}; say which robot it answers for (robot=...)'
+        )
+    return load_robot(checkpoint / ROBOT_FILE)
