@@ -15,6 +15,7 @@ multipart message: open the port to trusted networks only.
 from collections import deque
 from collections.abc import Callable
 import contextlib
+import errno
 import logging
 import os
 import re
@@ -43,6 +44,11 @@ _LOCAL = re.compile(r'(ipc|inproc)://.*|tcp://(127(\.\d+){3}|localhost|\[::1\]):
 def is_local(bind: str) -> bool:
     """Tell whether an address can be reached from this machine only."""
     return _LOCAL.fullmatch(bind) is not None
+
+
+def _port(bind: str) -> int:
+    port = bind.rpartition(':')[2]
+    return 0 if port == '*' else int(port) if port.isdecimal() else -1
 
 
 class PolicyServer:
@@ -79,6 +85,9 @@ class PolicyServer:
             self._socket.setsockopt(option, value)
         umask = os.umask(0o077)
         try:
+            # libzmq would take port 70000 for 4464.
+            if bind.startswith('tcp:') and not 0 <= _port(bind) <= 65535:
+                raise zmq.ZMQError(errno.EINVAL)
             self._socket.bind(bind)
         except zmq.ZMQError as error:
             self._context.destroy(linger=0)
