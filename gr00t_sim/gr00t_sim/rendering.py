@@ -106,6 +106,7 @@ class Renderer:
         Returns:
             (h, w, 3) uint8 RGB, top row first, a fresh array.
         """
+        self._gl.make_current()  # another renderer of this thread may have been
         self._data.qpos[:] = qpos
         mujoco.mj_kinematics(self._model, self._data)
         mujoco.mj_comPos(self._model, self._data)
@@ -126,5 +127,6 @@ class Renderer:
 
     def close(self) -> None:
         """Free the GL context."""
+        self._gl.make_current()
         self._context.free()
         self._gl.free()

@@ -1,0 +1,32 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+from gr00t_core.errors import Gr00tError
+from gr00t_sim.scene import COLORS
+from gr00t_sim.task import EVALUATION_PHRASINGS, make_task, parse_task, TRAINING_PHRASINGS
+
+
+@pytest.mark.parametrize('evaluation', [False, True])
+@pytest.mark.parametrize('color', COLORS)
+def test_every_phrasing_is_understood(color: str, evaluation: bool) -> None:
+    for phrasing in range(len(EVALUATION_PHRASINGS if evaluation else TRAINING_PHRASINGS)):
+        task = make_task(color, phrasing, evaluation)
+        assert parse_task(task.instruction) == task
+
+
+def test_evaluation_phrasings_are_never_trained_on() -> None:
+    assert not set(EVALUATION_PHRASINGS) & set(TRAINING_PHRASINGS)
+
+
+@pytest.mark.parametrize(
+    'instruction', ['', 'pick up the green cube', 'put the red cube on the blue cube', 'redo it']
+)
+def test_an_instruction_names_exactly_one_cube(instruction: str) -> None:
+    with pytest.raises(Gr00tError, match='exactly one'):
+        parse_task(instruction)
+
+
+def test_unknown_colors_are_refused() -> None:
+    with pytest.raises(Gr00tError, match='red, blue'):
+        make_task('green')
