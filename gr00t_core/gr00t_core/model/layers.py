@@ -137,9 +137,11 @@ def sinusoid(position: Tensor, width: int, cos_first: bool) -> Tensor:
     half = width // 2
     index = torch.arange(half, dtype=torch.float32, device=position.device)
     if cos_first:
-        frequency = torch.exp(-math.log(10_000) * index / (half - 1))
+        exponent = -math.log(10_000) * index / (half - 1)
     else:
-        frequency = torch.exp(-index * (math.log(10_000) / half))
+        exponent = -index * (math.log(10_000) / half)
+    # Vectorised float32 exp differs by an ulp between machines, which a bucket of 750 makes visible.
+    frequency = exponent.double().exp().float()
     angle = position.float()[:, None] * frequency
     parts = (angle.cos(), angle.sin()) if cos_first else (angle.sin(), angle.cos())
     return torch.cat(parts, dim=-1)
