@@ -24,7 +24,10 @@ setup(
     zip_safe=False,
     entry_points={
         # Programs on the PATH and for `ros2 run gr00t_policy_node`: 'name = module:main'.
-        'console_scripts': [],
+        'console_scripts': [
+            'policy_node = gr00t_policy_node.policy_node:main',
+            'chunk_executor = gr00t_policy_node.executor_node:main',
+        ],
         # Verbs of the `gr00t` command: 'verb = module:main', main(argv) -> int.
         'gr00t.verbs': [],
     },

@@ -1,0 +1,321 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Subscribe to a robot's observation topics and pair their samples by stamp.
+
+Camera topics are subscribed raw: a callback keeps the serialized bytes and reads nothing but the
+stamp, which stands right behind the CDR header. A frame is deserialized and decoded when a row
+that needs it is used, on the thread that uses it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+import struct
+import threading
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.node import Node
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
+from rclpy.subscription import Subscription
+
+from gr00t_core.errors import ObservationError
+from gr00t_core.fields import stamp_ns as header_stamp_ns
+from gr00t_core.images import decode_image
+from gr00t_core.robot import Camera, NANOSECONDS, Robot, Stream
+from gr00t_core.timeline import Row, StreamHealth, Timeline
+
+# Samples are kept for the rows that may still be asked for; this bounds them when the reference
+# camera, whose frames say what may be forgotten, is silent.
+HISTORY_NS = NANOSECONDS
+STILL_IMAGES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
+# A queue holds what arrives while the executor is busy with something else.
+QUEUE_S = 0.2
+# Which elements of a rotation are 1 where there is none.
+IDENTITY = {'quaternion': [0], 'rotation_6d': [0, 4], 'matrix': [0, 4, 8]}
+
+
+@dataclass(frozen=True)
+class StreamReport:
+    """How one topic does.
+
+    Attributes:
+        rate_hz: Measured since the report before this one.
+        age_s: Time since the last message, None before the first.
+        reliable: Reliability of the subscription; publishers: how many there are.
+        rejected, reason: Messages that could not be read, and why the last one could not.
+    """
+
+    stream: Stream
+    rate_hz: float
+    age_s: float | None
+    reliable: bool
+    publishers: int
+    rejected: int
+    reason: str
+    health: StreamHealth
+
+
+def message_class(type_name: str) -> type[Any]:
+    """Import the class of a ROS type name, `package/msg/Name`."""
+    package, kind, name = type_name.split('/')
+    try:
+        found: type[Any] = getattr(import_module(f'{package}.{kind}'), name)
+    except (ImportError, AttributeError) as error:
+        raise ObservationError(
+            f'the message type {type_name} is not installed: {error}; install the ROS package '
+            f'{package} or correct the robot file'
+        ) from error
+    return found
+
+
+def cdr_stamp_ns(data: bytes) -> int | None:
+    """Return the stamp in ns at the start of a serialized message, None when it is 0.
+
+    The first field must be a `std_msgs/Header` or a `builtin_interfaces/Time`: sec (int32) and
+    nanosec (uint32) follow the 4 bytes of the CDR header, whose second byte's lowest bit tells
+    little (1) from big endian.
+    """
+    if len(data) < 12:
+        raise ObservationError(f'a serialized message has {len(data)} bytes, at least 12 expected')
+    sec, nanosec = struct.unpack_from('<iI' if data[1] & 1 else '>iI', data, 4)
+    return sec * NANOSECONDS + nanosec or None
+
+
+def matched_qos(offered: list[QoSProfile], stream: Stream) -> QoSProfile:
+    """Return the profile to subscribe with: reliable when every publisher found is, else best effort.
+
+    Best effort receives from any publisher, so it is also what to start with when none is there.
+    """
+    reliable = bool(offered) and all(
+        profile.reliability == ReliabilityPolicy.RELIABLE for profile in offered
+    )
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=max(2, round(stream.rate_hz * QUEUE_S)),
+        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+    )
+
+
+class Observer:
+    """The subscriptions and recent samples of one robot.
+
+    All methods but `row`, `decode` and `stop_waiting` are for the executor's thread.
+    """
+
+    def __init__(
+        self, node: Node, robot: Robot, on_reference_frame: Callable[[int, int], None]
+    ) -> None:
+        """Prepare; nothing is subscribed before `subscribe`.
+
+        Args:
+            node: Gives clock and subscriptions.
+            robot: What to observe.
+            on_reference_frame: Called with stamp and arrival (monotonic) in ns of each frame of
+                the reference camera.
+
+        Raises:
+            ObservationError: A message type is not installed, or a camera sends a video codec.
+        """
+        self._node = node
+        self._robot = robot
+        self._on_reference_frame = on_reference_frame
+        self._changed = threading.Condition()  # guards the timeline and what follows
+        self._timeline = Timeline(robot, history_ns=HISTORY_NS)
+        self._asked_ns: int | None = None
+        self._reference_ns = 0
+        self._closed = False
+        cameras = {camera.stream.topic: camera for camera in robot.cameras}
+        self._feeds = {
+            stream.topic: _Feed(stream, message_class(stream.type), cameras.get(stream.topic))
+            for stream in robot.observation_streams
+        }
+        for camera in robot.cameras:
+            if camera.stream.type not in STILL_IMAGES:
+                raise ObservationError(
+                    f'camera {camera.name!r} sends {camera.stream.type}: a frame of a video codec '
+                    f'cannot be decoded alone; the policy takes {" or ".join(STILL_IMAGES)}'
+                )
+
+    def subscribe(self) -> None:
+        """Subscribe to every topic, and match again where the publishers' reliability changed."""
+        for feed in self._feeds.values():
+            topic = self._node.resolve_topic_name(feed.stream.topic)
+            found = self._node.get_publishers_info_by_topic(topic)
+            feed.publishers = len(found)
+            qos = matched_qos([info.qos_profile for info in found], feed.stream)
+            if feed.subscription is not None:
+                if not found or feed.reliable == _reliable(qos):
+                    continue
+                self._node.destroy_subscription(feed.subscription)
+            feed.reliable = _reliable(qos)
+            feed.subscription = self._node.create_subscription(
+                feed.message_class,
+                feed.stream.topic,
+                self._callback(feed),
+                qos,
+                raw=feed.camera is not None,
+            )
+
+    def close(self) -> None:
+        """Destroy the subscriptions and let go of a waiting `row`."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        for feed in self._feeds.values():
+            if feed.subscription is not None:
+                self._node.destroy_subscription(feed.subscription)
+                feed.subscription = None
+
+    def clear(self) -> None:
+        """Drop every sample: the clock jumped back."""
+        with self._changed:
+            self._timeline.clear()
+            self._reference_ns = 0
+
+    def row(self, stamp_ns: int, arrived_ns: int) -> Row:
+        """Wait for the samples that belong to a reference frame; return the row at its stamp.
+
+        Each awaited stream gets one of its periods from the frame's arrival; past that its last
+        sample is held, or its gap is named in the row.
+        """
+        with self._changed:
+            self._asked_ns = stamp_ns
+            while not self._closed and (waiting := self._timeline.waiting(stamp_ns)):
+                slowest_hz = min(stream.rate_hz for stream in waiting.values())
+                patience_ns = arrived_ns + round(NANOSECONDS / slowest_hz) - time.monotonic_ns()
+                if patience_ns <= 0:
+                    break
+                self._changed.wait(patience_ns / NANOSECONDS)
+            self._asked_ns = None
+            return self._timeline.row(stamp_ns)
+
+    def decode(self, row: Row, instruction: str) -> dict[str, Any]:
+        """Turn a row without gaps into an observation for the policy.
+
+        Returns:
+            `video.<camera>` uint8 (1, h, w, 3), `state.<group>` float64 (1, D), and the
+            instruction under the robot's key.
+
+        Raises:
+            ObservationError: A frame cannot be decoded or has another size than the robot file
+                says.
+        """
+        observation: dict[str, Any] = {}
+        for camera in self._robot.cameras:
+            feed = self._feeds[camera.stream.topic]
+            image = decode_image(
+                deserialize_message(row.frames[camera.name].payload, feed.message_class)
+            )
+            if image.shape != (camera.height, camera.width, 3):
+                raise ObservationError(
+                    f'{camera.stream.topic}: frames are {image.shape[1]}x{image.shape[0]}, the '
+                    f'robot file says {camera.width}x{camera.height}; correct either'
+                )
+            observation[f'video.{camera.name}'] = image[np.newaxis]
+        for group in self._robot.state:
+            observation[f'state.{group.name}'] = row.state[group.name][np.newaxis]
+        observation[self._robot.instruction_key] = [instruction]
+        return observation
+
+    def report(self) -> list[StreamReport]:
+        """Return how each topic does since the last call."""
+        return [
+            feed.report(self._timeline.health[topic], time.monotonic_ns())
+            for topic, feed in self._feeds.items()
+        ]
+
+    def _callback(self, feed: '_Feed') -> Callable[[Any], None]:
+        def take(message: Any) -> None:
+            arrived_ns = time.monotonic_ns()
+            feed.take(arrived_ns)
+            now_ns = self._node.get_clock().now().nanoseconds
+            try:
+                if feed.camera is not None:
+                    message = bytes(message)
+                    header_ns = cdr_stamp_ns(message)
+                else:
+                    header_ns = header_stamp_ns(message)
+                with self._changed:
+                    stamp_ns = self._timeline.add(feed.stream.topic, message, header_ns, now_ns)
+                    if feed.camera is self._timeline.reference and stamp_ns is not None:
+                        self._forget(stamp_ns)
+                    self._changed.notify_all()
+            except ObservationError as error:
+                feed.reject(str(error), self._node.get_logger())
+                return
+            if feed.camera is self._timeline.reference and stamp_ns is not None:
+                self._on_reference_frame(stamp_ns, arrived_ns)
+
+        return take
+
+    def _forget(self, stamp_ns: int) -> None:
+        """Drop what neither a row being waited for nor one of the last two frames can need."""
+        oldest_ns = self._reference_ns if self._asked_ns is None else self._asked_ns
+        self._timeline.forget(min(oldest_ns, self._reference_ns, stamp_ns))
+        self._reference_ns = stamp_ns
+
+
+class _Feed:
+    """One topic: its subscription and counters."""
+
+    def __init__(self, stream: Stream, kind: type[Any], camera: Camera | None) -> None:
+        self.stream = stream
+        self.message_class = kind
+        self.camera = camera
+        self.subscription: Subscription | None = None
+        self.reliable = False
+        self.publishers = 0
+        self._received = 0
+        self._rejected = 0
+        self._reason = ''
+        self._arrived_ns: int | None = None
+        self._reported = (0, time.monotonic_ns())
+
+    def take(self, arrived_ns: int) -> None:
+        self._received += 1
+        self._arrived_ns = arrived_ns
+
+    def reject(self, reason: str, logger: Any) -> None:
+        self._rejected += 1
+        if reason != self._reason:
+            logger.error(f'message rejected: {reason}')
+        self._reason = reason
+
+    def report(self, health: StreamHealth, now_ns: int) -> StreamReport:
+        received, since_ns = self._reported
+        self._reported = (self._received, now_ns)
+        elapsed_s = max(now_ns - since_ns, 1) / NANOSECONDS
+        age_ns = None if self._arrived_ns is None else now_ns - self._arrived_ns
+        return StreamReport(
+            stream=self.stream,
+            rate_hz=(self._received - received) / elapsed_s,
+            age_s=None if age_ns is None else age_ns / NANOSECONDS,
+            reliable=self.reliable,
+            publishers=self.publishers,
+            rejected=self._rejected,
+            reason=self._reason,
+            health=health,
+        )
+
+
+def _reliable(qos: QoSProfile) -> bool:
+    return bool(qos.reliability == ReliabilityPolicy.RELIABLE)
+
+
+def zero_observation(robot: Robot, instruction: str) -> dict[str, Any]:
+    """Return an observation of the right shapes and no content, to warm a policy up with."""
+    observation: dict[str, Any] = {
+        f'video.{camera.name}': np.zeros((1, camera.height, camera.width, 3), np.uint8)
+        for camera in robot.cameras
+    }
+    for group in robot.state:
+        state: NDArray[np.float64] = np.zeros((1, group.width))
+        if group.rotation in IDENTITY:  # zeros are no rotation
+            state[0, IDENTITY[group.rotation]] = 1.0
+        observation[f'state.{group.name}'] = state
+    observation[robot.instruction_key] = [instruction]
+    return observation

@@ -1,0 +1,180 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Declare and read the parameters of the policy node."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from gr00t_core.errors import Gr00tError
+
+BACKENDS = ('server', 'torch', 'onnxruntime', 'tensorrt')
+# May be changed while the node is configured; the others are read by `configure`.
+LIVE = ('period_s', 'goal_fault_s')
+
+
+class ParameterError(Gr00tError):
+    """A parameter of the node has a value that it cannot run with."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The parameters as `configure` read them; see `DECLARATIONS` for their meaning."""
+
+    robot: str
+    checkpoint: str
+    backend: str
+    device: str
+    denoising_steps: int
+    server_address: str
+    server_token_file: str
+    server_program: str
+    server_arguments: str
+    startup_timeout_s: float
+    request_timeout_s: float
+    period_s: float
+    rtc: bool
+    use_default_instruction: bool
+    goal_fault_s: float
+
+    @property
+    def token(self) -> str | None:
+        """Return the service's token, None when no file is named."""
+        if not self.server_token_file:
+            return None
+        try:
+            return Path(self.server_token_file).expanduser().read_text(encoding='utf-8').strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ParameterError(f'server_token_file: cannot be read: {error}') from error
+
+
+# name: (default, what it does, range of numbers or None)
+DECLARATIONS: dict[str, tuple[Any, str, tuple[float, float] | None]] = {
+    'robot': ('so101', 'name of a shipped robot description, or the path of one', None),
+    'checkpoint': (
+        '',
+        'folder of a GR00T N1.5 checkpoint; may be empty when server_address names a server',
+        None,
+    ),
+    'backend': (
+        'server',
+        '"server": the model runs in a `gr00t serve` process; "torch", "onnxruntime", '
+        '"tensorrt": inside this process',
+        None,
+    ),
+    'device': ('auto', 'device of a model started here: "auto", "cpu", "cuda", "cuda:1"', None),
+    'denoising_steps': (0, "steps of the flow sampler; 0: the checkpoint's own", (0, 100)),
+    'server_address': (
+        '',
+        'ZMQ address of a running server, e.g. tcp://gpu-host:5555; empty: start and supervise '
+        'one on this machine (ipc://)',
+        None,
+    ),
+    'server_token_file': ('', "file that holds the server's token; empty: no token", None),
+    'server_program': (
+        '',
+        "`gr00t` of the model's own environment, e.g. /opt/gr00t/bin/gr00t, or a command line that "
+        "runs it; empty: this environment's",
+        None,
+    ),
+    'server_arguments': ('', 'further arguments for `gr00t serve`, as in a shell', None),
+    'startup_timeout_s': (
+        300.0,
+        's a local server may take to load its model and answer the first observation',
+        (1.0, 3600.0),
+    ),
+    'request_timeout_s': (
+        5.0,
+        's after which a request has failed; a local server that is silent so long is restarted',
+        (0.05, 600.0),
+    ),
+    'period_s': (
+        0.0,
+        'least time in s between two inferences; 0: as soon as one is done, the newest frame '
+        'of the reference camera starts the next',
+        (0.0, 60.0),
+    ),
+    'rtc': (
+        False,
+        'real-time chunking: tell the policy which steps of the running chunk will be executed '
+        'while it computes; set it where the executor hands over with "rtc"',
+        None,
+    ),
+    'use_default_instruction': (
+        False,
+        "with neither goal nor instruction topic, follow the robot file's default instruction",
+        None,
+    ),
+    'goal_fault_s': (10.0, 's without an action chunk after which a goal has failed', (0.1, 600)),
+    'autostart': (True, 'configure and activate by itself, with retries', None),
+}
+
+
+def declare(node: Node) -> None:
+    """Declare every parameter with description and range, and refuse changes that would not act."""
+    for name, (default, text, bounds) in DECLARATIONS.items():
+        descriptor = ParameterDescriptor(description=text, read_only=name == 'autostart')
+        if bounds is not None and isinstance(default, int):
+            whole = IntegerRange(from_value=int(bounds[0]), to_value=int(bounds[1]), step=1)
+            descriptor.integer_range = [whole]
+        elif bounds is not None:
+            real = FloatingPointRange(from_value=float(bounds[0]), to_value=float(bounds[1]))
+            descriptor.floating_point_range = [real]
+        if name == 'backend':
+            descriptor.additional_constraints = 'one of ' + ', '.join(BACKENDS)
+        node.declare_parameter(name, default, descriptor)
+
+
+def refuse(parameters: list[Parameter], *, configured: bool) -> SetParametersResult:
+    """Answer an attempt to change parameters: while configured only `LIVE` ones may."""
+    for parameter in parameters:
+        if parameter.name == 'backend' and parameter.value not in BACKENDS:
+            return SetParametersResult(successful=False, reason=_bad_backend(parameter.value))
+        if configured and parameter.name in DECLARATIONS and parameter.name not in LIVE:
+            reason = f'{parameter.name} is read by configure: clean up the node first'
+            return SetParametersResult(successful=False, reason=reason)
+    return SetParametersResult(successful=True)
+
+
+def read(node: Node) -> Settings:
+    """Read the parameters.
+
+    Raises:
+        ParameterError: Names parameter, value and what is allowed.
+    """
+    values = {field.name: node.get_parameter(field.name).value for field in fields(Settings)}
+    settings = Settings(**values)
+    if settings.backend not in BACKENDS:
+        raise ParameterError(_bad_backend(settings.backend))
+    if settings.backend != 'server' and settings.server_address:
+        raise ParameterError(
+            f'server_address is {settings.server_address!r}, but backend is '
+            f"{settings.backend!r}; set backend to 'server', or server_address to ''"
+        )
+    if settings.server_address and '://' not in settings.server_address:
+        raise ParameterError(
+            f'server_address: {settings.server_address!r} is no ZMQ address; '
+            'write e.g. tcp://gpu-host:5555'
+        )
+    if not settings.server_address:
+        folder = Path(settings.checkpoint).expanduser()
+        if not settings.checkpoint or not (folder / 'config.json').is_file():
+            raise ParameterError(
+                f'checkpoint: {settings.checkpoint!r} is no checkpoint folder (no config.json '
+                'in it); name one, or a running server with server_address. '
+                '`gr00t init-checkpoint` makes a random one to try things with'
+            )
+    return settings
+
+
+def _bad_backend(value: Any) -> str:
+    return f'backend: {value!r} is not one of {", ".join(BACKENDS)}'

@@ -1,0 +1,526 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The policy node: observations in, action chunks out.
+
+Lifecycle: `configure` reads the parameters, loads the robot, starts the backend, warms it up and
+subscribes; `activate` answers; `deactivate` ends the running goal and stops; `cleanup` frees
+everything. With `autostart` the node goes through this by itself and tries again while the server
+is not there.
+
+Threads: everything of ROS happens on the executor of the main thread. Pairing, decoding and the
+request to the backend happen on the inference thread (`inference`), which hands its outcomes back
+through a guard condition.
+"""
+
+import array
+import sys
+import time
+import traceback
+from typing import Any
+
+from builtin_interfaces.msg import Duration as DurationMessage
+from diagnostic_msgs.msg import DiagnosticArray
+from gr00t_msgs.action import ExecuteInstruction
+from gr00t_msgs.msg import ActionChunk as ChunkMessage
+import rclpy
+from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
+from rclpy.duration import Duration
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.time import Time
+from std_msgs.msg import String
+
+from gr00t_core.chunk import ActionChunk
+from gr00t_core.errors import Gr00tError, ServingError
+from gr00t_core.robot import load_robot, NANOSECONDS, Robot
+from gr00t_policy_node import diagnostics, parameters, rtc
+from gr00t_policy_node.backends import action_values, Backend, check_modality, make_backend
+from gr00t_policy_node.goals import Goals
+from gr00t_policy_node.health import ERROR, milliseconds, OK, stream_status, WARN
+from gr00t_policy_node.inference import Answer, InferenceThread, Refusal, Request
+from gr00t_policy_node.observing import Observer, zero_observation
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+# Waits between attempts to start by oneself; the last one repeats.
+RETRY_S = (0.5, 1.0, 2.0, 4.0, 8.0)
+DIAGNOSTICS_S = 1.0
+WATCH_S = 0.1
+# Frames without a chunk are warned of at most so often; diagnostics show the rest.
+QUIET_S = 5.0
+
+
+class PolicyNode(LifecycleNode):
+    """See the module's text."""
+
+    def __init__(self) -> None:
+        """Declare parameters; all else is for `configure`."""
+        super().__init__('policy_node')
+        parameters.declare(self)
+        self.add_on_set_parameters_callback(
+            lambda changed: parameters.refuse(changed, configured=self._label() != 'unconfigured')
+        )
+        self.fatal = ''  # why an own start can never succeed
+        self._reason = 'not configured'
+        self._reason_logged = False
+        self._warned = -QUIET_S
+        self._loaded: _Loaded | None = None
+        self._goals: Goals | None = None
+        self._topic_instruction = ''
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self._wake = self.create_guard_condition(self._take_outcomes)
+        # Plain timers on a steady clock: they must run whatever the ROS clock does.
+        self.create_timer(DIAGNOSTICS_S, self._diagnose, clock=self._steady)
+        self.create_timer(WATCH_S, self._watch, clock=self._steady)
+        self._starting = bool(self.get_parameter('autostart').value)
+        self._attempts = 0
+        self._next_attempt = time.monotonic()
+
+    # Lifecycle
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load everything; on failure say why and stay unconfigured."""
+        try:
+            self._configure()
+        except Gr00tError as error:
+            self._fail(str(error), fatal=not isinstance(error, ServingError))
+            return FAILURE
+        except Exception:
+            self._fail(traceback.format_exc(), fatal=True)
+            return FAILURE
+        self._reason = ''
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Begin to answer."""
+        assert self._loaded is not None
+        self._loaded.begin_run()
+        self._note_instruction()
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """End the goal and stop answering; an error state when the inference thread crashed."""
+        self._end_goal('the policy node was deactivated')
+        assert self._loaded is not None
+        self._loaded.run += 1  # what is under way is void
+        if self._loaded.worker.crash:
+            return TransitionCallbackReturn.ERROR
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything."""
+        self._release()
+        self._reason = 'not configured'
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything, from whatever state."""
+        self._end_goal('the policy node was shut down')
+        self._release()
+        self._reason = 'shut down'
+        self._starting = False
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything and keep the reason; the node is unconfigured then."""
+        if self._loaded is not None and self._loaded.worker.crash:
+            self._reason = f'the inference thread crashed:\n{self._loaded.worker.crash}'
+        self._release()
+        for entity in self._managed_entities:
+            entity.on_deactivate(state)
+        return SUCCESS
+
+    def close(self) -> None:
+        """Free everything at the end of the process, without waiting for an answer under way."""
+        self._release(timeout_s=0.2)
+        if self._goals is not None:
+            self._goals.destroy()
+
+    def _configure(self) -> None:
+        settings = parameters.read(self)
+        robot = load_robot(settings.robot)
+        self.get_logger().info(
+            f'robot {robot.name} ({robot.source}), backend {settings.backend}'
+            f' {settings.server_address or settings.checkpoint}'
+        )
+        loaded = _Loaded(self, settings, robot)
+        self._loaded = loaded
+        loaded.backend.start()
+        loaded.backend.wait_ready(self._keep_waiting)
+        check_modality(loaded.backend.get_modality_config(), robot)
+        began = time.perf_counter()
+        warm = action_values(
+            loaded.backend.warm_up(zero_observation(robot, robot.instruction)), robot
+        )
+        self.get_logger().info(
+            f'warmed up in {time.perf_counter() - began:.1f} s: chunks of {len(warm)} steps'
+        )
+        loaded.observer.subscribe()
+        loaded.worker.start()
+        if self._goals is None:
+            # For the node's life: a goal that runs when it fails still gets its result.
+            self._goals = Goals(self, self._why_no_goal, self._note_instruction)
+
+    def _release(self, timeout_s: float | None = None) -> None:
+        loaded, self._loaded = self._loaded, None
+        if loaded is not None:
+            loaded.close(timeout_s)
+
+    def _fail(self, reason: str, *, fatal: bool) -> None:
+        if reason != self._reason:
+            self.get_logger().error(f'not configured: {reason}')
+        self._reason = reason
+        self.fatal = reason if fatal and self._starting else ''
+        self._release()
+
+    def _keep_waiting(self) -> bool:
+        """Publish diagnostics once per second while `configure` keeps the executor busy."""
+        if self._loaded is not None and time.monotonic() > self._loaded.diagnosed + DIAGNOSTICS_S:
+            self._reason = f'waiting for the policy: {self._loaded.backend.problem()}'
+            self._diagnose()
+        return bool(self.context.ok())
+
+    def _start(self) -> None:
+        """Go one step towards active."""
+        if self._label() == 'unconfigured':
+            self.trigger_configure()
+        if self._label() == 'inactive':
+            self.trigger_activate()
+        if self._label() == 'active':
+            self.get_logger().info('active')
+            self._starting, self._attempts = False, 0
+            return
+        wait_s = RETRY_S[min(self._attempts, len(RETRY_S) - 1)]
+        self._attempts += 1
+        self._next_attempt = time.monotonic() + wait_s
+
+    # From frame to chunk
+
+    def reference_frame(self, stamp_ns: int, arrived_ns: int) -> None:
+        """Ask for a chunk, if somebody wants one."""
+        loaded = self._loaded
+        instruction = self._instruction()
+        if loaded is None or not instruction or self._label() != 'active':
+            return
+        period_ns = self.get_parameter('period_s').value * NANOSECONDS
+        if arrived_ns - loaded.asked_ns < period_ns - loaded.tolerance_ns:
+            return
+        loaded.asked_ns = arrived_ns
+        loaded.worker.submit(
+            Request(stamp_ns, arrived_ns, instruction, loaded.run, loaded.options)
+        )
+
+    def wake(self) -> None:
+        """Have the outcomes taken by the executor; for the inference thread."""
+        self._wake.trigger()
+
+    def _take_outcomes(self) -> None:
+        loaded = self._loaded
+        if loaded is None:
+            return
+        while loaded.worker.outcomes:
+            outcome = loaded.worker.outcomes.popleft()
+            if outcome.request.run != loaded.run:
+                continue
+            if isinstance(outcome, Answer):
+                self._publish(loaded, outcome)
+            else:
+                self._refused(loaded, outcome)
+        if loaded.worker.crash:
+            self._crashed(loaded.worker.crash)
+
+    def _publish(self, loaded: '_Loaded', answer: Answer) -> None:
+        robot, request = loaded.robot, answer.request
+        chunk = ActionChunk(
+            request.stamp_ns, robot.step_ns, robot.action_names, answer.values, loaded.sequence
+        )
+        loaded.sequence += 1
+        loaded.chunk = chunk
+        loaded.publisher.publish(chunk_message(chunk, request.instruction, robot, answer))
+        latency_s = (self.get_clock().now().nanoseconds - request.stamp_ns) / NANOSECONDS
+        loaded.note(answer, latency_s)
+        if self._reason and self._reason_logged:
+            self.get_logger().info('chunks again')
+        self._reason, self._reason_logged = '', False
+        if self._goals is not None:
+            self._goals.chunk(latency_s)
+
+    def _refused(self, loaded: '_Loaded', refusal: Refusal) -> None:
+        loaded.refused[refusal.cause] += 1
+        now = time.monotonic()
+        if not self._reason and now > self._warned + QUIET_S:
+            self.get_logger().warning(f'no chunk: {refusal.reason}')
+            self._warned, self._reason_logged = now, True
+        self._reason = refusal.reason
+
+    def _crashed(self, crash: str) -> None:
+        self.get_logger().error(f'the inference thread crashed:\n{crash}')
+        self._end_goal('the inference thread crashed', fault=True)
+        if self._label() == 'active':
+            self.trigger_deactivate()  # which finds the crash and goes to the error state
+        else:
+            self._reason = f'the inference thread crashed:\n{crash}'
+            self.trigger_cleanup()
+        self._starting = bool(self.get_parameter('autostart').value)
+        self._next_attempt = time.monotonic() + RETRY_S[1]
+
+    # Instructions
+
+    def instruction_topic(self, message: String) -> None:
+        """Follow the instruction of the topic; an empty one ends that."""
+        text = message.data.strip()
+        if text != self._topic_instruction:
+            self._topic_instruction = text
+            self._note_instruction()
+
+    def _instruction(self) -> str:
+        """Return what to do now: the goal's, else the topic's, else (if allowed) the default."""
+        if self._goals is not None and self._goals.instruction:
+            return self._goals.instruction
+        if self._topic_instruction or self._loaded is None:
+            return self._topic_instruction
+        return self._loaded.robot.instruction if self._loaded.use_default else ''
+
+    def _note_instruction(self) -> None:
+        """Void the chunks under way when the instruction changed, and log the change once."""
+        loaded, instruction = self._loaded, self._instruction()
+        if loaded is not None and instruction != loaded.instruction:
+            loaded.begin_run()
+            loaded.instruction = instruction
+            self.get_logger().info(
+                f'instruction: {instruction!r}' if instruction else 'no instruction: waiting'
+            )
+
+    def _why_no_goal(self) -> str:
+        label = self._label()
+        return '' if label == 'active' else f'the node is {label}, not active: {self._reason}'
+
+    def _end_goal(self, message: str, *, fault: bool = False) -> None:
+        if self._goals is not None:
+            result = ExecuteInstruction.Result
+            self._goals.finish(result.FAULT if fault else result.CANCELED, message)
+
+    # Clock and diagnostics
+
+    def clock_jumped(self, jump: TimeJump) -> None:
+        """Drop what was stamped in a future that is no more."""
+        if self._loaded is not None:
+            self._loaded.observer.clear()
+            self._loaded.begin_run()
+        self.get_logger().warning(
+            f'the clock jumped back by {-jump.delta.nanoseconds / NANOSECONDS:.3f} s: '
+            'observations dropped'
+        )
+
+    def _watch(self) -> None:
+        if self._goals is not None:
+            self._goals.watch(self.get_parameter('goal_fault_s').value, self._why_no_chunk())
+        if self._starting and not self.fatal and time.monotonic() >= self._next_attempt:
+            self._start()
+
+    def _why_no_chunk(self) -> str:
+        loaded = self._loaded
+        if loaded is None or self._reason:
+            return self._reason
+        return loaded.backend.problem() or 'no frame of the reference camera'
+
+    def _diagnose(self) -> None:
+        loaded, name, label = self._loaded, self.get_fully_qualified_name(), self._label()
+        robot = '' if loaded is None else loaded.robot.name
+        problem, statuses = self._reason, []
+        values: dict[str, object] = {'state': label, 'instruction': self._instruction()}
+        if loaded is not None:
+            loaded.diagnosed = time.monotonic()
+            values |= loaded.values()
+            if label != 'unconfigured':
+                loaded.observer.subscribe()
+                statuses += [stream_status(r, name, robot) for r in loaded.observer.report()]
+            down = loaded.backend.problem()
+            statuses.append(
+                diagnostics.status(
+                    f'{name}: backend',
+                    robot,
+                    ERROR if down else OK,
+                    down or 'answers',
+                    loaded.backend.about(),
+                )
+            )
+            # The topics first: a silent camera is the cause, a frame without observation its effect.
+            failing = [
+                f'{s.name.partition(": ")[2]}: {s.message}' for s in statuses if s.level == ERROR
+            ]
+            problem = '; '.join(failing) or problem
+        level, message = self._verdict(label, problem)
+        statuses.insert(0, diagnostics.status(f'{name}: policy', robot, level, message, values))
+        self._diagnostics.publish(diagnostics.array(self.get_clock().now(), statuses))
+
+    def _verdict(self, label: str, problem: str) -> tuple[bytes, str]:
+        """Return level and message of the whole."""
+        if label != 'active':
+            level = ERROR if problem and label != 'inactive' else WARN
+            return level, f'{label}: {problem}' if problem else label
+        if problem:
+            return ERROR, problem
+        return OK, 'acting' if self._instruction() else 'no instruction'
+
+    def _label(self) -> str:
+        return str(self._state_machine.current_state[1])
+
+
+class _Loaded:
+    """What exists between `configure` and `cleanup`."""
+
+    def __init__(self, node: PolicyNode, settings: parameters.Settings, robot: Robot) -> None:
+        self.robot = robot
+        self.use_default = settings.use_default_instruction
+        self.instruction = ''
+        self.run = 0
+        self.sequence = 0
+        self.chunk: ActionChunk | None = None
+        self.refused = {'observation': 0, 'backend': 0}
+        self.asked_ns = 0
+        self.diagnosed = time.monotonic()
+        # A frame half a period early is still the frame that the period asks for.
+        self.tolerance_ns = round(NANOSECONDS / robot.reference.stream.rate_hz / 2)
+        self._node = node
+        self._settings = settings
+        self._held = 0
+        self._chunks = 0
+        self._reported = (0, time.monotonic())
+        self._latency = diagnostics.Window()
+        self._paired = diagnostics.Window()
+        self._decoded = diagnostics.Window()
+        self._inferred = diagnostics.Window()
+        self.observer = Observer(node, robot, node.reference_frame)
+        self.backend: Backend = make_backend(settings, robot, node.get_logger())
+        self.worker = InferenceThread(self.observer, self.backend, robot, node.wake)
+        self.publisher = node.create_lifecycle_publisher(
+            ChunkMessage,
+            'action_chunk',
+            QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE),
+        )
+        # A latched publisher's last message reaches only a transient-local subscription, a plain
+        # `ros2 topic pub` only a volatile one; hearing an instruction twice changes nothing.
+        self._subscriptions = [
+            node.create_subscription(
+                String,
+                'instruction',
+                node.instruction_topic,
+                QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=durability),
+            )
+            for durability in (DurabilityPolicy.TRANSIENT_LOCAL, DurabilityPolicy.VOLATILE)
+        ]
+        self._jumps = node.get_clock().create_jump_callback(
+            JumpThreshold(
+                min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False
+            ),
+            post_callback=node.clock_jumped,
+        )
+
+    def begin_run(self) -> None:
+        """Void what is under way and count chunks anew."""
+        self.run += 1
+        self.sequence = 0
+        self.chunk = None
+        self.asked_ns = 0
+
+    def options(self, stamp_ns: int) -> dict[str, Any]:
+        """Return what the backend is told besides the observation (inference thread)."""
+        chunk, delay_s = self.chunk, self._latency.percentile(95)
+        if not self._settings.rtc or chunk is None or delay_s is None:
+            return {}
+        return rtc.options(chunk, self.robot, stamp_ns, delay_s)
+
+    def note(self, answer: Answer, latency_s: float) -> None:
+        """Count a published chunk."""
+        self._chunks += 1
+        self._held += bool(answer.held)
+        self._latency.add(latency_s)
+        self._paired.add(answer.paired_s)
+        self._decoded.add(answer.decoded_s)
+        self._inferred.add(answer.inferred_s)
+
+    def values(self) -> dict[str, object]:
+        """Return the policy's numbers for diagnostics."""
+        (count, since), now = self._reported, time.monotonic()
+        self._reported = (self._chunks, now)
+        return {
+            'robot': str(self.robot.source),
+            'embodiment': self.robot.embodiment,
+            'chunks': self._chunks,
+            'chunk rate (Hz)': (self._chunks - count) / max(now - since, 1e-3),
+            'observation to chunk p50 (ms)': milliseconds(self._latency.percentile(50)),
+            'observation to chunk p99 (ms)': milliseconds(self._latency.percentile(99)),
+            'frame to row p50 (ms)': milliseconds(self._paired.percentile(50)),
+            'decode p50 (ms)': milliseconds(self._decoded.percentile(50)),
+            'inference p50 (ms)': milliseconds(self._inferred.percentile(50)),
+            'inference p99 (ms)': milliseconds(self._inferred.percentile(99)),
+            'chunks with held state': self._held,
+            'frames skipped while busy': self.worker.skipped,
+            'frames without observation': self.refused['observation'],
+            'requests failed': self.refused['backend'],
+        }
+
+    def close(self, timeout_s: float | None) -> None:
+        """Free everything; `timeout_s` bounds the wait for a request under way."""
+        node = self._node
+        self._jumps.unregister()
+        self.observer.close()
+        self.backend.stop()
+        patience_s = self._settings.request_timeout_s + 1.0 if timeout_s is None else timeout_s
+        if self.worker.stop(patience_s):
+            self.backend.close()
+        else:
+            node.get_logger().warning('the inference thread is still in a request: left behind')
+        for subscription in self._subscriptions:
+            node.destroy_subscription(subscription)
+        node.destroy_lifecycle_publisher(self.publisher)
+
+
+def chunk_message(
+    chunk: ActionChunk, instruction: str, robot: Robot, answer: Answer
+) -> ChunkMessage:
+    """Write a chunk as a message."""
+    message = ChunkMessage(
+        embodiment=robot.embodiment,
+        instruction=instruction,
+        names=list(chunk.names),
+        horizon=chunk.horizon,
+        width=len(chunk.names),
+        # The setter takes an array.array as it is; a list would be checked element by element.
+        data=array.array('f', chunk.values.tobytes()),
+        sequence=chunk.sequence,
+        inference_time=answer.decoded_s + answer.inferred_s,
+    )
+    message.header.stamp = Time(nanoseconds=chunk.stamp_ns).to_msg()
+    message.step = DurationMessage(
+        sec=chunk.step_ns // NANOSECONDS, nanosec=chunk.step_ns % NANOSECONDS
+    )
+    return message
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the policy node."""
+    rclpy.init(args=args)
+    node = PolicyNode()
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        while not node.fatal:
+            executor.spin_once()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        node.close()
+        node.destroy_node()
+        rclpy.try_shutdown()
+    if node.fatal:
+        print(f'policy_node: {node.fatal}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
