@@ -44,7 +44,10 @@ setup(
         ],
         # Verbs of the `gr00t` command: 'verb = module:main', main(argv) -> int.
         'gr00t.verbs': [
+            'client = gr00t_core.serving.client_command:main',
             'doctor = gr00t_core.doctor:main',
+            'init-checkpoint = gr00t_core.model.init_checkpoint:main',
+            'serve = gr00t_core.serving.serve_command:main',
         ],
     },
 )

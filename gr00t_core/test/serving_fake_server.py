@@ -19,7 +19,8 @@ from gr00t_core.serving.server import PolicyServer
 from gr00t_core.serving.service import PolicyService
 
 CAMERAS = ('video.front', 'video.wrist', 'video.top')
-STATE, INSTRUCTION, ACTION = 'state.single_arm', 'annotation.human.task_description', 'action.single_arm'
+STATE, ACTION = 'state.single_arm', 'action.single_arm'
+INSTRUCTION = 'annotation.human.task_description'
 
 
 class FakePolicy:
@@ -37,7 +38,7 @@ class FakePolicy:
         try:
             for key in (*CAMERAS, STATE):
                 if key not in observation:
-                    raise ObservationError(f'the observation lacks {key!r}; it has {list(observation)}')
+                    raise ObservationError(f'the observation lacks {key!r}')
             for key in CAMERAS:
                 if observation[key].dtype != np.uint8:
                     raise ObservationError(f'{key} is {observation[key].dtype}, expected uint8')

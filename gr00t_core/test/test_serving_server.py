@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A server in a process of its own answers upstream's client, ours and HTTP, whatever else comes."""
+"""A server in a process of its own answers upstream's client, ours and HTTP, whatever comes."""
 
 import base64
 from collections.abc import Callable, Iterator
@@ -62,7 +62,7 @@ def start() -> Iterator[Start]:
 
 
 class UpstreamClient:
-    """What Isaac-GR00T N1.5's RobotInferenceClient does, written from the fact sheet (section 7)."""
+    """What upstream's RobotInferenceClient does, written from the fact sheet (section 7)."""
 
     def __init__(self, address: str, api_token: str | None = None) -> None:
         self.api_token = api_token
@@ -122,8 +122,10 @@ def test_our_client_has_options_info_and_configs(start: Start) -> None:
         np.testing.assert_array_equal(reply[ACTION], np.full((16, 6), 7))
         assert reply['info'].keys() == {'waited_s', 'policy_s'}
         prefix = np.ones((4, 6), np.float32)
-        np.testing.assert_array_equal(client.get_action(observation(), prefix=prefix)[ACTION], prefix)
-        assert client.get_modality_config()['state'] == ModalityConfig((0,), ('state.single_arm',))
+        reply = client.get_action(observation(), prefix=prefix)
+        np.testing.assert_array_equal(reply[ACTION], prefix)
+        state = client.get_modality_config()['state']
+        assert state == ModalityConfig((0,), ('state.single_arm',))
         health = client.ping()
         assert (health['model'], health['backend'], health['robot']) == ('fake', 'none', 'so101')
         assert (health['calls'], health['errors'], health['busy']) == (2, 0, False)
@@ -133,16 +135,17 @@ def test_every_wrong_request_is_answered_with_an_error_that_names_it(start: Star
     process, address = start()
     with PolicyClient(address['zmq'], timeout_s=10) as client:
         without = {key: value for key, value in observation().items() if key != 'video.wrist'}
+        float_image = observation() | {'video.top': np.zeros((1, 48, 64, 3))}
         for call, says in (
             (lambda: client.get_action(without), "lacks 'video.wrist'"),
-            (lambda: client.get_action(observation() | {'video.top': np.zeros(3)}), 'expected uint8'),
+            (lambda: client.get_action(float_image), 'expected uint8'),
             (lambda: client.get_action(observation(), sed=1), r"\['sed'\].*seed, prefix, info"),
             (lambda: client.get_action(observation(), info=np.zeros(3)), 'option info'),
             (lambda: client.get_action(observation(), timeout_s=-1), 'option timeout_s'),
             (lambda: client.get_action([1]), 'the observation is a list'),
             (lambda: client.get_action(observation('crash')), 'RuntimeError: the policy broke'),
             (lambda: client.kill(), 'needs a server that was started with a token'),
-            (lambda: client._call('get_acton', {}), "unknown endpoint 'get_acton'; there are ping"),
+            (lambda: client._call('get_acton', {}), "unknown endpoint 'get_acton'; there"),
             (lambda: client._call(np.zeros(3), {}), 'unknown endpoint'),
         ):
             with pytest.raises(ServingError, match=says):
@@ -172,7 +175,8 @@ def test_hostile_envelopes_are_answered_and_wedge_nothing(start: Start) -> None:
     host, port = address['zmq'].removeprefix('tcp://').split(':')
     plain = [socket.create_connection((host, int(port))) for _ in range(20)]
     for number, connection in enumerate(plain):
-        connection.sendall((b'\xff' + bytes(8) + b'\x7f\x03\x00NULL')[:number] or b'GET / HTTP/1.1\r\n')
+        greeting = b'\xff' + bytes(8) + b'\x7f\x03\x00NULL'
+        connection.sendall(greeting[:number] or b'GET / HTTP/1.1\r\n')
     # Many calls at once on one connection: one is taken, the others are refused.
     call = pack({'endpoint': 'get_action', 'data': observation()})
     for _ in range(3):
@@ -236,7 +240,7 @@ def test_a_client_leaves_a_hung_server_in_time_and_finds_it_again(start: Start) 
     process, address = start('--delay', '0.5')
     with PolicyClient(address['zmq'], timeout_s=0.2) as client:
         began = time.monotonic()
-        with pytest.raises(ServingTimeoutError, match='within 0.2 s'):
+        with pytest.raises(ServingTimeoutError, match=r'within 0\.2 s'):
             client.get_action(observation(value=1))
         assert time.monotonic() - began < 0.4
         assert client.ping()['status'] == 'ok'   # a late answer is not taken for this one
@@ -283,7 +287,7 @@ def test_rubbish_from_a_server_is_a_clear_error(answer: list[bytes]) -> None:
     thread.start()
     with PolicyClient(f'tcp://127.0.0.1:{port}', timeout_s=5) as client:
         for _ in range(2):      # and the client is still of use
-            with pytest.raises(ServingError, match='message|answered'):
+            with pytest.raises(ServingError, match=r'message|answered'):
                 client.get_action(observation())
     thread.join(5)
     context.destroy(linger=0)
@@ -339,8 +343,9 @@ def test_http_answers_as_upstream_does(start: Start) -> None:
     for body in (payload, {'encoded': json.dumps(payload)}):
         status, action = post(address, body)
         assert status == 200
-        array = np.frombuffer(base64.b64decode(action[ACTION]['__numpy__']), action[ACTION]['dtype'])
-        np.testing.assert_array_equal(array.reshape(action[ACTION]['shape']), np.full((16, 6), 0.5))
+        array = action[ACTION]
+        values = np.frombuffer(base64.b64decode(array['__numpy__']), array['dtype'])
+        np.testing.assert_array_equal(values.reshape(array['shape']), np.full((16, 6), 0.5))
     status, reply = post(address, payload | {'options': {'info': True}})
     assert reply['info'].keys() == {'waited_s', 'policy_s'}
     status, health = get(address, '/health')

@@ -208,12 +208,12 @@ class PolicyService:
         return action
 
     def _note(self, error: Exception) -> None:
-        """Count an error, log it once per state change, and see whether the policy survived it."""
+        """Count an error; log it where it is no client's fault; see if the policy survived it."""
         self._errors += 1
-        text = f'{type(error).__name__}: {error}'
-        if text != self._last_error:
-            LOG.error('get_action failed: %s', text, exc_info=not isinstance(error, Gr00tError))
-        self._last_error = text[:1000]
+        text = error_text(error)
+        if not isinstance(error, Gr00tError) and text != self._last_error:
+            LOG.error('get_action failed: %s', text, exc_info=error)
+        self._last_error = text
         # After most of them every later CUDA call of the process fails as well: restart instead.
         if str(error).startswith('CUDA error'):
             self.failure = error
