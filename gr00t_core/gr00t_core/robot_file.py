@@ -132,15 +132,16 @@ def _action_group(section: '_Section') -> ActionGroup:
         )
     default_kind = 'binary' if shared['normalization'] == 'binary' else 'continuous'
     default_kind = 'rotation' if shared['rotation'] and shared['absolute'] else default_kind
+    kind = section.choice('kind', KINDS, default_kind)
     command = section.choice('command', COMMANDS, 'position' if shared['absolute'] else 'delta')
+    # A binary group switches: it has no velocity to limit.
+    needs_rates = command == 'position' and kind != 'binary'
     group = ActionGroup(
         **shared,
-        kind=section.choice('kind', KINDS, default_kind),
+        kind=kind,
         command=command,
         state=section.text('state', ''),  # '' = the state group of the same name; see _measured_by
-        limits=_limits(
-            section.section('limits'), shared['names'], needs_rates=command == 'position'
-        ),
+        limits=_limits(section.section('limits'), shared['names'], needs_rates=needs_rates),
     )
     section.finish()
     return group
@@ -233,13 +234,18 @@ def _check(robot: Robot, top: '_Section') -> None:
 def _measured_by(
     action: ActionGroup, state: dict[str, StateGroup], top: '_Section'
 ) -> ActionGroup:
-    """Resolve the state group that measures an action: the named one, else of its own name."""
+    """Resolve the state group that measures an action: the named one, else of its own name.
+
+    It must have the action's width and unit; a group that only shares the name measures nothing.
+    """
     measured = state.get(action.state or action.name)
     if action.state and measured is None:
         top.fail(f'action.{action.name}.state', action.state, 'no such state group', state)
     if action.state and measured is not None and measured.width != action.width:
         top.fail(f'action.{action.name}.state', action.state, 'its width differs', [action.width])
-    if measured is None or measured.width != action.width:
+    if action.state and measured is not None and measured.unit != action.unit:
+        top.fail(f'action.{action.name}.state', measured.unit, 'its unit differs', [action.unit])
+    if measured is None or (measured.width, measured.unit) != (action.width, action.unit):
         return replace(action, state=None)
     return replace(action, state=measured.name)
 
@@ -335,7 +341,7 @@ class _Section:
 
     def choice(self, key: str, allowed: Iterable[str], default: str | None = None) -> str:
         value = self._get(key, default)
-        if value not in allowed and value != default:
+        if not isinstance(value, str) or (value not in allowed and value != default):
             self.fail(key, value, 'it is not known', allowed)
         return str(value)
 
@@ -384,7 +390,10 @@ class _Section:
         outer = self.section(key)
         if not outer.data:
             self.fail(key, outer.data, 'it must name at least one', [])
-        return [outer.section(str(name)) for name in outer.data]
+        for name in outer.data:
+            if not isinstance(name, str) or not name.isidentifier():
+                self.fail(key, name, 'a name is of letters, digits and _', ['e.g. left_arm'])
+        return [outer.section(name) for name in outer.data]
 
     def finish(self) -> None:
         """Reject keys that nobody read."""
