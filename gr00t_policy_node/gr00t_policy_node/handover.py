@@ -5,14 +5,14 @@
 Chunks are indexed by time, so that the latency they met is compensated: what is late is simply not
 asked for. A new chunk takes over by one of four methods:
 
-* `crossfade`: from the old plan to the new chunk over `blend_s`, by a weight whose first and second
+* `crossfade`: from the old plan to the new chunk over `blend_s`, by a weight whose first two
   derivatives vanish at both ends, so that the hand-over adds no step in velocity;
-* `ensemble`: the mean of all chunks that cover the instant, weighted by exp(-decay·i) with i = 0 for the
-  oldest (temporal ensembling, Zhao et al., Learning Fine-Grained Bimanual Manipulation with Low-Cost
-  Hardware, RSS 2023);
-* `rtc`: at once. The policy has already continued the old plan inside its sampler (real-time chunking,
-  Black et al. 2025). Where the two do not meet, because inference took longer than the frozen steps,
-  this one hand-over is a cross-fade, and counted;
+* `ensemble`: the mean of all chunks that cover the instant, weighted by exp(-decay·i) with i = 0
+  for the oldest (temporal ensembling, Zhao et al., Learning Fine-Grained Bimanual Manipulation
+  with Low-Cost Hardware, RSS 2023);
+* `rtc`: at once. The policy has already continued the old plan inside its sampler (real-time
+  chunking, Black et al. 2025). Where the two do not meet, because inference took longer than the
+  frozen steps, this one hand-over is a cross-fade, and counted;
 * `replace`: at once.
 
 A action width.
@@ -32,7 +32,7 @@ MOST_CHUNKS = 32
 
 
 def smooth(share: float) -> float:
-    """Return the quintic from 0 to 1 whose first two derivatives vanish at both ends, held outside."""
+    """Return the quintic from 0 to 1 whose first two derivatives vanish at both ends."""
     x = min(max(share, 0.0), 1.0)
     return x * x * x * (x * (6.0 * x - 15.0) + 10.0)
 
@@ -120,8 +120,8 @@ class Plan:
     def sample(self, now_ns: int) -> tuple[Array, Array]:
         """Return the actions (A,) planned for one control period ago and for now.
 
-        Both come from the plan as it is now, so their difference is the plan's velocity, also right
-        after a chunk came. The plan must not be empty.
+        Both come from the plan as it is now, so their difference is the plan's velocity, also
+        right after a chunk came. The plan must not be empty.
         """
         at = self._mean if self._method == 'ensemble' else self._fade
         return at(now_ns - self._period_ns, now_ns), at(now_ns, now_ns)
@@ -146,7 +146,7 @@ class Plan:
         return value
 
     def _mean(self, time_ns: int, now_ns: int) -> Array:
-        """Average the chunks that cover `now_ns` (all of them, or the velocity would see one come or go)."""
+        """Average the chunks that cover `now_ns`: the same ones for both times of `sample`."""
         covering = [layer.chunk for layer in self._layers if layer.chunk.end_ns >= now_ns]
         covering = covering or [self._layers[-1].chunk]
         value = sample(covering[0], time_ns, self._layout)

@@ -1,20 +1,21 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Sort the columns of an action by the rule that applies to each: how it is interpolated, limited and stopped.
+"""Sort the columns of an action by rule: how they are interpolated, blended, limited, stopped.
 
 A action width. The rules, by the robot file's `kind` and `command`:
 
-=========== ========================== ============================ ===========================
-             between two steps          at a hand-over               limits
-=========== ========================== ============================ ===========================
-continuous   linear                     weighted mean                position, velocity, accel.
-rotation     slerp                      slerp                        angular velocity and accel.
-gripper      hold                       the newer from the middle on position, velocity, accel.
-binary       hold, 1 from 0.5 on        the newer from the middle on none: it switches
-=========== ========================== ============================ ===========================
+=========== ====================== =============== ===========================
+kind        between two steps      at a hand-over  limits
+=========== ====================== =============== ===========================
+continuous  linear                 weighted mean   position, velocity, accel.
+rotation    slerp                  slerp           angular velocity, accel.
+gripper     hold                   switch halfway  position, velocity, accel.
+binary      hold, 1 from 0.5 on    switch halfway  none: it switches
+=========== ====================== =============== ===========================
 
-Groups with `command: velocity` are only clamped to their range; a stop makes them zero. Those with
-`command: delta` are not upsampled: one policy step's delta is sent once per step, clamped to its range.
+Groups with `command: velocity` are only clamped to their range; a stop makes them zero. Those
+with `command: delta` are not upsampled and not integrated: once per policy step the delta planned
+for that instant is sent, clamped to its range; a stop makes it zero.
 """
 
 from dataclasses import dataclass
@@ -37,7 +38,8 @@ class Turning:
         group: Its action group.
         columns: Its slice of the action.
         rotation: Rotation type of the values.
-        velocity, acceleration: Angular limits, rad/s and rad/s²: the smallest entry of the robot file's.
+        velocity, acceleration: Angular limits, rad/s and rad/s²: the smallest entry of the
+            robot file's.
     """
 
     group: ActionGroup
@@ -65,7 +67,8 @@ class Layout:
         delta: Columns of delta groups.
         lower, upper: (A,) the robot file's bounds, units as there.
         velocity, acceleration: (A,) per s and per s²; infinite where there is none.
-        compared: Columns of `paced` whose measured value must be near: continuous ones with a state group.
+        compared: Columns of `paced` whose measured value must be near: continuous ones with a
+            state group.
     """
 
     names: tuple[str, ...]
@@ -113,8 +116,9 @@ def layout_of(robot: Robot) -> Layout:
             unit = robot.state_group(group.state).unit
             if unit != group.unit:
                 raise RobotFileError(
-                    f'{robot.source}: action.{group.name}.unit: {group.unit!r}, but the state group'
-                    f' {group.state!r} that measures it is in {unit!r}; give both the same unit'
+                    f'{robot.source}: action.{group.name}.unit: {group.unit!r},'
+                    f' but the state group {group.state!r} that measures it is in {unit!r};'
+                    ' give both the same unit'
                 )
 
     def select(rule: list[ActionGroup]) -> Columns:

@@ -1,0 +1,405 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Follow action chunks with the robot: the only node of the suite that commands it.
+
+The node carries messages; what to command is decided by `ExecutorCore`. It runs on one
+SingleThreadedExecutor and does nothing slow. Its control timer follows the steady clock, or
+`/clock` when `use_sim_time` is set: then commands are in step with the simulation.
+"""
+
+from collections.abc import Callable
+from dataclasses import fields
+import functools
+import gc
+import signal
+import time
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+import numpy as np
+from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
+import rclpy
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, qos_profile_sensor_data, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+from std_msgs.msg import Bool
+from std_srvs.srv import Trigger
+
+from gr00t_core.errors import Gr00tError, ObservationError
+from gr00t_core.fields import read_group
+from gr00t_core.robot import ActionGroup, load_robot, NANOSECONDS, StateGroup
+from gr00t_msgs.msg import ActionChunk
+from gr00t_policy_node import diagnostics
+from gr00t_policy_node.admission import ReceivedChunk
+from gr00t_policy_node.executor_core import Command, ExecutorCore, Settings
+from gr00t_policy_node.handover import METHODS
+from gr00t_policy_node.modes import Mode
+from gr00t_policy_node.outputs import message_class, outputs_of
+
+ON_TIMEOUT = ('hold', 'silent')
+# In simulated time a step of /clock may span several control periods; no more are made up for.
+MOST_PERIODS = 100
+# The e-stop is heard whatever its publisher offers; a latched value from before the start, too.
+E_STOP_QOS = (
+    (ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE),
+    (ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL),
+    (ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE),
+)
+
+# Parameter of the core → (what it does, range or choices).
+DECLARATIONS: dict[str, tuple[str, tuple[float, float] | tuple[str, ...]]] = {
+    'control_rate_hz': ('commands per second', (1.0, 1000.0)),
+    'handover': ('how a new chunk takes over', METHODS),
+    'blend_s': ('crossfade: duration of a hand-over in s', (0.0, 5.0)),
+    'ensemble_decay': (
+        'ensemble: a chunk counts exp(-decay) times as much as the next older one',
+        (-10.0, 10.0),
+    ),
+    'position_margin': (
+        'share of each position range kept free at either end (not for grippers)',
+        (0.0, 0.4),
+    ),
+    'max_jump_s': (
+        'a chunk further from the measured state than the joint travels in this time (s) at its '
+        'velocity limit is rejected; a robot further from its command is stopped',
+        (0.01, 60.0),
+    ),
+    'chunk_timeout_s': (
+        'age in s of the observation behind a chunk up to which the chunk is followed; then, or '
+        'at the end of its last step, comes the declared stop',
+        (0.02, 600.0),
+    ),
+    'max_future_s': ('how far in s the stamp of a chunk may lie ahead', (0.0, 10.0)),
+    'state_timeout_s': ('s without measured state after which the robot is stopped', (0.01, 60.0)),
+    'takeover_timeout_s': ('s without a message after which teleoperation has ended', (0.02, 60)),
+    'soft_start_s': ('s over which the speed limit rises to full after each start', (0.0, 60.0)),
+    'on_timeout': (
+        'after the declared stop: "hold" repeats the last position, "silent" sends nothing',
+        ON_TIMEOUT,
+    ),
+}
+
+
+class ExecutorNode(Node):
+    """The node `chunk_executor`."""
+
+    def __init__(self) -> None:
+        super().__init__('chunk_executor')
+        settings = self._declare()
+        self.robot = load_robot(self.get_parameter('robot').value)
+        self.core = ExecutorCore(self.robot, settings)
+        self.shadow = bool(self.get_parameter('shadow').value)
+        self._sim_time = bool(self.get_parameter('use_sim_time').value)
+        self._outputs = [
+            (
+                output,
+                self.create_publisher(
+                    output.message_class,
+                    f'~/shadow/{output.topic}' if self.shadow else output.topic,
+                    QoSProfile(depth=1),
+                ),
+            )
+            for output in outputs_of(self.robot, self.core.layout, self.core.period_ns)
+        ]
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self._logged = self.core.mode
+        self._last_tick_ns: int | None = None  # node clock
+        self._last_wall_ns: int | None = None
+        self._last_report_ns = time.monotonic_ns()
+        self._ticks = self._sent = self._chunks = 0
+        self._lost_chunks = self._unreadable = 0
+        self._last_sequence: int | None = None
+        self._last_error = ''
+        self._jitter_ms = diagnostics.Window()
+        self._latency_ms = diagnostics.Window(256)
+        self._subscribe()
+        self.create_service(Trigger, '~/rearm', self._on_rearm)
+        self.create_service(Trigger, '~/stop', self._on_stop)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        period_s = self.core.period_ns / NANOSECONDS
+        self.create_timer(period_s, self._on_timer, clock=None if self._sim_time else steady)
+        self.create_timer(1.0, self._on_report, clock=steady)
+        self.get_logger().info(
+            f'{self.robot.name}: {settings.control_rate_hz:g} Hz, hand-over by {settings.handover}'
+            + (', shadow mode: the robot is not commanded' if self.shadow else '')
+        )
+
+    @property
+    def now_ns(self) -> int:
+        """Return the time of the node's clock."""
+        return int(self.get_clock().now().nanoseconds)
+
+    @property
+    def silent(self) -> bool:
+        """Return whether nothing is commanded any more."""
+        return self.core.mode is Mode.WAITING or (
+            self.core.mode is Mode.ESTOPPED and self.core.motion.resting
+        )
+
+    def _declare(self) -> Settings:
+        """Declare all parameters; return those of the core.
+
+        Raises:
+            Gr00tError: A parameter is none of its choices.
+        """
+        self.declare_parameter(
+            'robot',
+            'so101',
+            ParameterDescriptor(
+                description='name of a shipped robot description, or the path of one',
+                read_only=True,
+            ),
+        )
+        self.declare_parameter(
+            'shadow',
+            False,
+            ParameterDescriptor(
+                description='publish to ~/shadow/<topic> only: the robot is not commanded',
+                read_only=True,
+            ),
+        )
+        values: dict[str, Any] = {}
+        for field in fields(Settings):
+            meaning, allowed = DECLARATIONS[field.name]
+            descriptor = ParameterDescriptor(description=meaning, read_only=True)
+            if isinstance(field.default, float):
+                low, high = (float(bound) for bound in allowed)
+                descriptor.floating_point_range = [
+                    FloatingPointRange(from_value=low, to_value=high)
+                ]
+            else:
+                descriptor.additional_constraints = 'one of ' + ', '.join(map(str, allowed))
+            value = self.declare_parameter(field.name, field.default, descriptor).value
+            if isinstance(value, str) and value not in allowed:
+                raise Gr00tError(
+                    f'parameter {field.name}: {value!r} is none of {", ".join(map(str, allowed))}'
+                )
+            values[field.name] = value
+        return Settings(**values)
+
+    def _subscribe(self) -> None:
+        self.create_subscription(ActionChunk, 'action_chunk', self._on_chunk, QoSProfile(depth=5))
+        states: dict[tuple[str, str], list[StateGroup]] = {}
+        for name in sorted(set(self.core.measured_by.values())):
+            group = self.robot.state_group(name)
+            states.setdefault((group.stream.topic, group.stream.type), []).append(group)
+        for (topic, kind), groups in states.items():
+            self.create_subscription(
+                message_class(kind, f'{self.robot.source}: {topic}'),
+                topic,
+                self._reader(groups, self.core.measure),
+                qos_profile_sensor_data,
+            )
+        for output, _ in self._outputs:
+            self.create_subscription(
+                output.message_class,
+                f'teleop/{output.topic}',
+                self._reader(output.groups, self.core.teleoperate),
+                qos_profile_sensor_data,
+            )
+        for reliability, durability in E_STOP_QOS:
+            qos = QoSProfile(depth=10, reliability=reliability, durability=durability)
+            self.create_subscription(Bool, 'e_stop', self._on_e_stop, qos)
+
+    def _reader(
+        self,
+        groups: list[StateGroup] | tuple[ActionGroup, ...],
+        take: Callable[[str, Any, int], None],
+    ) -> Callable[[Any], None]:
+        """Return a callback that reads each group that a message carries."""
+
+        def read(message: Any) -> None:
+            for group in groups:
+                try:
+                    values = read_group(message, group)
+                except ObservationError as error:
+                    self._unreadable += 1
+                    self._last_error = str(error)
+                    continue
+                take(group.name, values, self.now_ns)
+            self._start_in_step()
+
+        return read
+
+    def _on_chunk(self, message: Any) -> None:
+        stamp, step = message.header.stamp, message.step
+        received = ReceivedChunk(
+            stamp_ns=stamp.sec * NANOSECONDS + stamp.nanosec,
+            step_ns=step.sec * NANOSECONDS + step.nanosec,
+            embodiment=message.embodiment,
+            names=tuple(message.names),
+            horizon=message.horizon,
+            width=message.width,
+            data=np.array(message.data, np.float32),
+            sequence=message.sequence,
+        )
+        now_ns = self.now_ns
+        self._chunks += 1
+        self._latency_ms.add((now_ns - received.stamp_ns) * 1e-6)
+        if self._last_sequence is not None and received.sequence > self._last_sequence:
+            self._lost_chunks += received.sequence - self._last_sequence - 1
+        self._last_sequence = received.sequence
+        rejection = self.core.offer(received, now_ns)
+        if rejection is not None:
+            self.get_logger().warning(
+                f'chunk {received.sequence} rejected: {rejection.value}',
+                throttle_duration_sec=5.0,
+            )
+        self._start_in_step()
+
+    def _on_e_stop(self, message: Any) -> None:
+        self.core.e_stop(bool(message.data))
+        self._log()
+
+    def _on_rearm(self, _: Any, response: Any) -> Any:
+        refusal = self.core.rearm(self.now_ns)
+        response.success = refusal is None
+        response.message = refusal or 're-armed: the next fresh chunk moves the robot'
+        return response
+
+    def _on_stop(self, _: Any, response: Any) -> Any:
+        self.core.latch('stopped by the service ~/stop')
+        self._log()
+        response.success, response.message = True, 'stopped; ~/rearm releases'
+        return response
+
+    def _start_in_step(self) -> None:
+        """In simulated time, start at this instant: /clock may wait for the first command."""
+        if self._sim_time and self.core.mode is Mode.WAITING and self._last_tick_ns is not None:
+            self._tick(self._last_tick_ns)
+
+    def _on_timer(self) -> None:
+        wall_ns = time.monotonic_ns()
+        if self._last_wall_ns is not None:
+            late_ns = wall_ns - self._last_wall_ns - self.core.period_ns
+            self._jitter_ms.add(abs(late_ns) * 1e-6)
+        self._last_wall_ns = wall_ns
+        now_ns = self.now_ns
+        last_ns, self._last_tick_ns = self._last_tick_ns, now_ns
+        if not self._sim_time:
+            self._tick(now_ns)
+            return
+        # A step of /clock that spans several control periods moves the robot by as many.
+        spanned = 1 if last_ns is None else round((now_ns - last_ns) / self.core.period_ns)
+        for ahead in range(min(max(spanned, 1), MOST_PERIODS) - 1, -1, -1):
+            self._tick(now_ns - ahead * self.core.period_ns, publish=ahead == 0)
+
+    def _tick(self, now_ns: int, publish: bool = True) -> None:
+        command = self.core.tick(now_ns)
+        self._ticks += 1
+        if command is not None:
+            self._publish(command, publish)
+        self._log()
+
+    def _publish(self, command: Command, publish: bool) -> None:
+        for output, publisher in self._outputs:
+            if command.step if output.per_step else publish:
+                publisher.publish(output.fill(command))
+                self._sent += 1
+
+    def _log(self) -> None:
+        """Log and report a change of the mode, once."""
+        if self.core.mode is self._logged:
+            return
+        self._logged = self.core.mode
+        text = f'{self.core.mode.value}: {self.core.reason}'
+        if self.core.mode in (Mode.STOPPING, Mode.ESTOPPED):
+            self.get_logger().warning(text)
+        else:
+            self.get_logger().info(text)
+        self._report()
+
+    def _on_report(self) -> None:
+        gc.collect(1)  # main() has switched off the collections that come at any time
+        self._report()
+        self._ticks = self._sent = self._chunks = 0
+        self._last_report_ns = time.monotonic_ns()
+
+    def _report(self) -> None:
+        """Publish what happened, on `/diagnostics`."""
+        core = self.core
+        now_ns = self.now_ns
+        seconds = max((time.monotonic_ns() - self._last_report_ns) * 1e-9, 1e-3)
+        newest = core.plan.newest
+        values: dict[str, object] = {
+            'mode': core.mode.value,
+            'reason': core.reason,
+            'shadow': self.shadow,
+            'control rate (Hz)': self._ticks / seconds,
+            'command messages (Hz)': self._sent / seconds,
+            'tick jitter p99 (ms)': self._jitter_ms.percentile(99),
+            'chunk rate (Hz)': self._chunks / seconds,
+            'chunk latency p50 (ms)': self._latency_ms.percentile(50),
+            'chunk latency p99 (ms)': self._latency_ms.percentile(99),
+            'age of the plan (s)': newest and (now_ns - newest.stamp_ns) * 1e-9,
+            'chunks accepted': core.accepted,
+            'chunks lost on the way': self._lost_chunks,
+            **{f'rejected: {why.value}': count for why, count in core.rejections.items()},
+            **{f'age of state {name} (s)': age for name, age in core.state_ages_s(now_ns).items()},
+            'following error (s at the velocity limit)': core.following_error_s(),
+            **{f'periods clamped: {limit}': count for limit, count in core.motion.clamps.items()},
+            'hand-overs that did not meet': core.plan.unmet,
+            'clock jumps': core.clock_jumps,
+            'unreadable messages': self._unreadable,
+            'last unreadable message': self._last_error or None,
+        }
+        level = {
+            Mode.RUNNING: DiagnosticStatus.OK,
+            Mode.TAKEOVER: DiagnosticStatus.OK,
+            Mode.ESTOPPED: DiagnosticStatus.ERROR,
+        }.get(core.mode, DiagnosticStatus.WARN)
+        status = diagnostics.status(
+            f'{self.get_fully_qualified_name()}: commands',
+            self.robot.name,
+            level,
+            f'{core.mode.value}: {core.reason}',
+            values,
+        )
+        self._diagnostics.publish(diagnostics.array(self.get_clock().now(), [status]))
+
+    @functools.cached_property
+    def longest_stop_s(self) -> float:
+        """Return how long a stop from full speed takes."""
+        layout = self.core.layout
+        times = (layout.velocity / layout.acceleration)[layout.paced]
+        turns = [turning.velocity / turning.acceleration for turning in layout.turning]
+        return max([float(times.max(initial=0.0)), *turns])
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM; then stop the robot, and end with 0."""
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    signals: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: signals.append(number))
+    node = None
+    executor = SingleThreadedExecutor()
+    try:
+        node = ExecutorNode()
+        executor.add_node(node)
+        # No garbage collection at an arbitrary moment of a control period: `_on_report` does it.
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        while not signals:
+            executor.spin_once(timeout_sec=0.2)
+        node.core.halt('the node is being stopped')
+        deadline = time.monotonic() + node.longest_stop_s + 0.5
+        while not node.silent and time.monotonic() < deadline:
+            executor.spin_once(timeout_sec=0.05)
+        return 0
+    except Gr00tError as error:
+        rclpy.logging.get_logger('chunk_executor').fatal(str(error))
+        return 1
+    finally:
+        gc.enable()
+        executor.shutdown()
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
