@@ -3,7 +3,8 @@
 """Check that a robot description fits the scene; derive what the simulator publishes and obeys."""
 
 from dataclasses import dataclass
-from typing import TypeVar
+import importlib
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,6 +91,12 @@ def merge(
     merged = targets.copy()
     merged[[JOINTS.index(name) for name in group.names]] = values
     return merged
+
+
+def message_class(kind: str) -> Any:
+    """Return the message class of a type name `package/msg/Name`."""
+    package, _, name = kind.split('/')
+    return getattr(importlib.import_module(f'{package}.msg'), name)
 
 
 def _one(robot: Robot, key: str, values: list[T]) -> T:

@@ -6,7 +6,6 @@ Topics, types and rates are those of the robot description. Two paces (`gr00t_si
 time, stamped by the system clock, and lock-step, where `/clock` waits for each command.
 """
 
-import importlib
 import json
 from typing import Any
 
@@ -26,7 +25,7 @@ from std_srvs.srv import Trigger
 from gr00t_core.errors import Gr00tError, RobotFileError
 from gr00t_core.fields import read_group, stamp_ns
 from gr00t_core.robot import load_robot
-from gr00t_sim.binding import bind, JOINT_STATE, merge
+from gr00t_sim.binding import bind, JOINT_STATE, merge, message_class
 from gr00t_sim.expert import Expert
 from gr00t_sim.pace import LockStepPace, RealTimePace
 from gr00t_sim.scene import JOINTS, PHYSICS_HZ
@@ -213,12 +212,6 @@ class SimNode(Node):
         }
         self._episodes.publish(String(data=json.dumps(report)))
         self.get_logger().info(f'episode {self._episode} ({task.instruction}): {outcome}')
-
-
-def message_class(kind: str) -> Any:
-    """Return the message class of a type name `package/msg/Name`."""
-    package, _, name = kind.split('/')
-    return getattr(importlib.import_module(f'{package}.msg'), name)
 
 
 def to_time(nanoseconds: int) -> Time:

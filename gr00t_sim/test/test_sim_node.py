@@ -26,8 +26,8 @@ from std_srvs.srv import Trigger  # noqa: E402
 
 from gr00t_core.fields import stamp_ns  # noqa: E402
 from gr00t_core.robot import load_robot  # noqa: E402
+from gr00t_sim.binding import message_class  # noqa: E402
 from gr00t_sim.expert import Expert  # noqa: E402
-from gr00t_sim.node import message_class  # noqa: E402
 from gr00t_sim.scene import HOME, JOINTS  # noqa: E402
 from gr00t_sim.simulation import Outcome, Simulation  # noqa: E402
 from gr00t_sim.task import make_task  # noqa: E402

@@ -1,0 +1,192 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import io
+from pathlib import Path
+import subprocess
+import sys
+import textwrap
+from types import SimpleNamespace
+
+import av
+import numpy as np
+from PIL import Image
+import pytest
+
+from gr00t_core.chunk import ActionChunk
+from gr00t_core.errors import ObservationError
+from gr00t_sim.recording import measure, Recording, SeenChunk, SeenFrame
+from gr00t_sim.video import Canvas, write_video
+
+START = 1_700_000_000_000_000_000
+NAMES = ('single_arm/shoulder_pan', 'single_arm/elbow_flex', 'gripper/gripper')
+RATES = {'front': 30.0, 'wrist': 30.0}
+
+
+def jpeg(shade: int) -> SimpleNamespace:
+    stream = io.BytesIO()
+    Image.new('RGB', (320, 240), (shade, 80, 40)).save(stream, 'jpeg', quality=90)
+    return SimpleNamespace(format='jpeg', data=stream.getvalue())
+
+
+def made(seconds: float = 2.0, latency_ms: float = 50.0) -> Recording:
+    """Record chunks at 5 Hz, commands at 100 Hz, states at 50 Hz, frames at 30 Hz."""
+    recording = Recording()
+    for shade, camera in ((200, 'front'), (20, 'wrist')):
+        times = [START + round(k * 1e9 / 30) for k in range(round(seconds * 30))]
+        recording.frames[camera] = [SeenFrame(t, t + 3_000_000, jpeg(shade)) for t in times]
+    for name in NAMES:
+        recording.states[name] = [
+            (START + k * 20_000_000, np.sin(k / 20)) for k in range(round(seconds * 50))
+        ]
+        recording.commands[name] = [
+            (START + k * 10_000_000, np.sin(k / 40)) for k in range(round(seconds * 100))
+        ]
+    for k in range(round(seconds * 5)):
+        stamp = START + k * 200_000_000
+        values = np.full((16, len(NAMES)), 0.5, np.float32)
+        chunk = ActionChunk(stamp, 33_333_333, NAMES, values, sequence=k)
+        recording.chunks.append(SeenChunk(chunk, stamp + round(latency_ms * 1e6), 0.02))
+    return recording
+
+
+def test_figures_are_those_of_the_recording() -> None:
+    figures = measure(made(), RATES)
+    assert figures.chunk_hz == pytest.approx(5.0)
+    assert figures.latency_p50_ms == pytest.approx(50.0)
+    assert figures.inference_p50_ms == pytest.approx(20.0)
+    assert figures.command_hz == pytest.approx(100.0)
+    assert figures.state_hz == pytest.approx(50.0)
+    assert figures.frame_hz == pytest.approx({'front': 30.0, 'wrist': 30.0})
+    assert figures.chunks == 10
+    assert figures.chunks_dropped == 0
+    assert figures.frames_dropped == {'front': 0, 'wrist': 0}
+
+
+def test_drops_are_counted() -> None:
+    recording = made()
+    del recording.frames['wrist'][10:13]
+    del recording.chunks[4]
+    figures = measure(recording, RATES)
+    assert figures.frames_dropped == {'front': 0, 'wrist': 3}
+    assert figures.chunks_dropped == 1
+
+
+def test_what_was_not_seen_is_not_measured() -> None:
+    figures = measure(Recording({'front': []}), RATES)
+    assert figures.chunk_hz is None
+    assert ('command rate', 'not measured') in figures.rows()
+    assert figures.frames_dropped == {'front': 0}
+
+
+def test_the_video_shows_both_cameras_and_plots(tmp_path: Path) -> None:
+    path = tmp_path / 'demo.mp4'
+    recording = made()
+    count = write_video(recording, path, fps=30, title='test')
+    assert count == pytest.approx(58, abs=1)
+    with av.open(str(path)) as container:
+        frames = [frame.to_ndarray(format='rgb24') for frame in container.decode(video=0)]
+    assert len(frames) == count
+    height, width, _ = frames[0].shape
+    assert (width, height) == Canvas(recording, 'test').size
+    left, right = frames[0][200, width // 4], frames[0][200, 3 * width // 4]
+    np.testing.assert_allclose(left, [200, 80, 40], atol=12)
+    np.testing.assert_allclose(right, [20, 80, 40], atol=12)
+
+
+def test_the_chunk_known_at_that_time_is_drawn() -> None:
+    recording = made()
+    green = np.array([130, 225, 140])
+
+    def shown(now_ns: int) -> bool:
+        pixels = Canvas(recording, '').draw(now_ns)[390:].astype(int)
+        return bool((np.abs(pixels - green).max(axis=2) < 8).any())
+
+    assert not shown(START + 40_000_000)  # the first chunk arrives 50 ms after its frame
+    assert shown(START + 60_000_000)
+
+
+def test_a_silent_camera_is_named(tmp_path: Path) -> None:
+    recording = made()
+    recording.frames['wrist'].clear()
+    with pytest.raises(ObservationError, match='wrist'):
+        write_video(recording, tmp_path / 'demo.mp4', fps=30, title='')
+
+
+FAKE_UP = """
+    import signal, sys, time
+    import numpy as np
+    import rclpy
+    from rclpy.executors import ExternalShutdownException
+    from gr00t_msgs.msg import ActionChunk
+    from gr00t_core.robot import load_robot
+    from gr00t_sim.node import SimNode
+
+    robot = load_robot('so101')
+    rclpy.init()
+    sim = SimNode()
+    chunks = sim.create_publisher(ActionChunk, 'action_chunk', 10)
+    state = dict(sequence=0)
+
+    def publish():
+        now = sim.get_clock().now()
+        message = ActionChunk(names=robot.action_names, horizon=16, width=robot.action_width)
+        message.header.stamp = now.to_msg()
+        message.step.nanosec = robot.step_ns
+        message.data = np.zeros(16 * robot.action_width, np.float32)
+        message.sequence = state['sequence']
+        message.inference_time = 0.01
+        state['sequence'] += 1
+        chunks.publish(message)
+
+    sim.create_timer(0.2, publish)
+    try:
+        rclpy.spin(sim)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    sim.pace.close()
+"""
+
+
+def test_the_demo_watches_a_real_graph(
+    ros_domain: dict[str, str], tmp_path: Path, gl: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip('rclpy', reason='rclpy is not installed (make setup)')
+    pytest.importorskip('gr00t_msgs', reason='gr00t_msgs is not built (make build)')
+    from gr00t_core.robot import load_robot
+    from gr00t_sim.demo import watch
+
+    log = tmp_path / 'log'
+    with log.open('wb') as output:
+        process = subprocess.Popen(
+            [sys.executable, '-c', textwrap.dedent(FAKE_UP)],
+            env=ros_domain,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            recording = watch(load_robot('so101'), process, log, seconds=2.0, start_limit=30.0)
+        finally:
+            process.terminate()
+            process.wait(10)
+    figures = measure(recording, RATES)
+    assert figures.chunk_hz == pytest.approx(5.0, rel=0.2)
+    assert figures.latency_p50_ms is not None
+    assert figures.latency_p50_ms < 200.0
+    assert figures.state_hz == pytest.approx(100.0, rel=0.1)
+    assert write_video(recording, tmp_path / 'demo.mp4', fps=30, title='') > 20
+
+
+def test_nodes_that_end_are_reported_with_their_log(
+    ros_domain: dict[str, str], tmp_path: Path
+) -> None:
+    pytest.importorskip('gr00t_msgs', reason='gr00t_msgs is not built (make build)')
+    from gr00t_core.errors import ServingError
+    from gr00t_core.robot import load_robot
+    from gr00t_sim.demo import watch
+
+    log = tmp_path / 'log'
+    log.write_text('the model file is damaged\n')
+    process = subprocess.Popen([sys.executable, '-c', ''])
+    process.wait()
+    with pytest.raises(ServingError, match=r'exit status 0(.|\n)*damaged'):
+        watch(load_robot('so101'), process, log, seconds=1.0, start_limit=10.0)
