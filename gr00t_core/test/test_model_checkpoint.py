@@ -77,6 +77,8 @@ def test_saving_again_replaces_the_old_layout(folder):
     assert not (folder / SINGLE).exists()
     assert weights_equal(model, Gr00tN15.from_pretrained(folder))
     model.save_pretrained(folder)
+    modes = {(folder / name).stat().st_mode for name in ('config.json', SINGLE)}
+    assert len(modes) == 1
     names = sorted(path.name for path in folder.iterdir())
     assert names == ['config.json', SINGLE, 'tokenizer.json']
     assert weights_equal(model, Gr00tN15.from_pretrained(folder))

@@ -10,8 +10,10 @@ may hold either or both, and both are written. LeRobot's prefix `_groot_model.` 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 import json
+import math
 from pathlib import Path
 import re
+import shutil
 from typing import Any
 
 from safetensors import safe_open, SafetensorError
@@ -165,15 +167,17 @@ def load_weights(
             f'Use the config.json that was saved with these weights, or copy the checkpoint again.'
         )
     for path in sorted({tensor.path for tensor in stored.values()}):
-        with _open(path) as file:
-            weights = {
-                expected[key][0]: file.get_tensor(tensor.key).to(
-                    device=device, dtype=dtype, copy=True
-                )
-                for key, tensor in stored.items()
-                if tensor.path == path
-            }
-        model.load_state_dict(weights, strict=False, assign=True)
+        here = {key: tensor for key, tensor in stored.items() if tensor.path == path}
+        # Reopened every gigabyte: the pages of a file stay mapped until it is closed.
+        for keys in _shards({key: math.prod(here[key].shape) * 4 for key in here}, 2**30):
+            with _open(path) as file:
+                weights = {
+                    expected[key][0]: file.get_tensor(here[key].key).to(
+                        device=device, dtype=dtype, copy=True
+                    )
+                    for key in keys
+                }
+            model.load_state_dict(weights, strict=False, assign=True)
 
 
 def save_weights(
@@ -212,6 +216,8 @@ def save_weights(
         }
     for name, content in documents.items():
         (folder / f'.{name}').write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+    for name in names:  # safetensors makes files that only their owner may read
+        shutil.copymode(folder / '.config.json', folder / f'.{name}')
     for name in (*names, *documents):
         (folder / f'.{name}').replace(folder / name)
     for path in (*folder.glob('model*.safetensors'), folder / INDEX):

@@ -140,7 +140,8 @@ def sinusoid(position: Tensor, width: int, cos_first: bool) -> Tensor:
         exponent = -math.log(10_000) * index / (half - 1)
     else:
         exponent = -index * (math.log(10_000) / half)
-    # Vectorised float32 exp differs by an ulp between machines, which a bucket of 750 makes visible.
+    # Vectorised float32 exp differs by an ulp between machines, which a bucket of 750 makes
+    # visible.
     frequency = exponent.double().exp().float()
     angle = position.float()[:, None] * frequency
     parts = (angle.cos(), angle.sin()) if cos_first else (angle.sin(), angle.cos())
