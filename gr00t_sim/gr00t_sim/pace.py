@@ -124,12 +124,7 @@ class _FrameThread:
         self.check()
 
     def offer(self, stamp: int, qpos: NDArray[np.float64]) -> None:
-        try:
-            self._offered.get_nowait()
-            self.dropped += 1
-        except queue.Empty:
-            pass
-        self._offered.put((stamp, qpos))
+        self.dropped += self._replace((stamp, qpos))
 
     def check(self) -> None:
         """Raise in the calling thread what ended this one."""
@@ -138,8 +133,18 @@ class _FrameThread:
 
     def close(self) -> None:
         if self._thread.is_alive():
-            self._offered.put(None)
+            self._replace(None)
             self._thread.join()
+
+    def _replace(self, item: tuple[int, NDArray[np.float64]] | None) -> bool:
+        # Only one thread puts, so there is room once the queue was emptied: this never blocks.
+        try:
+            self._offered.get_nowait()
+        except queue.Empty:
+            self._offered.put_nowait(item)
+            return False
+        self._offered.put_nowait(item)
+        return True
 
     def _run(self) -> None:
         try:
