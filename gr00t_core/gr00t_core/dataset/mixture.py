@@ -1,0 +1,177 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Mix datasets, of one embodiment or several; sample i of epoch e is the same in every run."""
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gr00t_core.dataset.modality import ModalityConfig
+from gr00t_core.dataset.reader import Dataset, Sample
+from gr00t_core.dataset.statistics import merge_statistics
+from gr00t_core.errors import DatasetError
+
+SEED = 42  # upstream's
+_SEED_BITS = 128
+
+
+class Member:
+    """One dataset of a mixture.
+
+    Attributes:
+        dataset: The dataset.
+        tag: Embodiment tag; selects the transforms and the projector.
+        configs: What a sample takes of it.
+        weight: Share, relative to the others (times its length, where datasets are balanced).
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        tag: str,
+        configs: Mapping[str, ModalityConfig],
+        weight: float = 1.0,
+    ) -> None:
+        if not weight > 0:
+            raise DatasetError(f'{dataset.path}: weight {weight}, expected more than 0')
+        if not len(dataset):
+            raise DatasetError(f'{dataset.path}: has no steps')
+        self.dataset = dataset
+        self.tag = tag
+        self.configs = dict(configs)
+        self.weight = weight
+
+
+class Mixture:
+    """Draw steps from several datasets as upstream does.
+
+    A dataset is drawn by its weight (times its length, if balanced), an episode uniformly (or by
+    its length, if balanced), a step uniformly. In training the draw depends on (epoch, index,
+    seed) only, else on the index only; so a run is resumed by going on with the next index.
+
+    Args:
+        members: The datasets; the weight of at least one must be 1.
+        balance_datasets: Multiply weights by the datasets' lengths.
+        balance_episodes: Draw episodes in proportion to their lengths.
+        seed: Seed of the draws and of the order.
+        train: False draws the same steps in every epoch and for every seed.
+
+    Raises:
+        DatasetError: There are no members, or none of weight 1.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        balance_datasets: bool = True,
+        balance_episodes: bool = True,
+        seed: int = SEED,
+        train: bool = True,
+    ) -> None:
+        if not any(member.weight == 1.0 for member in members):
+            raise DatasetError(
+                "mixture: at least one dataset must have weight 1; its length sets the epoch's"
+            )
+        self.members = tuple(members)
+        self.seed = seed
+        self.train = train
+        lengths = np.array([len(member.dataset) for member in members], np.float64)
+        weights = np.array([member.weight for member in members], np.float64)
+        weights = weights * lengths if balance_datasets else weights
+        self.shares: NDArray[np.float64] = weights / weights.sum()
+        primary = np.array([member.weight == 1.0 for member in members])
+        self._length = int((lengths / self.shares)[primary].max())
+        self._datasets = _cumulative(self.shares)
+        self._episodes = [
+            _cumulative(
+                np.asarray(
+                    member.dataset.lengths if balance_episodes else member.dataset.lengths > 0,
+                    np.float64,
+                )
+            )
+            for member in members
+        ]
+
+    def __len__(self) -> int:
+        """Return the samples of an epoch: at least the length of each dataset of weight 1."""
+        return self._length
+
+    def place(self, epoch: int, index: int) -> tuple[int, int, int]:
+        """Return (member, episode, step) of a sample; no earlier draw influences it."""
+        generator = np.random.default_rng(
+            draw_seed(epoch, index, self.seed) if self.train else index
+        )
+        member = _choose(generator, self._datasets)
+        episode = _choose(generator, self._episodes[member])
+        length = int(self.members[member].dataset.lengths[episode])
+        return member, episode, int(generator.integers(0, length))
+
+    def sample(self, epoch: int, index: int) -> tuple[str, Sample]:
+        """Return the embodiment tag and content of a sample; see `Dataset.step`."""
+        number, episode, step = self.place(epoch, index)
+        member = self.members[number]
+        return member.tag, member.dataset.step(episode, step, member.configs)
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """Return an epoch's indices in the order of visits; resume by skipping those done."""
+        return np.random.default_rng((self.seed, epoch)).permutation(self._length)
+
+    def metadata(self, percentiles: str = 'weighted_average') -> dict[str, dict[str, Any]]:
+        """Return tag → metadata entry, statistics merged over the tag's datasets by share.
+
+        Args:
+            percentiles: `weighted_average` or `min_max`; see `merge_statistics`.
+
+        Raises:
+            DatasetError: Datasets of one tag differ in cameras, groups or their treatment.
+        """
+        merged = {}
+        for tag in dict.fromkeys(member.tag for member in self.members):
+            own = [number for number, member in enumerate(self.members) if member.tag == tag]
+            entries = [
+                self.members[number].dataset.metadata(self.members[number].configs, tag)
+                for number in own
+            ]
+            for number, entry in zip(own, entries):
+                if json.dumps(entry['modalities'], sort_keys=True) != json.dumps(
+                    entries[0]['modalities'], sort_keys=True
+                ):
+                    raise DatasetError(
+                        f'{self.members[number].dataset.path}: its cameras or groups differ from'
+                        f' those of {self.members[own[0]].dataset.path}; both are {tag}'
+                    )
+            merged[tag] = {
+                **entries[0],
+                'statistics': {
+                    kind: {
+                        group: merge_statistics(
+                            [entry['statistics'][kind][group] for entry in entries],
+                            [float(self.shares[number]) for number in own],
+                            percentiles,
+                        )
+                        for group in entries[0]['statistics'][kind]
+                    }
+                    for kind in ('state', 'action')
+                },
+            }
+        return merged
+
+
+def draw_seed(epoch: int, index: int, seed: int) -> int:
+    """Return upstream's seed of a draw: the low 128 bits of the SHA-256 of `(epoch, index, seed)`."""
+    digest = sha256(repr((epoch, index, seed)).encode()).digest()
+    return int.from_bytes(digest, 'big') & ((1 << _SEED_BITS) - 1)
+
+
+def _cumulative(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    # As Generator.choice(p=…) does it, but once and not at every draw.
+    cumulative = np.cumsum(weights / weights.sum())
+    return np.asarray(cumulative / cumulative[-1], np.float64)
+
+
+def _choose(generator: np.random.Generator, cumulative: NDArray[np.float64]) -> int:
+    return int(np.searchsorted(cumulative, generator.random(), side='right'))
