@@ -1,46 +1,101 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Read a bag once, in log order, and yield its rows at the reference camera's ticks.
+"""Align a bag's streams at the reference camera's ticks, on stamps and numbers alone.
 
-The same `gr00t_core.timeline.Timeline` pairs the streams as on the robot; here nobody needs to
-hurry, so a row waits for the samples after its stamp as long as the bag may still bring them.
+No image is read here: a row names, for each camera, the number of the message to show. The same
+`gr00t_core.timeline.Timeline` pairs the streams as on the robot; offline nobody needs to hurry, so
+a row waits for the samples after its stamp as long as the bag may still bring them.
+
+Shapes: N rows, V cameras, S state width, A action width.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
+from heapq import merge
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gr00t_core.errors import BagError
 from gr00t_core.robot import NANOSECONDS, Robot
 from gr00t_core.ticks import frames_are_ticks, FrameTicks, GridTicks, Tick
 from gr00t_core.timeline import Row, Timeline
-from rosbag_tools.bag import Bag, header_ns, Message
-from rosbag_tools.camera_decoder import video_codec, VideoStream
+from rosbag_tools.bag import Bag, header_ns
 from rosbag_tools.survey import Survey
 
-# A stream that has brought nothing for so long after a frame is not waited for any more: it bounds
-# memory.
+# A stream that has brought nothing for so long after a frame is not waited for any more.
 PATIENCE_NS = 2 * NANOSECONDS
 # Below this share of the asked rate a camera cannot fill the rows.
 LOWEST_RATE = 0.95
 
 
 @dataclass(frozen=True)
-class AlignedRow:
-    """One row, complete or with the names of what is missing in `row.gaps`."""
+class Alignment:
+    """The rows of a bag, in time order.
 
-    tick: Tick
-    log_ns: int
-    row: Row
+    Attributes:
+        stamp_ns: (N,) int64, where state and action are evaluated.
+        log_ns: (N,) int64, when the reference frame was recorded.
+        frames: (N, V) int64, number of the message to show in its camera's topic; -1 in a gap.
+        repeated: (N,) bool, the reference frame was lost and the one before it is shown.
+        after_gap: (N,) bool, rows are missing before this one.
+        state: (N, S) float64; NaN in a gap.
+        command: (N, A) float64; NaN in a gap, and everywhere when the commands are not read.
+        gaps: For each row what is missing, `camera`, `state.<group>` or `action.<group>`.
+    """
+
+    stamp_ns: NDArray[np.int64]
+    log_ns: NDArray[np.int64]
+    frames: NDArray[np.int64]
+    repeated: NDArray[np.bool_]
+    after_gap: NDArray[np.bool_]
+    state: NDArray[np.float64]
+    command: NDArray[np.float64]
+    gaps: tuple[tuple[str, ...], ...]
 
 
-def make_ticks(survey: Survey, robot: Robot, rate_hz: float) -> FrameTicks | GridTicks:
-    """Choose how frames become rows at `rate_hz`.
+def align(
+    bag: Bag,
+    robot: Robot,
+    survey: Survey,
+    rate_hz: float,
+    *,
+    with_action: bool,
+    unusable: Mapping[str, Set[int]] | None = None,
+) -> Alignment:
+    """Align a bag.
+
+    Args:
+        bag: An open bag.
+        robot: The robot it was recorded on.
+        survey: Of the same bag.
+        rate_hz: Rate of the rows.
+        with_action: Whether the commands are read too.
+        unusable: Camera topic → numbers of its messages that cannot be decoded: as if not sent.
 
     Raises:
-        BagError: The reference camera is too slow for the rate.
+        BagError: A message cannot be decoded, or the camera is too slow.
     """
+    timeline = Timeline(robot, with_action=with_action)
+    ticks = _make_ticks(survey, robot, rate_hz)
+    collected = _Collected(robot)
+    pending: deque[tuple[Tick, int]] = deque()
+    for log_ns, topic, payload, stamp_ns in _events(bag, robot, survey, timeline, unusable or {}):
+        placed = timeline.add(topic, payload, stamp_ns, log_ns)
+        if topic == survey.reference and placed is not None:
+            pending.extend((tick, log_ns) for tick in ticks.add(placed))
+        while pending and (
+            log_ns - pending[0][1] > PATIENCE_NS or not timeline.waiting(pending[0][0].stamp_ns)
+        ):
+            collected.add(timeline, *pending.popleft())
+    for tick, log_ns in pending:
+        collected.add(timeline, tick, log_ns)
+    return collected.result()
+
+
+def _make_ticks(survey: Survey, robot: Robot, rate_hz: float) -> FrameTicks | GridTicks:
     camera_rate_hz = survey.camera_rate_hz
     max_age_ns = robot.reference.stream.max_age_ns
     if camera_rate_hz < LOWEST_RATE * rate_hz:
@@ -53,104 +108,84 @@ def make_ticks(survey: Survey, robot: Robot, rate_hz: float) -> FrameTicks | Gri
     return GridTicks(camera_rate_hz, rate_hz, max_age_ns)
 
 
-def rows(
-    bag: Bag, robot: Robot, survey: Survey, rate_hz: float, *, with_action: bool
-) -> Iterator[AlignedRow]:
-    """Yield every row of a bag in time order, also those with gaps.
-
-    Args:
-        bag: An open bag.
-        robot: The robot it was recorded on.
-        survey: Of the same bag.
-        rate_hz: Rate of the rows.
-        with_action: Whether the action topics are read too.
-
-    Raises:
-        BagError: A message cannot be decoded, or the camera is too slow.
-    """
-    timeline = Timeline(robot, with_action=with_action)
-    ticks = make_ticks(survey, robot, rate_hz)
-    feed = _Feed(bag, robot, survey, timeline)
-    pending: deque[tuple[Tick, int]] = deque()
-    for log_ns, placed in feed:
-        if placed is not None:
-            pending.extend((tick, log_ns) for tick in ticks.add(placed))
-        while pending and _is_due(timeline, pending[0], log_ns):
-            yield _row(timeline, pending)
-    while pending:
-        yield _row(timeline, pending)
+def _events(
+    bag: Bag,
+    robot: Robot,
+    survey: Survey,
+    timeline: Timeline,
+    unusable: Mapping[str, Set[int]],
+) -> Iterator[tuple[int, str, Any, int | None]]:
+    """Yield (log time, topic, payload, header stamp); a frame's payload is its number."""
+    cameras = [camera.stream.topic for camera in robot.cameras]
+    sources = [_frames(survey, topic, unusable.get(topic, ())) for topic in cameras]
+    numeric = {
+        stream.topic.name: name
+        for name, stream in survey.streams.items()
+        if name in timeline.topics and name not in cameras
+    }
+    yield from merge(*sources, _messages(bag, numeric), key=lambda event: event[0])
 
 
-def _is_due(timeline: Timeline, pending: tuple[Tick, int], log_ns: int) -> bool:
-    tick, since_ns = pending
-    return log_ns - since_ns > PATIENCE_NS or not timeline.waiting(tick.stamp_ns)
+def _frames(
+    survey: Survey, topic: str, unusable: Set[int] | tuple[()]
+) -> Iterator[tuple[int, str, Any, int | None]]:
+    stream = survey.streams[topic]
+    logs, headers = stream.log_ns.tolist(), stream.header_ns.tolist()
+    for number, (log_ns, stamp_ns) in enumerate(zip(logs, headers, strict=True)):
+        if number >= stream.first_usable and number not in unusable:
+            yield log_ns, topic, number, stamp_ns or None
 
 
-def _row(timeline: Timeline, pending: deque[tuple[Tick, int]]) -> AlignedRow:
-    tick, log_ns = pending.popleft()
-    row = timeline.row(tick.stamp_ns, tick.frame_stamp_ns)
-    timeline.forget(min(tick.stamp_ns, tick.frame_stamp_ns))
-    return AlignedRow(tick, log_ns, row)
+def _messages(bag: Bag, names: Mapping[str, str]) -> Iterator[tuple[int, str, Any, int | None]]:
+    stamped = {topic for topic in names if bag.has_header(topic)}
+    for message in bag.messages(names):
+        stamp_ns = header_ns(message.raw) if message.topic in stamped else None
+        yield message.log_ns, names[message.topic], bag.deserialize(message), stamp_ns
 
 
-class _Feed:
-    """Feed a timeline from a bag; yield (log time, stamp of a new reference frame or None)."""
+class _Collected:
+    """Rows on their way into arrays."""
 
-    def __init__(self, bag: Bag, robot: Robot, survey: Survey, timeline: Timeline) -> None:
-        self._bag = bag
-        self._timeline = timeline
-        self._reference = survey.reference
-        self._names = {
-            stream.topic.name: name
-            for name, stream in survey.streams.items()
-            if name in timeline.topics
-        }
-        self._cameras = {camera.stream.topic for camera in robot.cameras}
-        self._stamped = {topic for topic in self._names if bag.has_header(topic)}
-        self._video: dict[str, VideoStream | None] = {}
+    def __init__(self, robot: Robot) -> None:
+        self._robot = robot
+        self._rows: list[tuple[int, int, bool, bool]] = []
+        self._frames: list[list[int]] = []
+        self._state: list[NDArray[np.float64]] = []
+        self._command: list[NDArray[np.float64]] = []
+        self._gaps: list[tuple[str, ...]] = []
 
-    def __iter__(self) -> Iterator[tuple[int, int | None]]:
-        for message in self._bag.messages(self._names):
-            name = self._names[message.topic]
-            stamp_ns = header_ns(message.raw) if message.topic in self._stamped else None
-            if name not in self._cameras:
-                payload = self._bag.deserialize(message)
-                self._timeline.add(name, payload, stamp_ns, message.log_ns)
-                yield message.log_ns, None
-            else:
-                for placed in self._add_frame(name, message, stamp_ns):
-                    yield message.log_ns, placed if name == self._reference else None
-        for name, stream in self._video.items():
-            for frame in stream.finish() if stream else ():
-                placed = self._timeline.add(name, frame.frame, frame.stamp_ns, frame.log_ns)
-                yield frame.log_ns, placed if name == self._reference else None
+    def add(self, timeline: Timeline, tick: Tick, log_ns: int) -> None:
+        row = timeline.row(tick.stamp_ns, tick.frame_stamp_ns)
+        timeline.forget(min(tick.stamp_ns, tick.frame_stamp_ns))
+        self._rows.append((tick.stamp_ns, log_ns, tick.repeated, tick.after_gap))
+        self._frames.append([_number(row, camera.name) for camera in self._robot.cameras])
+        self._state.append(_joined(self._robot.state, row.state))
+        self._command.append(_joined(self._robot.action, row.action))
+        self._gaps.append(tuple(row.gaps))
 
-    def _add_frame(
-        self, name: str, message: Message, stamp_ns: int | None
-    ) -> Sequence[int | None]:
-        if name not in self._video:
-            codec = video_codec(self._bag.deserialize(message))
-            self._video[name] = VideoStream(name, codec) if codec else None
-        video = self._video[name]
-        if video is None:
-            return [
-                self._timeline.add(name, StillImage(self._bag, message), stamp_ns, message.log_ns)
-            ]
-        packet = self._bag.deserialize(message)
-        at_ns = message.log_ns if stamp_ns is None else stamp_ns
-        return [
-            self._timeline.add(name, frame.frame, frame.stamp_ns, frame.log_ns)
-            for frame in video.decode(packet, at_ns, message.log_ns)
-        ]
+    def result(self) -> Alignment:
+        count, robot = len(self._rows), self._robot
+        stamp_ns, log_ns, repeated, after_gap = (
+            zip(*self._rows, strict=True) if count else [()] * 4
+        )
+        return Alignment(
+            np.array(stamp_ns, np.int64),
+            np.array(log_ns, np.int64),
+            np.array(self._frames, np.int64).reshape(count, len(robot.cameras)),
+            np.array(repeated, np.bool_),
+            np.array(after_gap, np.bool_),
+            np.array(self._state, np.float64).reshape(count, robot.state_width),
+            np.array(self._command, np.float64).reshape(count, robot.action_width),
+            tuple(self._gaps),
+        )
 
 
-@dataclass(frozen=True)
-class StillImage:
-    """A recorded image message, deserialised when a row uses it."""
+def _number(row: Row, camera: str) -> int:
+    frame = row.frames.get(camera)
+    return -1 if frame is None else int(frame.payload)
 
-    bag: Bag
-    message: Message
 
-    def read(self) -> Any:
-        """Return the image message object."""
-        return self.bag.deserialize(self.message)
+def _joined(groups: tuple[Any, ...], values: Mapping[str, Any]) -> NDArray[np.float64]:
+    missing = [np.full(group.width, np.nan) for group in groups]
+    parts = [values.get(group.name, gap) for group, gap in zip(groups, missing, strict=True)]
+    return np.concatenate(parts)

@@ -104,7 +104,7 @@ class Bag:
             name: Topic(name, info.msgtype or self._two_types(name), info.msgcount)
             for name, info in self._reader.topics.items()
         }
-        self.custom_data: Mapping[str, str] = self._reader.readers[0].storage.metadata.custom or {}
+        self.custom_data: Mapping[str, str] = self._reader.readers[0].storage.metadata.custom or {}  # type: ignore[union-attr]
         self.start_ns, self.end_ns = self._reader.start_time, self._reader.end_time
         return self
 

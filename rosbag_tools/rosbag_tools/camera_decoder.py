@@ -8,17 +8,14 @@ on; packets and frames are matched by presentation time, not by counting.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, cast
 
 import av
-import numpy as np
-from numpy.typing import NDArray
 
+from gr00t_core.dataset.video_writer import is_keyframe
 from gr00t_core.errors import BagError
-from gr00t_core.images import decode_image
 
-# Substrings of `format`/`encoding` fields seen in the field → PyAV decoder.
+# Names seen in `format` and `encoding` fields → PyAV decoder.
 VIDEO_CODECS = {
     'h264': 'h264',
     'avc': 'h264',
@@ -28,110 +25,53 @@ VIDEO_CODECS = {
     'av1': 'av1',
     'vp9': 'vp9',
 }
-# NAL unit types that begin a decodable picture or its parameter sets (ITU-T H.264 table 7-1, H.265
-# table 7-1).
-_H264_KEYS = {5, 7}
-_HEVC_KEYS = {*range(16, 22), 32, 33}
-
-
-@dataclass(frozen=True)
-class DecodedFrame:
-    """A frame of a video stream with the time of the packet that carried it."""
-
-    stamp_ns: int
-    log_ns: int
-    frame: av.VideoFrame
 
 
 def video_codec(message: Any) -> str | None:
     """Return the video codec of a camera message, None when it is a still image."""
-    text = (
-        getattr(message, 'encoding', '')
-        if hasattr(message, 'pts')
-        else getattr(message, 'format', '')
-    )
-    text = str(text).lower()
+    is_packet = hasattr(message, 'pts')  # FFMPEGPacket says `encoding`, the others `format`
+    text = str(getattr(message, 'encoding' if is_packet else 'format', '')).lower()
     return next((codec for name, codec in VIDEO_CODECS.items() if name in text), None)
 
 
-def payload_to_rgb(payload: Any) -> NDArray[np.uint8]:
-    """Return (H, W, 3) uint8 RGB of an image message or of a decoded video frame."""
-    if isinstance(payload, av.VideoFrame):
-        return cast('NDArray[np.uint8]', payload.to_ndarray(format='rgb24'))
-    return decode_image(payload)
+def starts_decoding(message: Any, codec: str | None) -> bool:
+    """Return whether a camera's frames can be decoded from this message on."""
+    if codec is None:
+        return True
+    if hasattr(message, 'flags'):
+        return bool(message.flags & 1)  # AV_PKT_FLAG_KEY, as ffmpeg_image_transport stores it
+    return codec not in ('h264', 'hevc') or is_keyframe(bytes(memoryview(message.data)), codec)
 
 
 class VideoStream:
-    """Decode one camera's video packets in order.
-
-    Attributes:
-        before_key: Packets dropped because no key frame had come yet.
-        damaged: Packets that the decoder rejected.
-    """
+    """Decode one camera's video packets in order, from a key frame on."""
 
     def __init__(self, topic: str, codec: str) -> None:
         self.topic = topic
-        self.codec = codec
-        self.before_key = 0
-        self.damaged = 0
-        self._started = False
-        self._times: dict[int, tuple[int, int]] = {}
+        self._numbers: set[int] = set()
         self._context = cast('av.VideoCodecContext', av.CodecContext.create(codec, 'r'))
-        # One thread: frames come out as soon as they can, and the pool over bags uses the cores.
+        # One thread: frames come out as soon as they can; the pool over bags uses the cores.
         self._context.thread_count = 1
 
-    def decode(self, message: Any, stamp_ns: int, log_ns: int) -> Iterator[DecodedFrame]:
-        """Decode a packet; yield the frames that it completes, in presentation order.
+    def decode(self, data: bytes, number: int) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Decode packet `number`; yield (number, frame) for the frames that it completes.
 
-        Args:
-            message: CompressedImage, CompressedVideo or FFMPEGPacket.
-            stamp_ns: Time of the packet's picture.
-            log_ns: Time at which it was recorded.
+        Raises:
+            av.error.InvalidDataError: The packet is damaged.
         """
-        data = bytes(memoryview(message.data))
-        if not self._started:
-            self._started = is_key(data, self.codec, getattr(message, 'flags', None))
-            if not self._started:
-                self.before_key += 1
-                return
         packet = av.Packet(data)
-        packet.pts = packet.dts = stamp_ns
-        self._times[stamp_ns] = (stamp_ns, log_ns)
-        try:
-            frames = self._context.decode(packet)
-        except av.error.InvalidDataError:
-            self.damaged += 1
-            return
-        yield from self._dated(frames)
+        packet.pts = packet.dts = number
+        self._numbers.add(number)
+        yield from self._numbered(self._context.decode(packet))
 
-    def finish(self) -> Iterator[DecodedFrame]:
+    def finish(self) -> Iterator[tuple[int, av.VideoFrame]]:
         """Yield the frames that the decoder still holds."""
-        if self._started:
-            yield from self._dated(self._context.decode(None))
+        yield from self._numbered(self._context.decode(None))
 
-    def _dated(self, frames: list[av.VideoFrame]) -> Iterator[DecodedFrame]:
+    def _numbered(self, frames: list[av.VideoFrame]) -> Iterator[tuple[int, av.VideoFrame]]:
         for frame in frames:
-            times = self._times.pop(cast('int', frame.pts), None)
-            if times is None:
-                raise BagError(
-                    f'{self.topic}: the {self.codec} decoder returned an unknown frame time'
-                )
-            for older in [pts for pts in self._times if pts < times[0]]:
-                del self._times[older]
-            yield DecodedFrame(*times, frame)
-
-
-def is_key(data: bytes, codec: str, flags: int | None) -> bool:
-    """Return whether decoding can begin at this packet."""
-    if flags is not None:
-        return bool(flags & 1)  # AV_PKT_FLAG_KEY, as ffmpeg_image_transport stores it
-    if codec not in ('h264', 'hevc'):
-        return True
-    position = data.find(b'\x00\x00\x01')
-    while position >= 0 and position + 3 < len(data):
-        header = data[position + 3]
-        kind = header & 0x1F if codec == 'h264' else header >> 1 & 0x3F
-        if kind in (_H264_KEYS if codec == 'h264' else _HEVC_KEYS):
-            return True
-        position = data.find(b'\x00\x00\x01', position + 3)
-    return False
+            number = cast('int', frame.pts)
+            if number not in self._numbers:
+                raise BagError(f'{self.topic}: the decoder returned a frame of an unknown packet')
+            self._numbers = {other for other in self._numbers if other > number}
+            yield number, frame

@@ -1,17 +1,17 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Give each row its action: the command in force, the next state, or the change to it."""
+"""Make actions from states, where no command was recorded: the next state, or the change to it."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.errors import BagError
 from gr00t_core.robot import ActionGroup, Robot
-from gr00t_core.transforms.rotation import convert
+from gr00t_core.transforms.rotation import convert, to_matrix
 
 ACTION_SOURCES = ('command', 'next_state', 'delta')
 
-Values = dict[str, NDArray[np.float64]]
+Array = NDArray[np.float64]
 
 
 def check_action_source(robot: Robot, source: str) -> None:
@@ -20,6 +20,10 @@ def check_action_source(robot: Robot, source: str) -> None:
     Raises:
         BagError: An action group has no state group, or absolute and delta are mixed up.
     """
+    if source not in ACTION_SOURCES:
+        raise BagError(
+            f'--action-from {source!r} is not known; allowed: {", ".join(ACTION_SOURCES)}'
+        )
     if source == 'command':
         return
     for group in robot.action:
@@ -36,33 +40,27 @@ def check_action_source(robot: Robot, source: str) -> None:
             )
 
 
-def action_of(robot: Robot, source: str, command: Values, state: Values, after: Values) -> Values:
-    """Return the action of a row.
+def action_of(robot: Robot, source: str, state: Array, after: Array) -> Array:
+    """Return actions (R, A) from states.
 
     Args:
         robot: Whose groups are asked for.
-        source: One of `ACTION_SOURCES`.
-        command: The commands in force at the row, by action group.
-        state: The state of the row, by state group.
-        after: The state of the next row, by state group.
+        source: `next_state` or `delta`.
+        state: (R, S), the states of the rows.
+        after: (R, S), the states of the rows after them.
     """
-    if source == 'command':
-        return command
-    actions = {}
+    where = robot.state_slices()
+    parts = []
     for group in robot.action:
         assert group.state is not None  # check_action_source
-        now, then = state[group.state], after[group.state]
-        actions[group.name] = then if source == 'next_state' else _change(group, now, then)
-    return actions
+        now, then = state[:, where[group.state]], after[:, where[group.state]]
+        parts.append(then if source == 'next_state' else _change(group, now, then))
+    return np.concatenate(parts, axis=1)
 
 
-def _change(
-    group: ActionGroup, now: NDArray[np.float64], then: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _change(group: ActionGroup, now: Array, then: Array) -> Array:
+    """Return then − now, for rotations the turn from now to then in the frame of now."""
     if group.rotation is None:
         return then - now
-    first, second = convert(np.stack([now, then]), group.rotation, 'matrix').reshape(2, 3, 3)
-    turned: NDArray[np.float64] = convert(
-        (first.T @ second).reshape(1, 9), 'matrix', group.rotation
-    )[0]
-    return turned
+    turn = np.swapaxes(to_matrix(now, group.rotation), -1, -2) @ to_matrix(then, group.rotation)
+    return convert(turn.reshape(-1, 9), 'matrix', group.rotation)

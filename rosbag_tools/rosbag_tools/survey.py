@@ -12,6 +12,7 @@ from gr00t_core.errors import BagError
 from gr00t_core.robot import NANOSECONDS, Robot, Stream
 from gr00t_core.timeline import SKEW_NS
 from rosbag_tools.bag import Bag, header_ns, Topic
+from rosbag_tools.camera_decoder import starts_decoding, video_codec
 
 # A log clock before 2000-01-01 is simulated time.
 SIM_TIME_NS = 946_684_800 * NANOSECONDS
@@ -27,6 +28,8 @@ class StreamSurvey:
         stamps_ns: (N,) int64, by the stream's stamp rule, in log order.
         log_ns: (N,) int64.
         header_ns: (N,) int64; 0 where a message has no header stamp.
+        codec: Video codec of a camera, None for still images and for other streams.
+        key_frames: Numbers of the messages that decoding can start at; empty for still images.
     """
 
     stream: Stream
@@ -34,18 +37,27 @@ class StreamSurvey:
     stamps_ns: NDArray[np.int64]
     log_ns: NDArray[np.int64]
     header_ns: NDArray[np.int64]
+    codec: str | None
+    key_frames: tuple[int, ...]
+
+    @property
+    def first_usable(self) -> int:
+        """Return the number of the first message that can be decoded."""
+        return self.key_frames[0] if self.codec else 0
 
     @property
     def rate_hz(self) -> float:
         """Return the rate with lost messages counted in; 0 with fewer than two messages."""
-        periods = np.diff(np.sort(self.stamps_ns))
+        stamps = np.sort(self.stamps_ns).astype(np.float64)
+        periods = np.diff(stamps)
         periods = periods[periods > 0]
         if not len(periods):
             return 0.0
-        steps = np.round(periods / np.median(periods)).clip(1)
+        median = float(np.median(periods))
+        steps = np.round(periods / median).clip(1)
         bridged = periods <= self.stream.max_age_ns  # a long silence says nothing about the rate
         if not bridged.any():
-            return float(NANOSECONDS / np.median(periods))
+            return NANOSECONDS / median
         return float(NANOSECONDS * steps[bridged].sum() / periods[bridged].sum())
 
     @property
@@ -71,7 +83,8 @@ class StreamSurvey:
     def latency_ns(self) -> NDArray[np.int64]:
         """Return log time minus header stamp where there is a header stamp."""
         dated = self.header_ns != 0
-        return self.log_ns[dated] - self.header_ns[dated]
+        latency: NDArray[np.int64] = self.log_ns[dated] - self.header_ns[dated]
+        return latency
 
     @property
     def skewed(self) -> bool:
@@ -114,24 +127,40 @@ def survey(bag: Bag, robot: Robot, *, with_action: bool, namespace: str = '') ->
     log: dict[str, list[int]] = {name: [] for name in found}
     header: dict[str, list[int]] = {name: [] for name in found}
     stamped = {topic.name: bag.has_header(topic.name) for topic in found.values()}
+    cameras = {camera.stream.topic for camera in robot.cameras}
+    codecs: dict[str, str | None] = dict.fromkeys(names.values())
+    keys: dict[str, list[int]] = {name: [] for name in found}
     for message in bag.messages(names):
         name = names[message.topic]
+        if name in cameras and not log[name]:
+            codecs[name] = video_codec(bag.deserialize(message))
+        if codecs[name] and starts_decoding(bag.deserialize(message), codecs[name]):
+            keys[name].append(len(log[name]))
         log[name].append(message.log_ns)
         header[name].append((header_ns(message.raw) or 0) if stamped[message.topic] else 0)
+    for name, codec in codecs.items():
+        if codec and not keys[name]:
+            raise BagError(f'{bag.path}: {found[name].name}: {codec} video without a key frame')
     surveyed = {
-        name: _stream_survey(by_topic[name], found[name], log[name], header[name])
+        name: StreamSurvey(
+            stream=by_topic[name],
+            topic=found[name],
+            stamps_ns=_stamps(by_topic[name], log[name], header[name]),
+            log_ns=np.array(log[name], np.int64),
+            header_ns=np.array(header[name], np.int64),
+            codec=codecs[name],
+            key_frames=tuple(keys[name]),
+        )
         for name in found
     }
     first_log = min(int(stream.log_ns[0]) for stream in surveyed.values())
     return Survey(surveyed, robot.reference.stream.topic, sim_time=first_log < SIM_TIME_NS)
 
 
-def _stream_survey(
-    stream: Stream, topic: Topic, log: list[int], header: list[int]
-) -> StreamSurvey:
+def _stamps(stream: Stream, log: list[int], header: list[int]) -> NDArray[np.int64]:
     logs, headers = np.array(log, np.int64), np.array(header, np.int64)
     stamps = logs if stream.stamp == 'log' else np.where(headers == 0, logs, headers)
-    return StreamSurvey(stream, topic, stamps + stream.offset_ns, logs, headers)
+    return stamps + stream.offset_ns
 
 
 def _find(bag: Bag, stream: Stream, namespace: str) -> Topic:
