@@ -30,6 +30,8 @@ setup(
         # Programs on the PATH and for `ros2 run gr00t_bringup`: 'name = module:main'.
         'console_scripts': [],
         # Verbs of the `gr00t` command: 'verb = module:main', main(argv) -> int.
-        'gr00t.verbs': [],
+        'gr00t.verbs': [
+            'up = gr00t_bringup.up:main',
+        ],
     },
 )

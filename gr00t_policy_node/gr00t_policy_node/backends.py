@@ -81,8 +81,8 @@ def check_modality(config: dict[str, ModalityConfig], robot: Robot) -> None:
         taken = set() if found is None else set(found.modality_keys)
         if taken != keys:
             raise CheckpointError(
-                f'the policy is not for robot {robot.name!r} ({robot.source}): its {modality} keys '
-                f'are {_listed(taken)}, the robot has {_listed(keys)}; use the checkpoint that was '
+                f'the policy is not for robot {robot.name!r} ({robot.source}): its {modality} '
+                f'keys are {_listed(taken)}, the robot has {_listed(keys)}; use the checkpoint '
                 'finetuned for this robot, or the robot file that it was finetuned with'
             )
 

@@ -10,13 +10,13 @@ from collections.abc import Callable
 import time
 from typing import Any
 
-from gr00t_msgs.action import ExecuteInstruction
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.node import Node
 from rclpy.task import Future
 
 from gr00t_core.robot import NANOSECONDS
+from gr00t_msgs.action import ExecuteInstruction
 
 Result = ExecuteInstruction.Result
 
@@ -62,7 +62,7 @@ class Goals:
             self._feedback(self._running, 'acting')
 
     def watch(self, fault_s: float, reason: str) -> None:
-        """End the goal when its time is over or no chunk came for `fault_s`; to be called often."""
+        """End the goal when its time is over or no chunk came for `fault_s`; call it often."""
         goal = self._running
         if goal is None:
             return

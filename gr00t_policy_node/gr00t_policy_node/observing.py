@@ -86,9 +86,9 @@ def cdr_stamp_ns(data: bytes) -> int | None:
 
 
 def matched_qos(offered: list[QoSProfile], stream: Stream) -> QoSProfile:
-    """Return the profile to subscribe with: reliable when every publisher found is, else best effort.
+    """Return the profile to subscribe with: reliable when every publisher found is.
 
-    Best effort receives from any publisher, so it is also what to start with when none is there.
+    Best effort else: it receives from any publisher, also from one that comes later.
     """
     reliable = bool(offered) and all(
         profile.reliability == ReliabilityPolicy.RELIABLE for profile in offered

@@ -3,6 +3,7 @@
 """Declare and read the parameters of the policy node."""
 
 from dataclasses import dataclass, fields
+import os
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,11 @@ class Settings:
 
     @property
     def token(self) -> str | None:
-        """Return the service's token, None when no file is named."""
-        if not self.server_token_file:
+        """Return the token for `server_address`: the file's, else that of GR00T_API_TOKEN."""
+        if not self.server_address:
             return None
+        if not self.server_token_file:
+            return os.environ.get('GR00T_API_TOKEN') or None
         try:
             return Path(self.server_token_file).expanduser().read_text(encoding='utf-8').strip()
         except (OSError, UnicodeDecodeError) as error:
@@ -79,11 +82,15 @@ DECLARATIONS: dict[str, tuple[Any, str, tuple[float, float] | None]] = {
         'one on this machine (ipc://)',
         None,
     ),
-    'server_token_file': ('', "file that holds the server's token; empty: no token", None),
+    'server_token_file': (
+        '',
+        "file that holds the token of server_address; empty: the variable GR00T_API_TOKEN's",
+        None,
+    ),
     'server_program': (
         '',
-        "`gr00t` of the model's own environment, e.g. /opt/gr00t/bin/gr00t, or a command line that "
-        "runs it; empty: this environment's",
+        "`gr00t` of the model's own environment, e.g. /opt/gr00t/bin/gr00t, or a command line "
+        "that runs it; empty: this environment's",
         None,
     ),
     'server_arguments': ('', 'further arguments for `gr00t serve`, as in a shell', None),
@@ -120,7 +127,7 @@ DECLARATIONS: dict[str, tuple[Any, str, tuple[float, float] | None]] = {
 
 
 def declare(node: Node) -> None:
-    """Declare every parameter with description and range, and refuse changes that would not act."""
+    """Declare every parameter with its description and range."""
     for name, (default, text, bounds) in DECLARATIONS.items():
         descriptor = ParameterDescriptor(description=text, read_only=name == 'autostart')
         if bounds is not None and isinstance(default, int):

@@ -13,28 +13,30 @@ through a guard condition.
 """
 
 import array
+import signal
 import sys
 import time
 import traceback
+from types import FrameType
 from typing import Any
 
 from builtin_interfaces.msg import Duration as DurationMessage
 from diagnostic_msgs.msg import DiagnosticArray
-from gr00t_msgs.action import ExecuteInstruction
-from gr00t_msgs.msg import ActionChunk as ChunkMessage
 import rclpy
 from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
 from rclpy.time import Time
 from std_msgs.msg import String
 
 from gr00t_core.chunk import ActionChunk
 from gr00t_core.errors import Gr00tError, ServingError
 from gr00t_core.robot import load_robot, NANOSECONDS, Robot
+from gr00t_msgs.action import ExecuteInstruction
+from gr00t_msgs.msg import ActionChunk as ChunkMessage
 from gr00t_policy_node import diagnostics, parameters, rtc
 from gr00t_policy_node.backends import action_values, Backend, check_modality, make_backend
 from gr00t_policy_node.goals import Goals
@@ -49,6 +51,7 @@ DIAGNOSTICS_S = 1.0
 WATCH_S = 0.1
 # Frames without a chunk are warned of at most so often; diagnostics show the rest.
 QUIET_S = 5.0
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class PolicyNode(LifecycleNode):
@@ -347,7 +350,7 @@ class PolicyNode(LifecycleNode):
                     loaded.backend.about(),
                 )
             )
-            # The topics first: a silent camera is the cause, a frame without observation its effect.
+            # Topics first: a silent camera is the cause, a frame without observation its effect.
             failing = [
                 f'{s.name.partition(": ")[2]}: {s.message}' for s in statuses if s.level == ERROR
             ]
@@ -472,7 +475,7 @@ class _Loaded:
         patience_s = self._settings.request_timeout_s + 1.0 if timeout_s is None else timeout_s
         if self.worker.stop(patience_s):
             self.backend.close()
-        else:
+        elif timeout_s is None:
             node.get_logger().warning('the inference thread is still in a request: left behind')
         for subscription in self._subscriptions:
             node.destroy_subscription(subscription)
@@ -502,24 +505,33 @@ def chunk_message(
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the policy node."""
-    rclpy.init(args=args)
-    node = PolicyNode()
+    """Run the policy node until SIGINT or SIGTERM: 0; 1 when it can never start."""
+    # Own handlers: those of rclpy end the context first, and then nothing can be said any more.
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    for number in STOP_SIGNALS:
+        signal.signal(number, _interrupt)
+    node = None
     executor = SingleThreadedExecutor()
-    executor.add_node(node)
     try:
+        node = PolicyNode()
+        executor.add_node(node)
         while not node.fatal:
             executor.spin_once()
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except KeyboardInterrupt:
         pass
     finally:
-        node.close()
-        node.destroy_node()
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        if node is not None:
+            node.close()
+            node.destroy_node()
         rclpy.try_shutdown()
-    if node.fatal:
-        print(f'policy_node: {node.fatal}', file=sys.stderr)
-        return 1
-    return 0
+    return 1 if node is None or node.fatal else 0
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """End whatever the main thread does, be it a load of minutes."""
+    raise KeyboardInterrupt
 
 
 if __name__ == '__main__':

@@ -8,7 +8,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 
@@ -16,16 +15,8 @@ import time
 BACK_OFF_S = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 # A server that ran so long begins again with the shortest wait.
 STEADY_S = 60.0
-# After SIGTERM a server has this long before SIGKILL.
-GRACE_S = 3.0
-# Dies with the thread that started it, even when the node is killed: prctl(PR_SET_PDEATHSIG,
-# SIGKILL), then becomes the server.
-_TETHER = (
-    'import ctypes, os, sys; '
-    'ctypes.CDLL(None).prctl(1, 9); '
-    'os.getppid() == int(sys.argv[1]) or sys.exit(1); '
-    'os.execvp(sys.argv[2], sys.argv[2:])'
-)
+# After SIGTERM a server has this long before SIGKILL; `gr00t serve` gives a call under way 5 s.
+GRACE_S = 6.0
 
 
 class ServerProcess(threading.Thread):
@@ -106,7 +97,7 @@ class ServerProcess(threading.Thread):
         try:
             # Its own session: Ctrl-C in a terminal is for the node, which ends the child in turn.
             child = subprocess.Popen(
-                [sys.executable, '-c', _TETHER, str(os.getpid()), *self._command],
+                self._command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

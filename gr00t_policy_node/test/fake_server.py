@@ -86,6 +86,7 @@ def main():
     parser.add_argument('--checkpoint')
     parser.add_argument('--robot', required=True)
     parser.add_argument('--bind', required=True)
+    parser.add_argument('--exit-with-parent', action='store_true')
     parser.add_argument('--fail', action='store_true')
     arguments = parser.parse_args()
     if arguments.fail:
@@ -94,7 +95,11 @@ def main():
     socket = zmq.Context().socket(zmq.REP)
     socket.bind(arguments.bind)
     print('the fake server listens', flush=True)
+    parent = os.getppid()
     while True:
+        while not socket.poll(200):
+            if arguments.exit_with_parent and os.getppid() != parent:
+                return
         request = msgpack.unpackb(socket.recv(), object_hook=decode)
         endpoint = request.get('endpoint', 'get_action')
         if endpoint == 'ping':

@@ -1,0 +1,145 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""List the nodes of a robot: the one list that the launch files and `gr00t up` start from."""
+
+from dataclasses import dataclass, field
+import os
+from pathlib import Path
+import sys
+from typing import Any
+
+PACKAGE = 'gr00t_bringup'
+# Fast DDS 2 (Humble, Jazzy) reads the first, Fast DDS 3 (Kilted on) the second.
+DDS_PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One node as a process.
+
+    Attributes:
+        package, executable: As in `ros2 run`.
+        name, namespace: Of the node; namespace is '' or starts with '/'.
+        parameters: What was asked for explicitly; wins over the parameter file.
+        params_file: Parameter file, '' for none.
+        remappings: From → to.
+        environment: Variables to add to the process's environment.
+        log_level: Of the node's logger.
+    """
+
+    package: str
+    executable: str
+    name: str
+    namespace: str = ''
+    parameters: dict[str, Any] = field(default_factory=dict)
+    params_file: str = ''
+    remappings: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+    log_level: str = 'info'
+
+
+def nodes(
+    *,
+    robot: str = '',
+    checkpoint: str = '',
+    backend: str = '',
+    server_address: str = '',
+    namespace: str = '',
+    use_sim_time: bool = False,
+    params_file: str = '',
+    log_level: str = 'info',
+    autostart: bool = True,
+    shadow: bool = False,
+    sim: bool = False,
+    policy: bool = True,
+    record: bool = False,
+) -> list[NodeSpec]:
+    """Return the nodes to start.
+
+    Args:
+        robot: Shipped robot or robot file; '' leaves it to the parameter file.
+        checkpoint: Checkpoint folder, likewise.
+        backend: server, torch, onnxruntime or tensorrt, likewise.
+        server_address: A running policy server, e.g. tcp://gpu-host:5555; '' for a local one.
+        namespace: Put before every relative topic; robots in different ones do not meet.
+        use_sim_time: Follow /clock. With `sim` the simulator then keeps in lock-step.
+        params_file: ROS parameter file for all nodes.
+        log_level: debug, info, warn or error.
+        autostart: The policy node becomes active by itself.
+        shadow: The executor publishes to `~/shadow/<topic>` only: nothing moves.
+        sim: Start the simulated arm; the policy then follows the robot file's instruction.
+        policy: Start policy and executor.
+        record: Start the recorder.
+    """
+    shared: dict[str, Any] = {
+        'namespace': f'/{namespace.strip("/")}' if namespace.strip('/') else '',
+        'params_file': params_file and str(Path(params_file).expanduser().resolve()),
+        'environment': dds_environment(),
+        'log_level': log_level,
+    }
+    clock: dict[str, Any] = {'use_sim_time': True} if use_sim_time else {}
+    # A path is read by processes with other working folders.
+    known = {'robot': _resolved(robot)} if robot else {}
+    found = []
+    if sim:
+        parameters = known | ({'lock_step': True} if use_sim_time else {})
+        found.append(NodeSpec('gr00t_sim', 'sim', 'sim', parameters=parameters, **shared))
+    if policy:
+        asked: dict[str, Any] = {
+            'checkpoint': checkpoint and _resolved(checkpoint),
+            'backend': backend,
+            'server_address': server_address,
+        }
+        parameters = {name: value for name, value in asked.items() if value}
+        parameters |= {} if autostart else {'autostart': False}
+        parameters |= {'use_default_instruction': True} if sim else {}
+        found += [
+            NodeSpec(
+                'gr00t_policy_node',
+                'policy_node',
+                'policy_node',
+                parameters=known | clock | parameters,
+                **shared,
+            ),
+            NodeSpec(
+                'gr00t_policy_node',
+                'chunk_executor',
+                'chunk_executor',
+                parameters=known | clock | ({'shadow': True} if shadow else {}),
+                **shared,
+            ),
+        ]
+    if record:
+        found.append(
+            NodeSpec('rosbag_tools', 'recorder', 'recorder', parameters=known | clock, **shared)
+        )
+    return found
+
+
+def dds_environment() -> dict[str, str]:
+    """Return the variables of the shared-memory profile that the user has not set himself."""
+    profile = str(share() / 'config' / 'fastdds_shm.xml')
+    return {name: profile for name in DDS_PROFILE_VARIABLES if name not in os.environ}
+
+
+def share() -> Path:
+    """Return the folder with `config` and `launch`: of the workspace, the sources or pip's prefix.
+
+    Raises:
+        FileNotFoundError: It is in none of them.
+    """
+    prefixes = [p for p in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if p]
+    places = [Path(prefix) / 'share' / PACKAGE for prefix in (*prefixes, sys.prefix)]
+    places.insert(len(prefixes), Path(__file__).resolve().parents[1])
+    for place in places:
+        if (place / 'config' / 'fastdds_shm.xml').is_file():
+            return place
+    raise FileNotFoundError(
+        f'no config/fastdds_shm.xml in {", ".join(map(str, places))}; source install/setup.bash'
+    )
+
+
+def _resolved(name: str) -> str:
+    """Make an existing path absolute; a robot's name stays as it is."""
+    path = Path(name).expanduser()
+    return str(path.resolve()) if path.exists() and os.sep in str(path) else name
