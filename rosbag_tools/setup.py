@@ -15,7 +15,7 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(exclude=['test', 'test.*']),
-    package_data={package_name: ['py.typed']},
+    package_data={package_name: ['py.typed', '*.html']},
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
         ('share/' + package_name, ['package.xml']),
@@ -27,6 +27,11 @@ setup(
         # Programs on the PATH and for `ros2 run rosbag_tools`: 'name = module:main'.
         'console_scripts': [],
         # Verbs of the `gr00t` command: 'verb = module:main', main(argv) -> int.
-        'gr00t.verbs': [],
+        'gr00t.verbs': [
+            'convert = rosbag_tools.convert_command:main',
+            'merge = rosbag_tools.merge:main',
+            'upgrade = rosbag_tools.upgrade:main',
+            'validate = rosbag_tools.validate:main',
+        ],
     },
 )

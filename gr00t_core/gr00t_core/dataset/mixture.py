@@ -162,7 +162,7 @@ class Mixture:
 
 
 def draw_seed(epoch: int, index: int, seed: int) -> int:
-    """Return upstream's seed of a draw: the low 128 bits of the SHA-256 of `(epoch, index, seed)`."""
+    """Return upstream's seed: the low 128 bits of the SHA-256 of `(epoch, index, seed)`."""
     digest = sha256(repr((epoch, index, seed)).encode()).digest()
     return int.from_bytes(digest, 'big') & ((1 << _SEED_BITS) - 1)
 

@@ -106,7 +106,7 @@ def _check_modality(dataset: Dataset, robot: Robot | None) -> Iterator[Finding]:
             elif group.end > np.prod(feature.shape):
                 yield error(
                     where,
-                    f'{kind}.{name}: ends at {group.end}, {group.key} has {feature.shape} elements',
+                    f'{kind}.{name}: ends at {group.end}, {group.key} is {feature.shape}',
                 )
     for name, key in modality.video.items():
         if any(key not in episode.videos for episode in dataset.episodes):

@@ -1,0 +1,40 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Join LeRobot datasets of one robot."""
+
+from dataclasses import dataclass
+import logging
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from gr00t_core.dataset.reader import Dataset
+from gr00t_core.dataset.rewrite import rewrite
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Join datasets of one robot into a new one; nothing is encoded again.
+
+    Attributes:
+        datasets: Their folders, of any version; episodes keep this order.
+        output: Folder of the new dataset; must not exist.
+        version: v2.1 is what GR00T N1.5 reads, v3.0 what LeRobot reads from 0.4 on.
+    """
+
+    datasets: tyro.conf.Positional[tuple[Path, ...]]
+    output: Path
+    version: Literal['v2.1', 'v3.0'] = 'v2.1'
+
+
+def main(argv: list[str]) -> int:
+    """Join LeRobot datasets of one robot."""
+    options = tyro.cli(Merge, prog='gr00t merge', args=argv)
+    sources = [Dataset.open(path) for path in options.datasets]
+    rewrite(sources, options.output, options.version)
+    merged = Dataset.open(options.output)
+    _log.info('%s: %d episodes, %d steps', options.output, len(merged.episodes), len(merged))
+    return 0
