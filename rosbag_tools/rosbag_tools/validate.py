@@ -25,7 +25,7 @@ class Validate:
 
     Attributes:
         dataset: Folder of the dataset, v2.0, v2.1 or v3.0.
-        robot: Shipped robot or robot file that it should fit; else its own meta/robot.yaml is used.
+        robot: Shipped robot or robot file that it should fit; else its own meta/robot.yaml.
         quick: Look at the videos' packets only, rather than decode every frame.
     """
 
