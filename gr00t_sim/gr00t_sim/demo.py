@@ -91,9 +91,15 @@ def nodes(robot: str, checkpoint: Path, log: Path) -> Iterator['subprocess.Popen
     """Run `gr00t up --sim`: simulator, policy node, executor, server; stop as Ctrl-C does."""
     command = [sys.executable, '-m', 'gr00t_core.cli', 'up', '--robot', robot]
     command += ['--checkpoint', str(checkpoint), '--sim']
+    # On few cores one thread serves a small model fastest: the others are for rendering and nodes.
+    environment = {'OMP_NUM_THREADS': '1', **os.environ}
     with log.open('wb') as output:
         process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         try:
             yield process

@@ -174,7 +174,7 @@ class LockStepPace:
 
     A tick may also wait for the action chunk that answers its frames (every `chunk_period_s`),
     before the clock reaches it: then the outcome does not depend on how fast the policy is. Every
-    wait is bounded by `command_timeout_s` of wall time; a time-out is counted and logged.
+    wait is bounded (`command_timeout_s`, `chunk_timeout_s`); a time-out is counted and logged.
     """
 
     _START_NS = NANOSECONDS  # a clock of zero means "not set" to ROS
@@ -194,7 +194,10 @@ class LockStepPace:
         if node.value('chunk_period_s') > 0:
             self._chunk_ticks = max(self._chunk_ticks, self._frame_ticks)
             self._subscribe_chunks()
-        self._timeout_s = node.value('command_timeout_s')
+        self._limits = {
+            _Awaiting.COMMAND: node.value('command_timeout_s'),
+            _Awaiting.CHUNK: node.value('chunk_timeout_s'),
+        }
         self._clock = node.create_publisher(ClockMessage, '/clock', 10)
         self._tick = 0
         self._awaiting = _Awaiting.COMMANDER
@@ -224,10 +227,10 @@ class LockStepPace:
         if self._awaiting is _Awaiting.COMMANDER:
             return  # the watch begins the first tick
         node, stamp = self._node, self.now_ns()
+        node.publish_states(stamp)  # first: a frame finds the state of its stamp already there
         if self._tick % self._frame_ticks == 0:
             for camera in node.binding.camera_topics:
                 node.publish_frame(camera, stamp, node.simulation.render(camera))
-        node.publish_states(stamp)
         if self._chunk_ticks and self._tick % self._chunk_ticks == 0:
             self._await(_Awaiting.CHUNK)
         else:
@@ -275,7 +278,7 @@ class LockStepPace:
 
     def _await(self, what: _Awaiting) -> None:
         self._awaiting = what
-        self._deadline = time.monotonic() + self._timeout_s
+        self._deadline = time.monotonic() + self._limits[what]
 
     def _watch(self) -> None:
         if self._awaiting is _Awaiting.COMMANDER:
@@ -285,8 +288,8 @@ class LockStepPace:
         elif time.monotonic() > self._deadline:
             self._timeouts[self._awaiting] += 1
             self._node.get_logger().warning(
-                f'tick {self._tick} waited {self._timeout_s} s for {self._awaiting.value} in vain'
-                f' ({self._timeouts[self._awaiting]} so far); going on without',
+                f'tick {self._tick} waited {self._limits[self._awaiting]} s'
+                f' for {self._awaiting.value} in vain ({self._timeouts[self._awaiting]} so far); going on without',
                 throttle_duration_sec=5.0,
             )
             if self._awaiting is _Awaiting.CHUNK:
