@@ -24,7 +24,8 @@ exec 9<setup/setup.sh
 flock 9
 
 # --- what this machine offers ---------------------------------------------------------------------
-if [ -n "${ROS_DISTRO:-}" ] && [ -d "/opt/ros/$ROS_DISTRO" ]; then
+# ROS_DISTRO alone says nothing: .venv/setup.bash sets it, too.
+if [[ ":${AMENT_PREFIX_PATH:-}:" == *":/opt/ros/${ROS_DISTRO:-none}:"* ]]; then
   ros=/opt/ros/$ROS_DISTRO
 else
   ros=${ROS_WHEELS:-jazzy}-wheels
@@ -84,6 +85,8 @@ if [ $gpu = yes ] && has_cuda_torch "$python"; then options+=(--system-site-pack
 if [ ! -x "$venv/bin/python" ]; then
   echo "setup: making .venv ($("$python" -V), ROS: $ros, GPU: $gpu)"
   "$python" -m venv "${options[@]}" "$venv"
+  # The pip of older Pythons takes many minutes to resolve the pins.
+  "$venv/bin/python" -m pip install -qq --disable-pip-version-check pip==26.3
 fi
 touch "$venv/COLCON_IGNORE"
 
@@ -95,7 +98,7 @@ if [ $gpu = yes ] && has_cuda_torch "$venv/bin/python"; then
   sed -i '/^torch==/d' "$requirements"
 fi
 echo "setup: installing requirements/{$(IFS=,; echo "${roles[*]}")}.txt (a minute or two the first time)"
-"$venv/bin/python" -m pip install -qq --disable-pip-version-check --requirement "$requirements" ||
+"$venv/bin/python" -m pip install -qq --prefer-binary --disable-pip-version-check --requirement "$requirements" ||
   fail 'pip could not install the pinned requirements (its words are above)' \
     'Is a package index reachable? PIP_INDEX_URL and PIP_FIND_LINKS point pip to a mirror.'
 
