@@ -53,8 +53,10 @@ def serve(*options: str, **environment: str) -> subprocess.Popen[str]:
 
 def test_a_served_checkpoint_answers_as_in_process(checkpoint: Path, tmp_path: Path) -> None:
     bind = f'ipc://{tmp_path}/policy'
-    options = ('--checkpoint', str(checkpoint), '--bind', bind, '--seed', '3', '--threads', '1')
-    process = serve(*options, '--http-port', '0', GR00T_API_TOKEN='secret')
+    options = ('--checkpoint', str(checkpoint), '--bind', bind, '--device', 'cpu', '--seed', '3')
+    process = serve(
+        *options, '--threads', '1', '--http-port', '0', GR00T_API_TOKEN='secret'
+    )
     try:
         with PolicyClient(bind, timeout_s=30, token='secret') as client:
             assert client.ping()['status'] in ('loading', 'ok')

@@ -199,7 +199,7 @@ def test_ping_is_answered_while_the_model_computes_and_calls_do_not_overlap(star
         with PolicyClient(address['zmq'], timeout_s=10) as client:
             return client.get_action(observation(), info=True)
 
-    with ThreadPoolExecutor(4) as pool, PolicyClient(address['zmq'], timeout_s=1) as client:
+    with ThreadPoolExecutor(4) as pool, PolicyClient(address['zmq'], timeout_s=5) as client:
         over_http = pool.submit(post, address, {'observation': to_json(observation())})
         replies = pool.map(ask, range(3))
         deadline = time.monotonic() + 10
@@ -212,7 +212,7 @@ def test_ping_is_answered_while_the_model_computes_and_calls_do_not_overlap(star
 
 
 def test_loading_is_told_and_refused(start: Start) -> None:
-    _, address = start('--load-delay', '1')
+    _, address = start('--load-delay', '2')
     with PolicyClient(address['zmq'], timeout_s=5) as client:
         assert client.ping()['status'] == 'loading'
         with pytest.raises(ServingError, match='still being loaded'):
@@ -237,12 +237,12 @@ def test_a_dead_gpu_ends_the_process_with_its_reason(start: Start) -> None:
 
 
 def test_a_client_leaves_a_hung_server_in_time_and_finds_it_again(start: Start) -> None:
-    process, address = start('--delay', '0.5')
-    with PolicyClient(address['zmq'], timeout_s=0.2) as client:
+    process, address = start('--delay', '2.5')
+    with PolicyClient(address['zmq'], timeout_s=1) as client:
         began = time.monotonic()
-        with pytest.raises(ServingTimeoutError, match=r'within 0\.2 s'):
+        with pytest.raises(ServingTimeoutError, match='within 1 s'):
             client.get_action(observation(value=1))
-        assert time.monotonic() - began < 0.4
+        assert time.monotonic() - began < 2
         assert client.ping()['status'] == 'ok'   # a late answer is not taken for this one
         process.kill()
         with pytest.raises(ServingTimeoutError):
@@ -252,7 +252,7 @@ def test_a_client_leaves_a_hung_server_in_time_and_finds_it_again(start: Start) 
 
 
 def test_calls_whose_client_has_gone_are_dropped(start: Start) -> None:
-    _, address = start('--delay', '0.3')
+    _, address = start('--delay', '1')
     with PolicyClient(address['zmq'], timeout_s=0.1) as hasty:
         for _ in range(3):
             with pytest.raises(ServingTimeoutError):

@@ -43,7 +43,7 @@ class Serve:
         data_config: In place of a robot: one of upstream's data configs, with --embodiment.
         embodiment: Embodiment tag of --data-config.
         backend: torch, onnxruntime or tensorrt.
-        device: cpu, cuda or cuda:N.
+        device: cpu, cuda, cuda:N, or auto: the GPU where PyTorch sees one, else the CPU.
         bind: ZMQ address: tcp://ADDRESS:PORT (tcp://*:5555 for all networks) or ipc://PATH, which
             only this user can open.
         http_port: Port for POST /act and GET /health, on the same address as --bind (127.0.0.1
@@ -62,7 +62,7 @@ class Serve:
     data_config: str | None = None
     embodiment: str | None = None
     backend: str = 'torch'
-    device: str = 'cpu'
+    device: str = 'auto'
     bind: str = 'tcp://127.0.0.1:5555'
     http_port: int | None = None
     token_file: Path | None = None
@@ -134,17 +134,20 @@ def read_token(file: Path | None) -> str | None:
 
 def _loader(options: Serve) -> Callable[[], Loaded]:
     def load() -> Loaded:
+        import torch
+
         from gr00t_core.policy import Gr00tPolicy
 
         if options.threads is not None:
-            import torch
-
             torch.set_num_threads(options.threads)
+        device = options.device
+        if device == 'auto':
+            device = 'cuda' if torch.cuda.is_available() else 'cpu'
         policy = Gr00tPolicy(
             options.checkpoint,
             options.robot,
             options.backend,
-            options.device,
+            device,
             options.denoising_steps,
             options.seed,
             data_config=options.data_config,
@@ -156,7 +159,7 @@ def _loader(options: Serve) -> Callable[[], Loaded]:
         return policy, {
             'model': str(options.checkpoint),
             'backend': options.backend,
-            'device': options.device,
+            'device': device,
             'robot': policy.robot.name if policy.robot else options.data_config,
         }
 

@@ -110,14 +110,10 @@ class PolicyServer:
             ready = dict(poller.poll(TICK_MS))
             if self._woken.fileno() in ready:
                 self._woken.recv(4096)
-            while self._answers:
-                envelope, answer = self._answers.popleft()
-                self._under_way.discard(envelope[0])
-                if isinstance(answer, Exception):
-                    answer = {'error': error_text(answer)}
-                self._send(envelope, answer)
+            self._send_answers()
             if self._socket in ready:
                 self._receive()
+        self._send_answers()
         self._context.destroy(linger=LINGER_MS)
 
     def stop(self) -> None:
@@ -129,6 +125,14 @@ class PolicyServer:
         # Full means that it will wake anyway.
         with contextlib.suppress(BlockingIOError):
             self._wake.send(b'\0')
+
+    def _send_answers(self) -> None:
+        while self._answers:
+            envelope, answer = self._answers.popleft()
+            self._under_way.discard(envelope[0])
+            if isinstance(answer, Exception):
+                answer = {'error': error_text(answer)}
+            self._send(envelope, answer)
 
     def _receive(self) -> None:
         """Take one message, however many frames it has, and answer it or queue its call."""

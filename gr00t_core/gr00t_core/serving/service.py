@@ -7,6 +7,7 @@ its life (CUDA graphs, thread pools) and two calls never overlap, whichever tran
 """
 
 from collections.abc import Callable
+import contextlib
 from dataclasses import dataclass
 import hashlib
 import hmac
@@ -91,8 +92,8 @@ class PolicyService:
     def stop(self, timeout_s: float) -> bool:
         """Take no more calls and wait for the one under way; return whether it ended in time."""
         self._stopping = True
-        if not self._calls.full():
-            self._calls.put(None)
+        with contextlib.suppress(queue.Full):   # then it wakes by what waits already
+            self._calls.put_nowait(None)
         self._worker.join(timeout_s)
         return not self._worker.is_alive()
 
@@ -173,11 +174,16 @@ class PolicyService:
                 for modality, config in policy.get_modality_config().items()
             }
             self._policy = policy
-            self._on_ready()
-            while not self._stopping and self.failure is None:
+            if not self._stopping:
+                self._on_ready()
+            while not self._stopping:
                 call = self._calls.get()
                 if call is not None:
-                    call.answer(self._answer(policy, call))
+                    answer = self._answer(policy, call)
+                    call.answer(answer)
+                    # After most of these every later CUDA call of the process fails as well.
+                    if isinstance(answer, Exception) and str(answer).startswith('CUDA error'):
+                        raise answer
         except Exception as error:
             self.failure = error
         finally:
@@ -208,15 +214,12 @@ class PolicyService:
         return action
 
     def _note(self, error: Exception) -> None:
-        """Count an error; log it where it is no client's fault; see if the policy survived it."""
+        """Count an error, and log it where it is no client's fault, once per change."""
         self._errors += 1
         text = error_text(error)
         if not isinstance(error, Gr00tError) and text != self._last_error:
             LOG.error('get_action failed: %s', text, exc_info=error)
         self._last_error = text
-        # After most of them every later CUDA call of the process fails as well: restart instead.
-        if str(error).startswith('CUDA error'):
-            self.failure = error
 
     def _refuse_waiting(self) -> None:
         while True:
