@@ -8,6 +8,8 @@ from pathlib import Path
 import sys
 from typing import Any
 
+from gr00t_core.robot import load_robot
+
 PACKAGE = 'gr00t_bringup'
 # Fast DDS 2 (Humble, Jazzy) reads the first, Fast DDS 3 (Kilted on) the second.
 DDS_PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
@@ -53,6 +55,7 @@ def nodes(
     sim: bool = False,
     policy: bool = True,
     record: bool = False,
+    use_default_instruction: bool = False,
 ) -> list[NodeSpec]:
     """Return the nodes to start.
 
@@ -67,9 +70,11 @@ def nodes(
         log_level: debug, info, warn or error.
         autostart: The policy node becomes active by itself.
         shadow: The executor publishes to `~/shadow/<topic>` only: nothing moves.
-        sim: Start the simulated arm; the policy then follows the robot file's instruction.
+        sim: Start the simulated arm.
         policy: Start policy and executor.
         record: Start the recorder.
+        use_default_instruction: The policy follows the robot file's instruction until another
+            one is given; with `sim` it always does.
     """
     shared: dict[str, Any] = {
         'namespace': f'/{namespace.strip("/")}' if namespace.strip('/') else '',
@@ -92,7 +97,7 @@ def nodes(
         }
         parameters = {name: value for name, value in asked.items() if value}
         parameters |= {} if autostart else {'autostart': False}
-        parameters |= {'use_default_instruction': True} if sim else {}
+        parameters |= {'use_default_instruction': True} if sim or use_default_instruction else {}
         found += [
             NodeSpec(
                 'gr00t_policy_node',
@@ -114,6 +119,16 @@ def nodes(
             NodeSpec('rosbag_tools', 'recorder', 'recorder', parameters=known | clock, **shared)
         )
     return found
+
+
+def play_command(bag: str, robot: str) -> list[str]:
+    """Return the command that plays what a policy observes out of a bag, with /clock.
+
+    Commands in the bag stay there: the topics are those of cameras and state alone. A namespace
+    must be the one that the bag was recorded in.
+    """
+    topics = [stream.topic for stream in load_robot(robot).observation_streams]
+    return ['ros2', 'bag', 'play', bag, '--clock', '100', '--topics', *topics]
 
 
 def dds_environment() -> dict[str, str]:

@@ -1,0 +1,10 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Record episodes of a robot that somebody teleoperates; episodes are cut by the recorder's services."""
+
+from gr00t_bringup.launching import description
+
+
+def generate_launch_description():
+    names = ('robot', 'namespace', 'use_sim_time', 'params_file', 'log_level')
+    return description(*names, policy=False, record=True)
