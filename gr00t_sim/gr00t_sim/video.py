@@ -112,7 +112,7 @@ class Canvas:
 
         def place(point: tuple[int, float]) -> tuple[float, float]:
             across = (point[0] - first_ns) / (last_ns - first_ns)
-            up = (point[1] - low) / (high - low)
+            up = (min(max(point[1], low), high) - low) / (high - low)
             return left + across * (right - left), bottom - up * (bottom - top)
 
         x, _ = place((now_ns, low))

@@ -105,6 +105,15 @@ def test_the_chunk_known_at_that_time_is_drawn() -> None:
     assert shown(START + 60_000_000)
 
 
+def test_a_wild_chunk_stays_in_its_plot() -> None:
+    recording = made()
+    calm = Canvas(recording, '').draw(START + 60_000_000)
+    recording.chunks[0].chunk.values[::2] = 50.0
+    wild = Canvas(recording, '').draw(START + 60_000_000)
+    np.testing.assert_array_equal(calm[26:386], wild[26:386])  # the cameras
+    assert not np.array_equal(calm[386:], wild[386:])
+
+
 def test_a_silent_camera_is_named(tmp_path: Path) -> None:
     recording = made()
     recording.frames['wrist'].clear()
