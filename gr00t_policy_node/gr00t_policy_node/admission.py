@@ -107,10 +107,10 @@ def untimely(
     """
     if received.stamp_ns > now_ns + max_future_ns:
         return Rejection.FUTURE_STAMP
-    if now_ns > valid_until(received.stamp_ns, received.step_ns, received.horizon, max_age_ns):
-        return Rejection.OLD_STAMP
     if resume_ns is not None and received.stamp_ns <= resume_ns:
         return Rejection.BEFORE_RESUME
+    if now_ns > valid_until(received.stamp_ns, received.step_ns, received.horizon, max_age_ns):
+        return Rejection.OLD_STAMP
     if newest_ns is not None and received.stamp_ns <= newest_ns:
         return Rejection.REPEATED if received.stamp_ns == newest_ns else Rejection.OUT_OF_ORDER
     return None

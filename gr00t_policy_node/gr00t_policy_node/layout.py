@@ -108,10 +108,16 @@ def layout_of(robot: Robot) -> Layout:
     """Sort a robot's action columns.
 
     Raises:
-        RobotFileError: A group is measured in another unit than it is commanded in.
+        RobotFileError: A group is measured in another unit than it is commanded in, or holds delta
+            rotations of a type for which zeros are no rotation.
     """
     slices = robot.action_slices()
     for group in robot.action:
+        if group.command == 'delta' and group.rotation in ('quaternion', 'rotation_6d', 'matrix'):
+            raise RobotFileError(
+                f'{robot.source}: action.{group.name}.rotation: {group.rotation!r}: a delta that'
+                ' stands still must be all zeros; use axis_angle or one of euler_angles_*'
+            )
         if group.state is not None and group.command == 'position' and group.kind != 'binary':
             unit = robot.state_group(group.state).unit
             if unit != group.unit:

@@ -89,14 +89,15 @@ class Motion:
                     convert(target[turning.columns], turning.rotation, 'quaternion'),
                 )
             self._turn(index, ends, scale)
-        direct = np.clip(target, layout.lower, layout.upper)
-        self._count('position', (direct != target)[layout.direct])
-        for columns, factor in ((layout.direct, scale), (layout.binary, 1.0)):
-            chosen = np.zeros(layout.width, bool)
-            chosen[columns] = True
-            if live is not None:
-                chosen &= live
-            self.values[chosen] = direct[chosen] * factor
+        free = np.clip(target, layout.lower, layout.upper)
+        self._count('position', (free != target)[layout.direct])
+        free[layout.direct] *= scale
+        free[layout.binary] = target[layout.binary] >= 0.5
+        if live is not None:
+            free[layout.direct] *= live[layout.direct]
+            free[layout.binary] = np.where(live, free, self.values)[layout.binary]
+        self.values[layout.direct] = free[layout.direct]
+        self.values[layout.binary] = free[layout.binary]
 
     def brake(self) -> None:
         """Slow down at the full rate; velocities and deltas become zero at once."""
