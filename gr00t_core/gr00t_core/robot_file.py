@@ -324,7 +324,7 @@ class _Section:
     def positive(self, key: str, default: float | None = None) -> float:
         value = self.number(key, default)
         if value <= 0:
-            self.fail(key, value, 'it must be greater than 0', [])
+            self.fail(key, self.data.get(key), 'it must be greater than 0', [])
         return value
 
     def integer(self, key: str, default: int | None = None) -> int:
