@@ -204,6 +204,11 @@ class PacketWriter:
         try:
             with av.open(io.BytesIO(data), format=self._codec) as probe:
                 source = probe.streams.video[0]
+                if not source.codec_context.width:
+                    raise DatasetError(
+                        f'{self.path}: the first {self._codec} packet does not say its size;'
+                        ' it is damaged, or its parameter sets are missing'
+                    )
                 if source.codec_context.has_b_frames:
                     raise DatasetError(
                         f'{self.path}: the stream has B-frames, so packets are not in display'
