@@ -5,11 +5,12 @@
 The file maps tag → entry, an entry being
 
     {'statistics': {'state': {group: {'max': [..], 'min': .., 'mean': .., 'std': .., 'q01': ..,
-    'q99': ..}},
+                                      'q99': ..}},
                     'action': {..}},
      'modalities': {'video': {camera: {'resolution': [width, height], 'channels': 3, 'fps': 30.0}},
-                    'state': {group: {'absolute': bool, 'rotation_type': str | None, 'shape': [D],
-                    'continuous': bool}}, 'action': {..}},
+                    'state': {group: {'absolute': bool, 'rotation_type': str | None,
+                                      'shape': [D], 'continuous': bool}},
+                    'action': {..}},
      'embodiment_tag': tag}
 
 Statistics describe the values as they stand in the dataset, before any rotation is converted.
@@ -33,11 +34,10 @@ MODALITIES = ('video', 'state', 'action')
 
 
 def read_metadata(checkpoint: str | Path) -> dict[str, dict[str, Any]]:
-    """Read tag → entry from a checkpoint folder.
+    """Read tag → entry from a checkpoint folder; the entries are not checked.
 
     Raises:
-        CheckpointError: The file is missing, is not JSON, or an entry lacks a part; named with its
-            tag.
+        CheckpointError: The file is missing or is not a JSON mapping.
     """
     path = Path(checkpoint) / METADATA_FILE
     try:
@@ -53,8 +53,6 @@ def read_metadata(checkpoint: str | Path) -> dict[str, dict[str, Any]]:
         raise CheckpointError(
             f'{path}: a {type(content).__name__}, expected a mapping tag → entry'
         )
-    for tag, entry in content.items():
-        check_entry(entry, f'{path}: {tag}')
     return content
 
 
@@ -62,8 +60,8 @@ def embodiment_metadata(checkpoint: str | Path, tag: str) -> dict[str, Any]:
     """Return the entry of one embodiment tag.
 
     Raises:
-        CheckpointError: As `read_metadata`, or the checkpoint does not know the tag; the known
-            ones are listed.
+        CheckpointError: As `read_metadata` and `check_entry`, or the checkpoint does not know the
+            tag; the known ones are listed.
     """
     metadata = read_metadata(checkpoint)
     if tag not in metadata:
@@ -72,6 +70,7 @@ def embodiment_metadata(checkpoint: str | Path, tag: str) -> dict[str, Any]:
             f' available: {", ".join(sorted(metadata)) or "none"}.'
             ' Finetune on data of this embodiment, or use a robot with one of these tags'
         )
+    check_entry(metadata[tag], f'{Path(checkpoint) / METADATA_FILE}: {tag}')
     return metadata[tag]
 
 

@@ -164,8 +164,15 @@ def test_jpeg_decoders_agree_bit_for_bit(subsampling, progressive):
     expected = simplejpeg.decode_jpeg(data, 'RGB')
     np.testing.assert_array_equal(compressed_to_rgb(compressed(data, 'jpeg')), expected)
     np.testing.assert_array_equal(images._by_pillow(data), expected)
-    pytest.importorskip('cv2')
-    np.testing.assert_array_equal(images._by_opencv(data), expected)
+    if images._has_opencv():
+        np.testing.assert_array_equal(images._by_opencv(data), expected)
+
+
+@pytest.mark.skipif(not images._has_opencv(), reason='OpenCV is not installed')
+def test_opencv_refuses_what_the_others_refuse():
+    with pytest.raises(ValueError, match='the end marker is missing'):
+        images._by_opencv(encoded(picture(), 'JPEG')[:500])
+    np.testing.assert_array_equal(images._by_opencv(encoded(picture(), 'PNG')), picture())
 
 
 def test_grey_jpeg_has_three_channels():

@@ -89,7 +89,7 @@ def test_damaged_files_are_named(tmp_path, content, text):
         path.parent.mkdir()
         path.write_text(content)
     with pytest.raises(CheckpointError, match=text) as error:
-        read_metadata(tmp_path)
+        embodiment_metadata(tmp_path, 'gr1')
     assert str(path) in str(error.value)
 
 
