@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Record episodes of a robot that somebody teleoperates; episodes are cut by the recorder's services."""
+"""Record episodes of a teleoperated robot; the services of the recorder cut them."""
 
 from gr00t_bringup.launching import description
 

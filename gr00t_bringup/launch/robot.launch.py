@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run policy and executor on a robot: ros2 launch gr00t_bringup robot.launch.py robot:=so101 checkpoint:=DIR."""
+"""Run policy and executor on a robot: robot.launch.py robot:=so101 checkpoint:=DIR."""
 
 from gr00t_bringup.launching import description
 

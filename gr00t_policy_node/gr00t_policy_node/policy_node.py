@@ -23,6 +23,7 @@ from typing import Any
 from builtin_interfaces.msg import Duration as DurationMessage
 from diagnostic_msgs.msg import DiagnosticArray
 import rclpy
+from rclpy._rclpy_pybind11 import RCLError
 from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
@@ -71,6 +72,7 @@ class PolicyNode(LifecycleNode):
         self._loaded: _Loaded | None = None
         self._goals: Goals | None = None
         self._topic_instruction = ''
+        self._guard_transitions()
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._wake = self.create_guard_condition(self._take_outcomes)
@@ -100,6 +102,7 @@ class PolicyNode(LifecycleNode):
         """Begin to answer."""
         assert self._loaded is not None
         self._loaded.begin_run()
+        self._loaded.sequence = 0
         self._note_instruction()
         return super().on_activate(state)
 
@@ -198,6 +201,20 @@ class PolicyNode(LifecycleNode):
         wait_s = RETRY_S[min(self._attempts, len(RETRY_S) - 1)]
         self._attempts += 1
         self._next_attempt = time.monotonic() + wait_s
+
+    def _guard_transitions(self) -> None:
+        """Answer a transition that the state does not allow; rclpy lets it end the process."""
+        change = self._service_change_state.callback
+
+        def guarded(request: Any, response: Any) -> Any:
+            try:
+                return change(request, response)
+            except RCLError as error:
+                self.get_logger().error(f'transition refused: {error}')
+                response.success = False
+                return response
+
+        self._service_change_state.callback = guarded
 
     # From frame to chunk
 
@@ -423,9 +440,8 @@ class _Loaded:
         )
 
     def begin_run(self) -> None:
-        """Void what is under way and count chunks anew."""
+        """Void what is under way."""
         self.run += 1
-        self.sequence = 0
         self.chunk = None
         self.asked_ns = 0
 

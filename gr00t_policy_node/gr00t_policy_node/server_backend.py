@@ -27,7 +27,7 @@ from gr00t_policy_node.server_process import ServerProcess
 # A ping is answered at once by a server that lives, even while it computes.
 PING_S = 1.0
 # A server at an address that is not up after this is reported; `autostart` then tries again.
-CONNECT_S = 3.0
+CONNECT_S = 2.0
 # A local server that answers nothing at all for so long, though it did before, hangs.
 SILENT_S = 5.0
 

@@ -6,6 +6,7 @@ import io
 
 import numpy as np
 from PIL import Image
+from rclpy.time import Time
 from sensor_msgs.msg import CompressedImage, JointState
 
 from gr00t_core.robot import load_robot
@@ -23,11 +24,10 @@ def jpeg(width, height, seed=0):
 class FakeRobot:
     """Publishes at the robot file's rates while `cameras` and `joints` are True."""
 
-    def __init__(self, node, robot='so101'):
+    def __init__(self, node, robot='so101', clock=None):
         self.robot = load_robot(robot)
         self.cameras = self.joints = True
-        self.lag_ns = 0
-        self._node = node
+        self._now_ns = clock or (lambda: node.get_clock().now().nanoseconds)
         self._frames = {
             camera: (
                 node.create_publisher(CompressedImage, camera.stream.topic, 5),
@@ -45,7 +45,7 @@ class FakeRobot:
 
     def publish_frames(self):
         if self.cameras:
-            now = self._node.get_clock().now()
+            now = Time(nanoseconds=self._now_ns())
             for publisher, message in self._frames.values():
                 message.header.stamp = now.to_msg()
                 publisher.publish(message)
@@ -53,7 +53,7 @@ class FakeRobot:
 
     def publish_joints(self):
         if self.joints:
-            now = self._node.get_clock().now()
+            now = Time(nanoseconds=self._now_ns())
             position = 0.3 * np.sin(now.nanoseconds / 1e9 + np.arange(len(self._names)))
             message = JointState(name=self._names, position=position.tolist())
             message.header.stamp = now.to_msg()
