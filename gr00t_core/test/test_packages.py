@@ -23,7 +23,7 @@ ROSDEP = {
     'zmq': 'python3-zmq',
 }
 # Imported where present, installed by those who want them.
-OPTIONAL = {'cv_bridge', 'flash_attn', 'tensorrt', 'tensorrt_rtx', 'torch_tensorrt', 'wandb'}
+OPTIONAL = {'cv_bridge', 'flash_attn', 'ray', 'tensorrt', 'tensorrt_rtx', 'torchcodec', 'wandb'}
 # Needed without being imported: launch files and programs that a launch file starts.
 NOT_IMPORTED = {
     'gr00t_bringup': {'gr00t_msgs', 'gr00t_policy_node', 'gr00t_sim', 'launch', 'launch_ros'}
