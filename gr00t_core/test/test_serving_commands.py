@@ -54,9 +54,7 @@ def serve(*options: str, **environment: str) -> subprocess.Popen[str]:
 def test_a_served_checkpoint_answers_as_in_process(checkpoint: Path, tmp_path: Path) -> None:
     bind = f'ipc://{tmp_path}/policy'
     options = ('--checkpoint', str(checkpoint), '--bind', bind, '--device', 'cpu', '--seed', '3')
-    process = serve(
-        *options, '--threads', '1', '--http-port', '0', GR00T_API_TOKEN='secret'
-    )
+    process = serve(*options, '--threads', '1', '--http-port', '0', GR00T_API_TOKEN='secret')
     try:
         with PolicyClient(bind, timeout_s=30, token='secret') as client:
             assert client.ping()['status'] in ('loading', 'ok')
@@ -118,7 +116,7 @@ def test_a_server_does_not_outlive_its_parent(checkpoint: Path, tmp_path: Path) 
     try:
         with PolicyClient(bind, timeout_s=30) as client:
             client.ping()
-            time.sleep(1)   # two of the server's looks at its parent
+            time.sleep(1)  # two of the server's looks at its parent
             assert client.ping()
         parent.kill()
         parent.wait()

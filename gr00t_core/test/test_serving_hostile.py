@@ -30,8 +30,8 @@ from gr00t_core.serving.wire import MAX_MESSAGE_BYTES, pack, to_npy, unpack
 
 TOKEN = 'the right token'
 ACTION = 'action.single_arm'
-BATCH = 4               # as many as the server lets one peer have under way
-GROWTH_KB = 16 * 1024   # what a server may gain after its first tenth of the messages
+BATCH = 4  # as many as the server lets one peer have under way
+GROWTH_KB = 16 * 1024  # what a server may gain after its first tenth of the messages
 
 
 def observation(value: float) -> dict[str, Any]:
@@ -216,7 +216,7 @@ def attack(server: Server, total: int) -> dict[str, Any]:
     peer: Any = None
     with PolicyClient(server.zmq, timeout_s=10, token=TOKEN) as client:
         while sum(sent.values()) < total:
-            if sent['zmq'] % (100 * BATCH) == 0:    # strangers come and go
+            if sent['zmq'] % (100 * BATCH) == 0:  # strangers come and go
                 if peer is not None:
                     peer.close(linger=0)
                 peer = context.socket(zmq.DEALER)
@@ -250,7 +250,7 @@ def attack(server: Server, total: int) -> dict[str, Any]:
     while server.files() > files + 2 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert server.process.poll() is None
-    assert health['calls'] == good_calls    # nobody else got an action
+    assert health['calls'] == good_calls  # nobody else got an action
     assert memory[-1] - memory[0] < GROWTH_KB, memory
     assert server.files() <= files + 2
     p50, p99 = np.percentile(latencies, [50, 99])
