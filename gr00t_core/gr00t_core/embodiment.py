@@ -43,6 +43,19 @@ class DataConfig:
     language: str
 
 
+@dataclass(frozen=True)
+class ModalityConfig:
+    """Which keys of a modality are taken or given, and at which steps; upstream's class.
+
+    Attributes:
+        delta_indices: Steps relative to now: (0,) for observations, (0, …, 15) for actions.
+        modality_keys: Full keys: `video.front`, `state.single_arm`, `annotation.human.validity`.
+    """
+
+    delta_indices: tuple[int, ...]
+    modality_keys: tuple[str, ...]
+
+
 def _all(keys: str, normalization: str) -> tuple[Treatment, ...]:
     return tuple(Treatment(key, normalization) for key in keys.split())
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gr00t_core.dataset.modality import ModalityConfig
 from gr00t_core.dataset.reader import Dataset, window
+from gr00t_core.embodiment import ModalityConfig
 from gr00t_core.errors import DatasetError
 from gr00t_core.robot import load_robot
 

@@ -21,11 +21,12 @@ import numpy as np
 import pytest
 import zmq
 
+from gr00t_core.embodiment import ModalityConfig
 from gr00t_core.errors import ServingError
 from gr00t_core.serving.client import PolicyClient, ServingTimeoutError
 from gr00t_core.serving.server import is_local, PolicyServer
 from gr00t_core.serving.service import PolicyService
-from gr00t_core.serving.wire import ModalityConfig, pack, unpack
+from gr00t_core.serving.wire import pack, unpack
 
 CAMERAS = ('front', 'wrist', 'top')
 ACTION = 'action.single_arm'
@@ -69,7 +70,7 @@ class UpstreamClient:
         self.context = zmq.Context()
         self.socket = self.context.socket(zmq.REQ)
         self.socket.connect(address)
-        self.socket.setsockopt(zmq.RCVTIMEO, 10_000)    # upstream hangs; a test must not
+        self.socket.setsockopt(zmq.RCVTIMEO, 10_000)  # upstream hangs; a test must not
 
     def call(self, endpoint: str, *data: Any) -> Any:
         request = {'endpoint': endpoint}
@@ -208,7 +209,7 @@ def test_ping_is_answered_while_the_model_computes_and_calls_do_not_overlap(star
             time.sleep(0.01)
         assert sorted(reply['info']['waited_s'] for reply in replies)[-1] > 0.5
         assert over_http.result()[0] == 200
-        assert client.ping()['errors'] == 0     # the fake asserts that it runs once at a time
+        assert client.ping()['errors'] == 0  # the fake asserts that it runs once at a time
 
 
 def test_loading_is_told_and_refused(start: Start) -> None:
@@ -243,7 +244,7 @@ def test_a_client_leaves_a_hung_server_in_time_and_finds_it_again(start: Start) 
         with pytest.raises(ServingTimeoutError, match='within 1 s'):
             client.get_action(observation(value=1))
         assert time.monotonic() - began < 2
-        assert client.ping()['status'] == 'ok'   # a late answer is not taken for this one
+        assert client.ping()['status'] == 'ok'  # a late answer is not taken for this one
         process.kill()
         with pytest.raises(ServingTimeoutError):
             client.ping()
@@ -259,7 +260,7 @@ def test_calls_whose_client_has_gone_are_dropped(start: Start) -> None:
                 hasty.get_action(observation())
     with PolicyClient(address['zmq'], timeout_s=10) as client:
         client.get_action(observation())
-        assert client.ping()['calls'] <= 3      # 4 without dropping
+        assert client.ping()['calls'] <= 3  # 4 without dropping
 
 
 @pytest.mark.parametrize(
@@ -286,7 +287,7 @@ def test_rubbish_from_a_server_is_a_clear_error(answer: list[bytes]) -> None:
     thread = threading.Thread(target=serve)
     thread.start()
     with PolicyClient(f'tcp://127.0.0.1:{port}', timeout_s=5) as client:
-        for _ in range(2):      # and the client is still of use
+        for _ in range(2):  # and the client is still of use
             with pytest.raises(ServingError, match=r'message|answered'):
                 client.get_action(observation())
     thread.join(5)
@@ -295,7 +296,12 @@ def test_rubbish_from_a_server_is_a_clear_error(answer: list[bytes]) -> None:
 
 def test_addresses_that_cannot_be_had_are_named() -> None:
     service = PolicyService(lambda: pytest.fail('not loaded'))
-    for bind in ('tcp://127.0.0.1:70000', 'tcp://8.8.8.8:5555', 'udp:/x', 'ipc:///no/such/folder/x'):
+    for bind in (
+        'tcp://127.0.0.1:70000',
+        'tcp://8.8.8.8:5555',
+        'udp:/x',
+        'ipc:///no/such/folder/x',
+    ):
         with pytest.raises(ServingError, match='cannot listen on'):
             PolicyServer(service, bind)
     with PolicyClient('nonsense') as client, pytest.raises(ServingError, match='is no address'):

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gr00t_core.embodiment import ModalityConfig
 from gr00t_core.errors import CheckpointError, ServingError
 from gr00t_core.robot import Robot
-from gr00t_core.serving.wire import ModalityConfig
 from gr00t_policy_node.parameters import Settings
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
+from gr00t_core.embodiment import ModalityConfig
 from gr00t_core.policy import Gr00tPolicy
 from gr00t_core.robot import Robot
-from gr00t_core.serving.wire import ModalityConfig
 from gr00t_policy_node.parameters import Settings
 
 

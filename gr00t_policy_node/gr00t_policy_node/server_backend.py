@@ -17,10 +17,10 @@ import tempfile
 import time
 from typing import Any
 
+from gr00t_core.embodiment import ModalityConfig
 from gr00t_core.errors import CheckpointError, ServingError
 from gr00t_core.robot import Robot
 from gr00t_core.serving.client import PolicyClient, ServingTimeoutError
-from gr00t_core.serving.wire import ModalityConfig
 from gr00t_policy_node.parameters import Settings
 from gr00t_policy_node.server_process import ServerProcess
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gr00t_core.dataset.modality import ModalityConfig
 from gr00t_core.dataset.reader import Dataset, Sample
 from gr00t_core.dataset.statistics import merge_statistics
+from gr00t_core.embodiment import ModalityConfig
 from gr00t_core.errors import DatasetError
 
 SEED = 42  # upstream's

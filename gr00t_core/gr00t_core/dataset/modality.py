@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gr00t_core.dataset.schema import MODALITY, read_json, ROBOT
-from gr00t_core.embodiment import DataConfig
+from gr00t_core.embodiment import DataConfig, ModalityConfig
 from gr00t_core.errors import DatasetError
 from gr00t_core.robot import load_robot, Robot
 
@@ -57,19 +57,6 @@ class Modality:
     def groups(self, kind: str) -> Mapping[str, GroupColumns]:
         """Return the groups of `state` or `action`."""
         return self.state if kind == 'state' else self.action
-
-
-@dataclass(frozen=True)
-class ModalityConfig:
-    """What a sample takes of one modality, as upstream's class of the same name.
-
-    Attributes:
-        delta_indices: Steps relative to the sample's own, e.g. (0,) or 0..15.
-        modality_keys: Full keys: `video.front`, `state.single_arm`, `annotation.human.validity`.
-    """
-
-    delta_indices: tuple[int, ...]
-    modality_keys: tuple[str, ...]
 
 
 def configs_for_robot(robot: Robot, horizon: int = ACTION_HORIZON) -> dict[str, ModalityConfig]:

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.dataset.layout import Episode, read_episodes, read_tasks
-from gr00t_core.dataset.modality import GroupColumns, Modality, ModalityConfig, read_modality
+from gr00t_core.dataset.modality import GroupColumns, Modality, read_modality
 from gr00t_core.dataset.schema import Info, read_info, read_json, STATISTICS
 from gr00t_core.dataset.statistics import GR00T_STATISTICS, gr00t_statistics, Statistics
 from gr00t_core.dataset.tables import read_column
 from gr00t_core.dataset.video_reader import VideoReader
+from gr00t_core.embodiment import ModalityConfig
 from gr00t_core.errors import DatasetError
 from gr00t_core.metadata import check_entry
 from gr00t_core.robot import Robot

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import zmq
 
+from gr00t_core.embodiment import ModalityConfig
 from gr00t_core.errors import ServingError
-from gr00t_core.serving.wire import MAX_MESSAGE_BYTES, ModalityConfig, pack, unpack
+from gr00t_core.serving.wire import MAX_MESSAGE_BYTES, pack, unpack
 
 
 class ServingTimeoutError(ServingError):

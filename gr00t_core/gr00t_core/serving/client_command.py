@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 import tyro
 
-from gr00t_core.dataset.modality import ModalityConfig
 from gr00t_core.dataset.reader import Dataset
+from gr00t_core.embodiment import ModalityConfig
 from gr00t_core.errors import DatasetError
 from gr00t_core.serving.client import PolicyClient
 from gr00t_core.serving.serve_command import read_token

@@ -35,7 +35,7 @@ LOG = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 MAX_CONNECTIONS = 32
-REQUEST_SECONDS = 20.0      # from the first byte awaited to the last one read; also idle time
+REQUEST_SECONDS = 20.0  # from the first byte awaited to the last one read; also idle time
 
 
 class HttpServer(ThreadingHTTPServer):
@@ -56,7 +56,7 @@ class HttpServer(ThreadingHTTPServer):
 
     def __init__(self, service: PolicyService, host: str, port: int) -> None:
         self.service = service
-        self.deadlines: dict[Any, float] = {}   # connection → when its request must have come
+        self.deadlines: dict[Any, float] = {}  # connection → when its request must have come
         self._free = threading.Semaphore(MAX_CONNECTIONS)
         self.address_family = socket.AF_INET6 if ':' in host else socket.AF_INET
         try:
@@ -105,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
     server_version, sys_version = 'gr00t', ''
     timeout = REQUEST_SECONDS
     disable_nagle_algorithm = True
-    wbufsize = -1   # header and body leave together
+    wbufsize = -1  # header and body leave together
 
     def handle_one_request(self) -> None:
         """Answer one request; its deadline begins now."""

@@ -28,7 +28,7 @@ from gr00t_core.serving.service import Policy, PolicyService
 LOG = logging.getLogger(__name__)
 
 TOKEN_VARIABLE = 'GR00T_API_TOKEN'
-STOP_SECONDS = 5.0      # what a call that is under way may still take
+STOP_SECONDS = 5.0  # what a call that is under way may still take
 
 Loaded = tuple[Policy, dict[str, Any]]
 

@@ -31,12 +31,12 @@ from gr00t_core.serving.wire import MAX_MESSAGE_BYTES, pack, unpack
 LOG = logging.getLogger(__name__)
 
 ENDPOINTS = ('ping', 'get_action', 'get_modality_config', 'kill')
-UNAUTHORISED = 'Unauthorized: Invalid API token'   # upstream's words
-TICK_MS = 500           # how often `keep_running` is asked
-MAX_FRAMES = 16         # identity, routing hops, delimiter, body
-MESSAGES_PER_PEER = 4   # a REQ has one under way; bounds what a flood can pile up
+UNAUTHORISED = 'Unauthorized: Invalid API token'  # upstream's words
+TICK_MS = 500  # how often `keep_running` is asked
+MAX_FRAMES = 16  # identity, routing hops, delimiter, body
+MESSAGES_PER_PEER = 4  # a REQ has one under way; bounds what a flood can pile up
 HANDSHAKE_MS = 5_000
-LINGER_MS = 500         # the reply to `kill` still goes out
+LINGER_MS = 500  # the reply to `kill` still goes out
 
 _LOCAL = re.compile(r'(ipc|inproc)://.*|tcp://(127(\.\d+){3}|localhost|\[::1\]):.*')
 
@@ -67,7 +67,7 @@ class PolicyServer:
         self._service = service
         self._stopping = False
         self._answers: deque[tuple[list[bytes], Answer]] = deque()
-        self._under_way: set[bytes] = set()     # peers that wait for an action
+        self._under_way: set[bytes] = set()  # peers that wait for an action
         self._woken, self._wake = sockets.socketpair()
         self._woken.setblocking(False)
         self._wake.setblocking(False)

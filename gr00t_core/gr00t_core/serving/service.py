@@ -18,8 +18,8 @@ import threading
 import time
 from typing import Any, Protocol
 
+from gr00t_core.embodiment import ModalityConfig
 from gr00t_core.errors import Gr00tError, ServingError
-from gr00t_core.serving.wire import ModalityConfig
 
 LOG = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Policy(Protocol):
 class _Call:
     observation: dict[str, Any]
     options: dict[str, Any]
-    received: float     # time.monotonic()
+    received: float  # time.monotonic()
     answer: Callable[[Answer], None]
 
 
@@ -66,7 +66,7 @@ class PolicyService:
         token: str | None = None,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
-        self.failure: Exception | None = None   # why it can never answer again
+        self.failure: Exception | None = None  # why it can never answer again
         self._load = load
         self._token = None if token is None else _digest(token)
         self._on_ready = on_ready
@@ -92,7 +92,7 @@ class PolicyService:
     def stop(self, timeout_s: float) -> bool:
         """Take no more calls and wait for the one under way; return whether it ended in time."""
         self._stopping = True
-        with contextlib.suppress(queue.Full):   # then it wakes by what waits already
+        with contextlib.suppress(queue.Full):  # then it wakes by what waits already
             self._calls.put_nowait(None)
         self._worker.join(timeout_s)
         return not self._worker.is_alive()

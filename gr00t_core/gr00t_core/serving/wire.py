@@ -11,7 +11,7 @@ structure is walked once for its depth and its number of values before msgpack d
 one byte of msgpack can cost 64 bytes of Python.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 import io
 import json
 import math
@@ -24,11 +24,12 @@ import msgpack
 import numpy as np
 from numpy.typing import NDArray
 
+from gr00t_core.embodiment import ModalityConfig
 from gr00t_core.errors import ServingError
 
 # 20 observations of three 640×480 cameras; also the largest message that the server lets in.
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
-MAX_VALUES = 65_536     # scalars, texts, arrays and maps of one message together
+MAX_VALUES = 65_536  # scalars, texts, arrays and maps of one message together
 MAX_DEPTH = 16
 MAX_DIMENSIONS = 8
 MAX_JSON_CHARACTERS = 65_536
@@ -53,19 +54,6 @@ _MAPS = {0xDE: 2, 0xDF: 4}
 
 # One per thread: growing a new packer's buffer takes ten times as long as packing three images.
 _packers = threading.local()
-
-
-@dataclass(frozen=True)
-class ModalityConfig:
-    """Which keys of a modality the policy takes or gives, and at which steps around now.
-
-    Attributes:
-        delta_indices: Steps relative to now: (0,) for observations, (0, …, 15) for actions.
-        modality_keys: Full keys, e.g. ('video.front', 'video.wrist').
-    """
-
-    delta_indices: tuple[int, ...]
-    modality_keys: tuple[str, ...]
 
 
 def pack(message: dict[str, Any]) -> bytes:
@@ -201,7 +189,7 @@ def _read_config(text: object) -> ModalityConfig:
 def _check_structure(data: memoryview) -> None:
     """Walk one msgpack value without building it; refuse it where it breaks a limit."""
     position, values, end = 0, 0, len(data)
-    pending = [1]   # values still to come, per open list or map
+    pending = [1]  # values still to come, per open list or map
     while pending:
         if not pending[-1]:
             pending.pop()
