@@ -27,6 +27,7 @@ from gr00t_core.fields import stamp_ns as header_stamp_ns
 from gr00t_core.images import decode_image
 from gr00t_core.robot import Camera, NANOSECONDS, Robot, Stream
 from gr00t_core.timeline import Row, StreamHealth, Timeline
+from gr00t_policy_node.rates import RateMeter
 
 # Samples are kept for the rows that may still be asked for; this bounds them when the reference
 # camera, whose frames say what may be forgotten, is silent.
@@ -273,7 +274,7 @@ class _Feed:
         self._rejected = 0
         self._reason = ''
         self._arrived_ns: int | None = None
-        self._reported = (0, time.monotonic_ns())
+        self._rate = RateMeter()
 
     def take(self, arrived_ns: int) -> None:
         self._received += 1
@@ -286,13 +287,10 @@ class _Feed:
         self._reason = reason
 
     def report(self, health: StreamHealth, now_ns: int) -> StreamReport:
-        received, since_ns = self._reported
-        self._reported = (self._received, now_ns)
-        elapsed_s = max(now_ns - since_ns, 1) / NANOSECONDS
         age_ns = None if self._arrived_ns is None else now_ns - self._arrived_ns
         return StreamReport(
             stream=self.stream,
-            rate_hz=(self._received - received) / elapsed_s,
+            rate_hz=self._rate.of(self._received),
             age_s=None if age_ns is None else age_ns / NANOSECONDS,
             reliable=self.reliable,
             publishers=self.publishers,

@@ -44,6 +44,7 @@ from gr00t_policy_node.goals import Goals
 from gr00t_policy_node.health import ERROR, milliseconds, OK, stream_status, WARN
 from gr00t_policy_node.inference import Answer, InferenceThread, Refusal, Request
 from gr00t_policy_node.observing import Observer, zero_observation
+from gr00t_policy_node.rates import RateMeter
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 # Waits between attempts to start by oneself; the last one repeats.
@@ -52,6 +53,8 @@ DIAGNOSTICS_S = 1.0
 WATCH_S = 0.1
 # Frames without a chunk are warned of at most so often; diagnostics show the rest.
 QUIET_S = 5.0
+# Of the last observation-to-chunk times: what an inference is expected to take at most.
+RTC_PERCENT = 95
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -67,6 +70,7 @@ class PolicyNode(LifecycleNode):
         )
         self.fatal = ''  # why an own start can never succeed
         self._reason = 'not configured'
+        self._told = ''
         self._reason_logged = False
         self._warned = -QUIET_S
         self._loaded: _Loaded | None = None
@@ -335,6 +339,8 @@ class PolicyNode(LifecycleNode):
         )
 
     def _watch(self) -> None:
+        if self._reason != self._told:  # a change is told at once, not with the next second
+            self._diagnose()
         if self._goals is not None:
             self._goals.watch(self.get_parameter('goal_fault_s').value, self._why_no_chunk())
         if self._starting and not self.fatal and time.monotonic() >= self._next_attempt:
@@ -349,6 +355,7 @@ class PolicyNode(LifecycleNode):
     def _diagnose(self) -> None:
         loaded, name, label = self._loaded, self.get_fully_qualified_name(), self._label()
         robot = '' if loaded is None else loaded.robot.name
+        self._told = self._reason
         problem, statuses = self._reason, []
         values: dict[str, object] = {'state': label, 'instruction': self._instruction()}
         if loaded is not None:
@@ -407,8 +414,9 @@ class _Loaded:
         self._node = node
         self._settings = settings
         self._held = 0
+        self._delay_s = 0.0  # expected from a frame to its chunk
         self._chunks = 0
-        self._reported = (0, time.monotonic())
+        self._rate = RateMeter()
         self._latency = diagnostics.Window()
         self._paired = diagnostics.Window()
         self._decoded = diagnostics.Window()
@@ -447,29 +455,29 @@ class _Loaded:
 
     def options(self, stamp_ns: int) -> dict[str, Any]:
         """Return what the backend is told besides the observation (inference thread)."""
-        chunk, delay_s = self.chunk, self._latency.percentile(95)
-        if not self._settings.rtc or chunk is None or delay_s is None:
+        chunk = self.chunk
+        if not self._settings.rtc or chunk is None:
             return {}
-        return rtc.options(chunk, self.robot, stamp_ns, delay_s)
+        return rtc.options(chunk, self.robot, stamp_ns, self._delay_s)
 
     def note(self, answer: Answer, latency_s: float) -> None:
         """Count a published chunk."""
         self._chunks += 1
         self._held += bool(answer.held)
         self._latency.add(latency_s)
+        if self._settings.rtc:
+            self._delay_s = self._latency.percentile(RTC_PERCENT) or 0.0
         self._paired.add(answer.paired_s)
         self._decoded.add(answer.decoded_s)
         self._inferred.add(answer.inferred_s)
 
     def values(self) -> dict[str, object]:
         """Return the policy's numbers for diagnostics."""
-        (count, since), now = self._reported, time.monotonic()
-        self._reported = (self._chunks, now)
         return {
             'robot': str(self.robot.source),
             'embodiment': self.robot.embodiment,
             'chunks': self._chunks,
-            'chunk rate (Hz)': (self._chunks - count) / max(now - since, 1e-3),
+            'chunk rate (Hz)': self._rate.of(self._chunks),
             'observation to chunk p50 (ms)': milliseconds(self._latency.percentile(50)),
             'observation to chunk p99 (ms)': milliseconds(self._latency.percentile(99)),
             'frame to row p50 (ms)': milliseconds(self._paired.percentile(50)),
