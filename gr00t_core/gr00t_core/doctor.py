@@ -134,7 +134,8 @@ def launch_ros() -> Check:
 def gr00t_msgs() -> Check:
     """Check that the suite's interfaces are built and sourced."""
     present, detail = probe(
-        'import gr00t_msgs.msg, gr00t_msgs.srv, gr00t_msgs.action; print(gr00t_msgs.__path__[0])'
+        'import gr00t_msgs; from gr00t_msgs.action import ExecuteInstruction;'
+        ' from gr00t_msgs.msg import ActionChunk; print(gr00t_msgs.__path__[0])'
     )
     return Check('gr00t_msgs', present, detail, how_to_get('gr00t_msgs'))
 
@@ -148,8 +149,9 @@ def tensorrt() -> Check:
 
 def tensorrt_rtx() -> Check:
     """Check for TensorRT-RTX."""
-    present, detail = probe('import tensorrt_rtx; print(tensorrt_rtx.__version__)')
-    return Check('TensorRT-RTX', present, detail, 'pip install tensorrt-rtx')
+    present, detail = probe('import tensorrt_rtx_bindings as rtx; print(rtx.__version__)')
+    how = 'pip install tensorrt-rtx-cu13-libs tensorrt-rtx-cu13-bindings'
+    return Check('TensorRT-RTX', present, detail, how)
 
 
 def onnxruntime() -> Check:
