@@ -25,14 +25,12 @@ setup(
     extras_require={
         'data': ['av', 'pyarrow', 'pillow', 'rich', 'simplejpeg', 'tyro'],
         'model': [
-            'fastapi',
             'rich',
             'safetensors',
             'scipy',
             'tokenizers',
             'torch',
             'tyro',
-            'uvicorn',
         ],
         'test': ['pytest'],
     },
