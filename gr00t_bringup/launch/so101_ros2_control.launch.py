@@ -1,0 +1,39 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run policy and executor on an SO-101 behind ros2_control, here with mock hardware.
+
+Needs what PyPI does not have: apt install ros-$ROS_DISTRO-ros2-control
+ros-$ROS_DISTRO-ros2-controllers ros-$ROS_DISTRO-robot-state-publisher. Cameras are not part of
+it: start your camera drivers.
+"""
+
+from launch_ros.actions import Node
+
+from gr00t_bringup.launching import description
+from gr00t_bringup.nodes import share
+
+
+def generate_launch_description():
+    config = share() / 'config'
+    urdf = (config / 'so101.ros2_control.urdf').read_text()
+    found = description(defaults={'robot': str(config / 'so101_ros2_control.yaml')})
+    found.add_action(
+        Node(
+            package='robot_state_publisher',
+            executable='robot_state_publisher',
+            parameters=[{'robot_description': urdf}],
+        )
+    )
+    found.add_action(
+        Node(
+            package='controller_manager',
+            executable='ros2_control_node',
+            parameters=[str(config / 'so101_controllers.yaml')],
+            output='screen',
+        )
+    )
+    for controller in ('joint_state_broadcaster', 'joint_trajectory_controller'):
+        found.add_action(
+            Node(package='controller_manager', executable='spawner', arguments=[controller])
+        )
+    return found
