@@ -44,6 +44,7 @@ class Settings:
     takeover_timeout_s: float = 0.3
     soft_start_s: float = 1.0
     on_timeout: str = 'hold'
+    e_stop_required: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,8 @@ class ExecutorCore:
         self._teleop = np.zeros(self.layout.width)
         self._teleop_ns: dict[str, int] = {}
         self._teleop_is_new = False
-        self._button = False
+        self.unheard = ''  # a command topic that nobody listens to; the node keeps it up to date
+        self._button: bool | None = None
         self._e_stopped = False
         self._halted = ''
         self._resume_ns: int | None = None
@@ -307,6 +309,10 @@ class ExecutorCore:
         """Return why the robot must not move at all, None when it may."""
         if self._halted:
             return self._halted
+        if self.settings.e_stop_required and self._button is None:
+            return 'nothing came on e_stop, which is required'
+        if self.mode is Mode.WAITING and self.unheard:
+            return f'nobody listens to {self.unheard}'
         stale = self._state_fault(now_ns)
         if stale is None and self.mode is not Mode.WAITING:
             ways = self.motion.distance(self.motion.values, self._measured)

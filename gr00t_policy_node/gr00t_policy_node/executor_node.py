@@ -20,6 +20,7 @@ import numpy as np
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 import rclpy
 from rclpy.clock import Clock, ClockType
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, qos_profile_sensor_data, QoSProfile, ReliabilityPolicy
@@ -41,13 +42,6 @@ from gr00t_policy_node.outputs import message_class, outputs_of
 ON_TIMEOUT = ('hold', 'silent')
 # In simulated time a step of /clock may span several control periods; no more are made up for.
 MOST_PERIODS = 100
-# The e-stop is heard whatever its publisher offers; a latched value from before the start, too.
-E_STOP_QOS = (
-    (ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE),
-    (ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL),
-    (ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE),
-)
-
 # Parameter of the core → (what it does, range or choices).
 DECLARATIONS: dict[str, tuple[str, tuple[float, float] | tuple[str, ...]]] = {
     'control_rate_hz': ('commands per second', (1.0, 1000.0)),
@@ -79,6 +73,7 @@ DECLARATIONS: dict[str, tuple[str, tuple[float, float] | tuple[str, ...]]] = {
         'after the declared stop: "hold" repeats the last position, "silent" sends nothing',
         ON_TIMEOUT,
     ),
+    'e_stop_required': ('do not move before a message on e_stop said that it is released', ()),
 }
 
 
@@ -169,7 +164,7 @@ class ExecutorNode(Node):
                 descriptor.floating_point_range = [
                     FloatingPointRange(from_value=low, to_value=high)
                 ]
-            else:
+            elif allowed:
                 descriptor.additional_constraints = 'one of ' + ', '.join(map(str, allowed))
             value = self.declare_parameter(field.name, field.default, descriptor).value
             if isinstance(value, str) and value not in allowed:
@@ -199,9 +194,26 @@ class ExecutorNode(Node):
                 self._reader(output.groups, self.core.teleoperate),
                 qos_profile_sensor_data,
             )
-        for reliability, durability in E_STOP_QOS:
+        self._e_stop_qos: set[tuple[ReliabilityPolicy, DurabilityPolicy]] = set()
+        self._listen_to_e_stop()
+
+    def _listen_to_e_stop(self, _: Any = None) -> None:
+        """Hear the e-stop whatever its publishers offer, and a value latched before the start.
+
+        A transient-local subscription gets the latched value but nothing from a volatile
+        publisher, a reliable one nothing from a best-effort publisher: so there is one for each
+        kind that is found.
+        """
+        wanted = {(ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)}
+        for found in self.get_publishers_info_by_topic(self.resolve_topic_name('e_stop')):
+            wanted.add((found.qos_profile.reliability, found.qos_profile.durability))
+        events = SubscriptionEventCallbacks(
+            matched=self._listen_to_e_stop, incompatible_qos=self._listen_to_e_stop
+        )
+        for reliability, durability in wanted - self._e_stop_qos:
+            self._e_stop_qos.add((reliability, durability))
             qos = QoSProfile(depth=10, reliability=reliability, durability=durability)
-            self.create_subscription(Bool, 'e_stop', self._on_e_stop, qos)
+            self.create_subscription(Bool, 'e_stop', self._on_e_stop, qos, event_callbacks=events)
 
     def _reader(
         self,
@@ -287,6 +299,9 @@ class ExecutorNode(Node):
             self._tick(now_ns - ahead * self.core.period_ns, publish=ahead == 0)
 
     def _tick(self, now_ns: int, publish: bool = True) -> None:
+        if self.core.mode is Mode.WAITING and not self.shadow:
+            unheard = (o.topic for o, p in self._outputs if not p.get_subscription_count())
+            self.core.unheard = next(unheard, '')
         command = self.core.tick(now_ns)
         self._ticks += 1
         if command is not None:

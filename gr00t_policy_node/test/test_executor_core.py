@@ -140,6 +140,21 @@ def test_nothing_is_commanded_before_state_and_chunk():
     assert world.tick() is not None
 
 
+def test_nothing_is_commanded_that_nobody_hears_or_before_a_required_e_stop_came():
+    world = World(SO101, e_stop_required=True)
+    world.core.unheard = 'joint_commands'
+    world.tick()
+    world.run(0.3)
+    assert 'e_stop' in world.core.reason
+    world.core.e_stop(False)
+    world.run(0.3)
+    assert world.core.reason == 'nobody listens to joint_commands'
+    assert world.last is None
+    world.core.unheard = ''
+    world.run(0.3)
+    assert world.core.mode is Mode.RUNNING
+
+
 def test_it_starts_softly_at_the_measured_state_and_arrives():
     world = World(SO101, soft_start_s=1.0)
     world.tick()
