@@ -11,13 +11,15 @@ from collections.abc import Callable
 from dataclasses import fields
 import functools
 import gc
+import os
+from pathlib import Path
 import signal
 import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 import numpy as np
-from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 import rclpy
 from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import SubscriptionEventCallbacks
@@ -152,6 +154,16 @@ class ExecutorNode(Node):
             False,
             ParameterDescriptor(
                 description='publish to ~/shadow/<topic> only: the robot is not commanded',
+                read_only=True,
+            ),
+        )
+        self.declare_parameter(
+            'realtime_priority',
+            20,
+            ParameterDescriptor(
+                description='priority of the node under SCHED_FIFO where the system permits it, so'
+                ' that commands are on time on a busy machine; 0: none',
+                integer_range=[IntegerRange(from_value=0, to_value=99, step=1)],
                 read_only=True,
             ),
         )
@@ -327,7 +339,7 @@ class ExecutorNode(Node):
         self._report()
 
     def _on_report(self) -> None:
-        gc.collect(1)  # main() has switched off the collections that come at any time
+        gc.collect()  # 1 ms after main() froze what was there; it switched off all other ones
         self._report()
         self._ticks = self._sent = self._chunks = 0
         self._last_report_ns = time.monotonic_ns()
@@ -374,6 +386,21 @@ class ExecutorNode(Node):
         )
         self._diagnostics.publish(diagnostics.array(self.get_clock().now(), [status]))
 
+    def prefer(self) -> None:
+        """Let the scheduler prefer all threads of this process, if it permits."""
+        priority = self.get_parameter('realtime_priority').value
+        if not priority:
+            return
+        try:
+            for task in Path('/proc/self/task').iterdir():
+                os.sched_setscheduler(int(task.name), os.SCHED_FIFO, os.sched_param(priority))
+        except OSError as error:
+            self.get_logger().info(
+                f'no real-time priority ({error.strerror}): commands may be late when the machine'
+                ' is busy; permit it by `rtprio` in /etc/security/limits.conf or'
+                ' --cap-add=SYS_NICE'
+            )
+
     @functools.cached_property
     def longest_stop_s(self) -> float:
         """Return how long a stop from full speed takes."""
@@ -394,6 +421,7 @@ def main(args: list[str] | None = None) -> int:
     try:
         node = ExecutorNode()
         executor.add_node(node)
+        node.prefer()
         # No garbage collection at an arbitrary moment of a control period: `_on_report` does it.
         gc.collect()
         gc.freeze()
