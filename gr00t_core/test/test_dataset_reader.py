@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 import pickle
+import shutil
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -109,6 +110,16 @@ def test_locate_counts_steps_over_episodes(plain):
     dataset = Dataset.open(plain)
     places = [dataset.locate(index) for index in range(len(dataset))]
     assert places == [(e, s) for e, n in enumerate(LENGTHS) for s in range(n)]
+
+
+def test_files_in_another_chunk_are_found(plain, tmp_path):
+    path = tmp_path / 'set'
+    shutil.copytree(plain, path)
+    (path / 'data/chunk-007').mkdir()
+    name = 'episode_000002.parquet'
+    (path / 'data/chunk-000' / name).rename(path / 'data/chunk-007' / name)
+    column = Dataset.open(path).column('action')
+    assert np.array_equal(column, Dataset.open(plain).column('action'))
 
 
 def test_columns_are_read_once_and_travel_to_other_processes(plain):

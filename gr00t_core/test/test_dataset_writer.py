@@ -338,6 +338,24 @@ def test_kill_leaves_a_sound_dataset(tmp_path, version):
     assert [entry.name for entry in tmp_path.iterdir()] == ['set']
 
 
+def test_killed_after_the_dataset_appeared(tmp_path, monkeypatch):
+    """The finished episodes still lie beside it then, and must not be added again."""
+    path = tmp_path / 'set'
+    middle = write(path, 'v2.1', (3, 4))
+
+    def killed(*args, **kwargs):
+        assemble(*args, **kwargs)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr('gr00t_core.dataset.writer.assemble', killed)
+        with pytest.raises(KeyboardInterrupt):
+            write(path, 'v2.1', (5,), first=middle)
+    assert (tmp_path / '.set.shards').exists()
+    write(path, 'v2.1', (2,), first=middle + 5)
+    check(path, (3, 4, 5, 2))
+
+
 def test_two_processes_cannot_write_one_output(tmp_path):
     from gr00t_core.dataset.replace import replacing
 

@@ -5,6 +5,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+import re
 from typing import Any
 
 from gr00t_core.dataset.remux import VideoSlice
@@ -113,16 +114,26 @@ def _episodes_v2(dataset: Path, info: Info, keys: list[str]) -> list[Episode]:
             place = {'episode_chunk': index // info.chunks_size, 'episode_index': index}
             videos = {
                 key: VideoSlice(
-                    dataset / str(info.video_path).format(video_key=key, **place), 0, length
+                    _find(dataset, str(info.video_path).format(video_key=key, **place)), 0, length
                 )
                 for key in keys
             }
-            data = dataset / info.data_path.format(**place)
+            data = _find(dataset, info.data_path.format(**place))
         except (KeyError, TypeError, ValueError) as error:
             raise DatasetError(f'{path}: line {position + 1}: malformed: {error!r}') from None
         episodes.append(Episode(index, length, start, tasks, data, 0, videos))
         start += length
     return episodes
+
+
+def _find(dataset: Path, name: str) -> Path:
+    """Return a file of v2, also where it lies in another chunk folder than its number says."""
+    path = dataset / name
+    if not path.exists():
+        others = sorted(dataset.glob(re.sub(r'chunk-\d+', 'chunk-*', name)))
+        if len(others) == 1:
+            return others[0]
+    return path
 
 
 def _episodes_v3(dataset: Path, info: Info, keys: list[str]) -> list[Episode]:

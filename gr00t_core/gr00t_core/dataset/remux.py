@@ -38,7 +38,7 @@ class VideoSlice:
         """Return the bytes of its packets."""
         index = index_video(self.path)
         inside = (index.order >= self.first) & (index.order < self.first + self.frames)
-        return int(index.sizes[inside].sum())
+        return int(index.sizes[inside].sum(dtype=np.int64))
 
 
 def joinable(one: VideoIndex, other: VideoIndex) -> bool:

@@ -21,8 +21,8 @@ class VideoIndex:
     Attributes:
         pts: (N,) int64, increasing, in units of `time_base`.
         keyframe: (N,) bool; decoding can start at these frames.
-        order: (N,) int64, frame number of each packet in the order of the file.
-        sizes: (N,) int64, bytes of each packet in the order of the file.
+        order: (N,) int32, frame number of each packet in the order of the file.
+        sizes: (N,) int32, bytes of each packet in the order of the file.
         time_base: Seconds per unit.
         width, height: Pixels.
         codec, pix_fmt: FFmpeg's names.
@@ -31,8 +31,8 @@ class VideoIndex:
 
     pts: NDArray[np.int64]
     keyframe: NDArray[np.bool_]
-    order: NDArray[np.int64]
-    sizes: NDArray[np.int64]
+    order: NDArray[np.int32]
+    sizes: NDArray[np.int32]
     time_base: Fraction
     width: int
     height: int
@@ -75,7 +75,7 @@ def index_video(path: Path) -> VideoIndex:
     return _index(path, status.st_mtime_ns, status.st_size)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16384)  # about 6 KB for 300 frames
 def _index(path: Path, _mtime_ns: int, _size: int) -> VideoIndex:
     try:
         with av.open(str(path)) as container:
@@ -110,13 +110,13 @@ def _sorted(
     pts = stamps[display]
     if np.any(np.diff(pts) == 0):
         raise DatasetError(f'{path}: two frames have the same time stamp')
-    order = np.empty(len(pts), np.int64)
+    order = np.empty(len(pts), np.int32)
     order[display] = np.arange(len(pts))
     return VideoIndex(
         pts=pts,
         keyframe=np.array([key for _, key, _ in packets], np.bool_)[display],
         order=order,
-        sizes=np.array([size for _, _, size in packets], np.int64),
+        sizes=np.array([size for _, _, size in packets], np.int32),
         time_base=Fraction(stream.time_base),
         width=context.width,
         height=context.height,

@@ -38,7 +38,7 @@ class VideoReader:
         DatasetError: Unknown backend, or one that is not installed.
     """
 
-    def __init__(self, backend: str = 'pyav', max_open: int = 16) -> None:
+    def __init__(self, backend: str = 'pyav', max_open: int = 32) -> None:
         if backend not in BACKENDS:
             raise DatasetError(f'video backend {backend!r}: expected one of {", ".join(BACKENDS)}')
         if find_spec('torchcodec' if backend == 'torchcodec' else 'av') is None:
@@ -90,7 +90,6 @@ class _PyavFile:
         self._container = av.open(str(path))
         self._stream = self._container.streams.video[0]
         self._stream.codec_context.thread_count = 1
-        self._numbers = {int(pts): number for number, pts in enumerate(self._index.pts)}
         self._reformatter = VideoReformatter()
         self._decoded: Iterator[av.VideoFrame] = iter(())
         self._position = NOWHERE  # number of the last decoded frame
@@ -122,7 +121,7 @@ class _PyavFile:
             self._container.seek(int(self._index.pts[key]), stream=self._stream)
             self._decoded = self._pictures()
         for picture in self._decoded:
-            self._position = self._numbers.get(picture.pts, NOWHERE)
+            self._position = int(np.searchsorted(self._index.pts, picture.pts))
             if self._position == number:
                 return picture
             if self._position > number:

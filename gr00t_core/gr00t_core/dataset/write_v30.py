@@ -60,7 +60,8 @@ def write_v30(
         for folder in ('data', 'videos', 'meta/episodes'):
             for path in (base.path / folder).rglob('chunk-*/file-*'):
                 link(path, tree / path.relative_to(base.path))
-        stored = read_json(base.path / STATISTICS)
+        path = base.path / STATISTICS
+        stored = read_json(path) if path.is_file() else {}  # LeRobot can do without
         images = {key: [stored[key]] for key in base.info.video_keys if key in stored}
     rows: list[dict[str, Any]] = []
     data = _DataFiles(tree)

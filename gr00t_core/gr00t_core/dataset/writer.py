@@ -7,12 +7,16 @@ from pathlib import Path
 import shutil
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from gr00t_core.dataset.assemble import assemble, Header
 from gr00t_core.dataset.piece import EPISODE_FILE, load_shard
-from gr00t_core.dataset.schema import rate, V21
+from gr00t_core.dataset.reader import Dataset
+from gr00t_core.dataset.replace import recover
+from gr00t_core.dataset.schema import rate, read_info, STAMP_COLUMN, V21
 from gr00t_core.dataset.shard import EpisodeWriter, robot_features
+from gr00t_core.dataset.tables import to_numpy
 from gr00t_core.dataset.video_writer import VideoOptions
 from gr00t_core.robot import Robot
 
@@ -44,6 +48,8 @@ class DatasetWriter:
         self._options = options or VideoOptions()
         self._shards = self.path.with_name(f'.{self.path.name}.shards')
         self._episode: EpisodeWriter | None = None
+        recover(self.path)
+        self._drop_written()
 
     @property
     def finished(self) -> list[Path]:
@@ -64,10 +70,8 @@ class DatasetWriter:
             DatasetError: Something is missing, or has a wrong shape, dtype or value.
         """
         if self._episode is None:
-            finished = self.finished
-            number = int(finished[-1].name.removeprefix('episode_')) + 1 if finished else 0
             self._episode = EpisodeWriter(
-                self._shards / f'episode_{number:06d}',
+                self._shards / f'episode_{self._next_number():06d}',
                 rate(self._robot.rate_hz),
                 robot_features(self._robot),
                 [camera.dataset_key for camera in self._robot.cameras],
@@ -104,3 +108,27 @@ class DatasetWriter:
         pieces = [load_shard(shard) for shard in self.finished]
         assemble(pieces, self.path, self._version, Header.of_robot(self._robot), mode='extend')
         shutil.rmtree(self._shards)
+
+    def _next_number(self) -> int:
+        """Return the number that the next episode will have in the dataset."""
+        if self.finished:
+            return _number(self.finished[-1]) + 1
+        return read_info(self.path).total_episodes if self.path.exists() else 0
+
+    def _drop_written(self) -> None:
+        """Remove finished episodes that are in the dataset already: `finalize` was killed late."""
+        if not self.finished or not self.path.exists():
+            return
+        dataset = Dataset.open(self.path)
+        for shard in self.finished:
+            if _number(shard) < len(dataset.episodes):
+                episode = dataset.episodes[_number(shard)]
+                rows = slice(episode.start, episode.start + episode.length)
+                written = dataset.column(STAMP_COLUMN)[rows]
+                stamps = to_numpy(load_shard(shard).table().column(STAMP_COLUMN), str(shard))
+                if np.array_equal(written, stamps):
+                    shutil.rmtree(shard)
+
+
+def _number(shard: Path) -> int:
+    return int(shard.name.removeprefix('episode_'))
