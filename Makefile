@@ -40,10 +40,10 @@ lint: build  ## check style, types, package.xml files and import arrows
 	exit $$failed
 
 bench: build  ## run the benchmarks that need no GPU
-	@$(IN_ENV) for script in benchmarks/cpu_*.py; do echo "== $$script"; python "$$script"; done
+	@$(IN_ENV) for script in $(wildcard benchmarks/cpu_*.py); do echo "== $$script"; python "$$script"; done
 
 bench-gpu: build  ## run the benchmarks that need an NVIDIA GPU
-	@$(IN_ENV) for script in benchmarks/gpu_*.py; do echo "== $$script"; python "$$script"; done
+	@$(IN_ENV) for script in $(wildcard benchmarks/gpu_*.py); do echo "== $$script"; python "$$script"; done
 
 clean:  ## remove what build and tools made; .venv stays
 	rm -rf build install log .mypy_cache .ruff_cache .pytest_cache .hypothesis */build */*.egg-info
