@@ -91,11 +91,17 @@ class Gr00tPolicy:
         if self.robot is not None:
             check_robot(self.robot, metadata, checkpoint)
         self.tokenizer = load_tokenizer(checkpoint, config, vocabulary)
-        self.transforms = EmbodimentTransforms.for_config(
-            data_config, embodiment, metadata, config, self.tokenizer, prompt=prompt
-        )
         self.backend = load_backend(
             backend, checkpoint, device=device, denoising_steps=denoising_steps
+        )
+        self.transforms = EmbodimentTransforms.for_config(
+            data_config,
+            embodiment,
+            metadata,
+            config,
+            self.tokenizer,
+            video=self.backend.video,
+            prompt=prompt,
         )
         self._generator = np.random.default_rng(seed)
 
@@ -106,6 +112,7 @@ class Gr00tPolicy:
         seed: int | None = None,
         prefix: Mapping[str, Any] | None = None,
         prefix_weight: Any = None,
+        head_only: bool = False,
     ) -> dict[str, NDArray[np.float32]]:
         """Answer one observation, or a batch of them.
 
@@ -117,6 +124,8 @@ class Gr00tPolicy:
                 that the robot is committed to, in its own units.
             prefix_weight: (H,) in [0, 1]: 1 where they will have run by the time this chunk comes,
                 0 where they are free. Given together with `prefix`.
+            head_only: Act on the images and the instruction of the last full call, with this
+                observation's state (all that is read of it): cheaper, and blind meanwhile.
 
         Returns:
             `action.<group>` float32 (H, D), or (B, H, D) for a batch, in the robot's units.
@@ -125,15 +134,19 @@ class Gr00tPolicy:
             ObservationError: A key is missing or unexpected, or has a wrong shape or dtype.
         """
         batched = is_batched(observation)
-        batch = self.transforms.apply(observation)
-        batch.pop('action', None)
-        batch.pop('action_mask', None)
+        if head_only:
+            batch = self.transforms.apply_state(observation)
+        else:
+            batch = self.transforms.apply(observation)
+            batch.pop('action', None)
+            batch.pop('action_mask', None)
         shape = (len(batch['state']), self.transforms.horizon, self.transforms.action_width)
         generator = self._generator if seed is None else np.random.default_rng(seed)
         action = self.backend.predict(
             batch,
             generator.standard_normal(shape, np.float32),
             *self._prefix(prefix, prefix_weight, batched=batched),
+            head_only=head_only,
         )
         groups = self.transforms.unapply(action)
         return groups if batched else {key: values[0] for key, values in groups.items()}

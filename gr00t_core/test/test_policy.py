@@ -79,7 +79,7 @@ def test_policy_is_transforms_model_inverse(policy):
     expected = policy.transforms.unapply(raw)
     action = policy.get_action(example, seed=9)
     for key, value in action.items():
-        np.testing.assert_array_equal(value, expected[key][0])
+        np.testing.assert_allclose(value, expected[key][0], rtol=1e-5, atol=1e-5)
 
 
 def test_denoising_steps_reach_the_model(checkpoint):

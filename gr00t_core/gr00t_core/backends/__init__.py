@@ -18,10 +18,15 @@ from gr00t_core.errors import BackendError
 
 if TYPE_CHECKING:
     from gr00t_core.model.config import Gr00tConfig
+    from gr00t_core.transforms import VideoTransform
 
 # Backend → its class, and the command that installs what it needs.
+_TORCH = 'pip install torch safetensors'
 BACKENDS = {
-    'torch': ('gr00t_core.backends.torch:TorchBackend', 'pip install torch safetensors'),
+    'torch': ('gr00t_core.backends.torch:TorchBackend', _TORCH),
+    'torch-compile': ('gr00t_core.backends.torch:CompiledBackend', _TORCH),
+    'torch-cudagraph': ('gr00t_core.backends.torch:CudaGraphBackend', _TORCH),
+    'torch-compile-cudagraph': ('gr00t_core.backends.torch:CompiledGraphBackend', _TORCH),
 }
 
 
@@ -32,11 +37,13 @@ class Backend(Protocol):
         name: Key of `BACKENDS`.
         device: Where it runs, e.g. `cpu` or `cuda:0`.
         config: The checkpoint's configuration.
+        video: How camera frames are prepared for it; None for the plain `VideoTransform`.
     """
 
     name: str
     device: str
     config: 'Gr00tConfig'
+    video: 'VideoTransform | None'
 
     def predict(
         self,
@@ -44,6 +51,7 @@ class Backend(Protocol):
         noise: NDArray[np.float32] | None = None,
         prefix: NDArray[np.float32] | None = None,
         prefix_weight: NDArray[np.float32] | None = None,
+        head_only: bool = False,
     ) -> NDArray[np.float32]:
         """Sample normalised action chunks.
 
@@ -52,9 +60,15 @@ class Backend(Protocol):
             noise: (B, H, A) starting point of the flow; None draws one.
             prefix: (B, H, A) normalised actions that the robot is committed to.
             prefix_weight: (H,) in [0, 1], how firmly; given together with `prefix`.
+            head_only: Act on the images and the instruction of the last full call; `batch` then
+                needs `state` only.
 
         Returns:
             (B, H, A) float32.
+
+        Raises:
+            ObservationError: Images, image tokens or shapes do not belong together, or `head_only`
+                without a full call of as many samples before.
         """
 
 

@@ -195,6 +195,22 @@ class EmbodimentTransforms:
         ]
         return collate(batches, self.tokenizer.pad_id)
 
+    def apply_state(self, observation: Observation) -> Batch:
+        """Turn the state of an observation into `state` (B, 1, S) float32, and nothing else.
+
+        Raises:
+            ObservationError: A state key is missing, or has a wrong shape or dtype.
+        """
+        keys = [f'state.{group.name}' for group in self.state]
+        known = {key: value for key, value in observation.items() if key in keys}
+        checks.check_keys(known, keys, ())
+        batched = checks.is_batched(known)
+        samples = {
+            key: checks.numbers(known, key, 1, group.width, batched=batched)
+            for key, group in zip(keys, self.state)
+        }
+        return {'state': pad(self._state(samples, None), self.state_width, 'the state')[0]}
+
     def unapply(self, action: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """Turn model actions (B, H, A) into `action.<group>` (B, H, D) float32, data units."""
         widths = {group.name: group.model_width for group in self.action}
