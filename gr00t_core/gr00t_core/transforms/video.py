@@ -73,7 +73,7 @@ class VideoTransform:
 
         height, width = view.shape[-3:-1]
         rows, columns = (
-            _window(n, self.crop, at, centred=centred) for n, at in zip((height, width), place)
+            crop_window(n, self.crop, at, centred=centred) for n, at in zip((height, width), place)
         )
         cropped = torch.from_numpy(np.ascontiguousarray(view[:, rows, columns]))
         floating = cropped.permute(0, 3, 1, 2).float() / 255
@@ -103,7 +103,7 @@ def pixel_values(frames: Frames, size: int) -> NDArray[np.float32]:
     return np.ascontiguousarray((images.astype(np.float32) / 255 - 0.5) / 0.5)
 
 
-def _window(length: int, crop: float, place: float, *, centred: bool) -> slice:
+def crop_window(length: int, crop: float, place: float, *, centred: bool) -> slice:
     """Return which of `length` pixels are kept; `place` in [0, 1) says where in training."""
     kept = int(length * crop)
     free = length - kept
