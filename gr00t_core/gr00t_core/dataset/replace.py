@@ -54,6 +54,14 @@ def recover(output: Path) -> None:
             old.rename(output)
 
 
+def remove(folder: Path) -> None:
+    """Remove a folder: a killed process leaves it whole, or what is left under another name."""
+    rest = folder.with_name(folder.name + '.old')
+    shutil.rmtree(rest, ignore_errors=True)
+    folder.rename(rest)
+    shutil.rmtree(rest)
+
+
 def link(source: Path, target: Path) -> None:
     """Make `target` the same file as `source`; a copy where the file system has no links."""
     target.parent.mkdir(parents=True, exist_ok=True)

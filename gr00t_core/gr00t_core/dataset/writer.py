@@ -4,7 +4,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-import shutil
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import ArrayLike
 from gr00t_core.dataset.assemble import assemble, Header
 from gr00t_core.dataset.piece import EPISODE_FILE, load_shard
 from gr00t_core.dataset.reader import Dataset
-from gr00t_core.dataset.replace import recover
+from gr00t_core.dataset.replace import recover, remove
 from gr00t_core.dataset.schema import rate, read_info, STAMP_COLUMN, V21
 from gr00t_core.dataset.shard import EpisodeWriter, robot_features
 from gr00t_core.dataset.tables import to_numpy
@@ -107,7 +106,7 @@ class DatasetWriter:
         self.finish_episode()
         pieces = [load_shard(shard) for shard in self.finished]
         assemble(pieces, self.path, self._version, Header.of_robot(self._robot), mode='extend')
-        shutil.rmtree(self._shards)
+        remove(self._shards)
 
     def _next_number(self) -> int:
         """Return the number that the next episode will have in the dataset."""
@@ -127,7 +126,7 @@ class DatasetWriter:
                 written = dataset.column(STAMP_COLUMN)[rows]
                 stamps = to_numpy(load_shard(shard).table().column(STAMP_COLUMN), str(shard))
                 if np.array_equal(written, stamps):
-                    shutil.rmtree(shard)
+                    remove(shard)
 
 
 def _number(shard: Path) -> int:
