@@ -22,7 +22,7 @@ from gr00t_core.errors import Gr00tError, ObservationError
 from gr00t_core.robot import NANOSECONDS, Robot
 from gr00t_core.timeline import Row
 from gr00t_policy_node.backends import action_values, Backend
-from gr00t_policy_node.observing import Observer
+from gr00t_policy_node.observing import observation_of, Observer
 
 # With nothing to do for so long, the backend is asked whether it is still there.
 IDLE_S = 2.0
@@ -55,14 +55,16 @@ class Answer:
     Attributes:
         values: (H, A) float32.
         held: State groups whose last sample was held.
-        paired_s, decoded_s, inferred_s: Time that each step took.
+        decoded_s: Time to wait for the frames of all cameras and to decode them.
+        paired_s: Time then still to wait for the state.
+        inferred_s: Time of the request to the backend.
     """
 
     request: Request
     values: NDArray[np.float32]
     held: tuple[str, ...]
-    paired_s: float
     decoded_s: float
+    paired_s: float
     inferred_s: float
 
 
@@ -136,29 +138,31 @@ class InferenceThread(threading.Thread):
             return None if self._stopping else request
 
     def _outcome(self, request: Request) -> Answer | Refusal:
-        row = self._observer.row(request.stamp_ns, request.arrived_ns)
-        paired = time.perf_counter()
-        if row.gaps:
-            return Refusal(request, 'observation', _gap_text(row))
+        observer = self._observer
+        began = time.perf_counter()
         try:
-            observation = self._observer.decode(row, request.instruction)
+            # The state of the stamp comes as a rule after the frames: decode in the meantime.
+            early = observer.frames(request.stamp_ns, request.arrived_ns)
+            images = observer.decode(early.frames)
+            decoded = time.perf_counter()
+            row = observer.row(request.stamp_ns, request.arrived_ns)
+            if row.gaps:
+                return Refusal(request, 'observation', _gap_text(row))
+            images |= observer.decode(
+                {name: f for name, f in row.frames.items() if early.frames.get(name) != f}
+            )
         except ObservationError as error:
             return Refusal(request, 'observation', str(error))
-        decoded = time.perf_counter()
+        observed = time.perf_counter()
+        observation = observation_of(self._robot, row, images, request.instruction)
         try:
             action = self._backend.get_action(observation, request.options(request.stamp_ns))
             values = action_values(action, self._robot)
         except Gr00tError as error:
             return Refusal(request, 'backend', str(error))
-        return Answer(
-            request=request,
-            values=values,
-            held=row.held,
-            paired_s=(time.monotonic_ns() - request.arrived_ns) / NANOSECONDS
-            - (time.perf_counter() - paired),
-            decoded_s=decoded - paired,
-            inferred_s=time.perf_counter() - decoded,
-        )
+        inferred = time.perf_counter()
+        steps = decoded - began, observed - decoded, inferred - observed
+        return Answer(request, values, row.held, *steps)
 
 
 def _gap_text(row: Row) -> str:

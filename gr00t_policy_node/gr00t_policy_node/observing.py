@@ -8,6 +8,7 @@ that needs it is used, on the thread that uses it.
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
 import struct
@@ -26,7 +27,7 @@ from gr00t_core.errors import ObservationError
 from gr00t_core.fields import stamp_ns as header_stamp_ns
 from gr00t_core.images import decode_image
 from gr00t_core.robot import Camera, NANOSECONDS, Robot, Stream
-from gr00t_core.timeline import Row, StreamHealth, Timeline
+from gr00t_core.timeline import Frame, Row, StreamHealth, Timeline
 from gr00t_policy_node.rates import RateMeter
 
 # Samples are kept for the rows that may still be asked for; this bounds them when the reference
@@ -104,7 +105,7 @@ def matched_qos(offered: list[QoSProfile], stream: Stream) -> QoSProfile:
 class Observer:
     """The subscriptions and recent samples of one robot.
 
-    All methods but `row`, `decode` and `stop_waiting` are for the executor's thread.
+    `frames`, `row` and `decode` are for the inference thread, all else for the executor's.
     """
 
     def __init__(
@@ -126,9 +127,12 @@ class Observer:
         self._on_reference_frame = on_reference_frame
         self._changed = threading.Condition()  # guards the timeline and what follows
         self._timeline = Timeline(robot, history_ns=HISTORY_NS)
+        # JPEG decoders let go of the GIL: the cameras' frames are decoded at the same time.
+        self._decoders = ThreadPoolExecutor(len(robot.cameras), thread_name_prefix='decode')
         self._asked_ns: int | None = None
         self._reference_ns = 0
         self._closed = False
+        self._cameras = {camera.name for camera in robot.cameras}
         cameras = {camera.stream.topic: camera for camera in robot.cameras}
         self._feeds = {
             stream.topic: _Feed(stream, message_class(stream.type), cameras.get(stream.topic))
@@ -170,6 +174,7 @@ class Observer:
             if feed.subscription is not None:
                 self._node.destroy_subscription(feed.subscription)
                 feed.subscription = None
+        self._decoders.shutdown(wait=False)
 
     def clear(self) -> None:
         """Drop every sample: the clock jumped back."""
@@ -177,50 +182,57 @@ class Observer:
             self._timeline.clear()
             self._reference_ns = 0
 
+    def frames(self, stamp_ns: int, arrived_ns: int) -> Row:
+        """Wait for the cameras alone; return the row as it is then.
+
+        Its frames are as a rule those that `row` will give: they can be decoded while the state
+        still comes in.
+        """
+        return self._row(stamp_ns, arrived_ns, self._cameras)
+
     def row(self, stamp_ns: int, arrived_ns: int) -> Row:
         """Wait for the samples that belong to a reference frame; return the row at its stamp.
 
         Each awaited stream gets one of its periods from the frame's arrival; past that its last
         sample is held, or its gap is named in the row.
         """
+        return self._row(stamp_ns, arrived_ns, None)
+
+    def _row(self, stamp_ns: int, arrived_ns: int, names: set[str] | None) -> Row:
         with self._changed:
             self._asked_ns = stamp_ns
-            while not self._closed and (waiting := self._timeline.waiting(stamp_ns)):
-                slowest_hz = min(stream.rate_hz for stream in waiting.values())
-                patience_ns = arrived_ns + round(NANOSECONDS / slowest_hz) - time.monotonic_ns()
+            while not self._closed:
+                waiting = self._timeline.waiting(stamp_ns)
+                rates = [s.rate_hz for name, s in waiting.items() if not names or name in names]
+                if not rates:
+                    break
+                patience_ns = arrived_ns + round(NANOSECONDS / min(rates)) - time.monotonic_ns()
                 if patience_ns <= 0:
                     break
                 self._changed.wait(patience_ns / NANOSECONDS)
             self._asked_ns = None
             return self._timeline.row(stamp_ns)
 
-    def decode(self, row: Row, instruction: str) -> dict[str, Any]:
-        """Turn a row without gaps into an observation for the policy.
-
-        Returns:
-            `video.<camera>` uint8 (1, h, w, 3), `state.<group>` float64 (1, D), and the
-            instruction under the robot's key.
+    def decode(self, frames: dict[str, Frame]) -> dict[str, NDArray[np.uint8]]:
+        """Decode frames by camera name to RGB (h, w, 3).
 
         Raises:
             ObservationError: A frame cannot be decoded or has another size than the robot file
                 says.
         """
-        observation: dict[str, Any] = {}
-        for camera in self._robot.cameras:
-            feed = self._feeds[camera.stream.topic]
-            image = decode_image(
-                deserialize_message(row.frames[camera.name].payload, feed.message_class)
+        images = self._decoders.map(self._decode, frames, frames.values())
+        return dict(zip(frames, images))
+
+    def _decode(self, name: str, frame: Frame) -> NDArray[np.uint8]:
+        camera = self._robot.camera(name)
+        kind = self._feeds[camera.stream.topic].message_class
+        image = decode_image(deserialize_message(frame.payload, kind))
+        if image.shape != (camera.height, camera.width, 3):
+            raise ObservationError(
+                f'{camera.stream.topic}: frames are {image.shape[1]}x{image.shape[0]}, the '
+                f'robot file says {camera.width}x{camera.height}; correct either'
             )
-            if image.shape != (camera.height, camera.width, 3):
-                raise ObservationError(
-                    f'{camera.stream.topic}: frames are {image.shape[1]}x{image.shape[0]}, the '
-                    f'robot file says {camera.width}x{camera.height}; correct either'
-                )
-            observation[f'video.{camera.name}'] = image[np.newaxis]
-        for group in self._robot.state:
-            observation[f'state.{group.name}'] = row.state[group.name][np.newaxis]
-        observation[self._robot.instruction_key] = [instruction]
-        return observation
+        return image
 
     def report(self) -> list[StreamReport]:
         """Return how each topic does since the last call."""
@@ -302,6 +314,24 @@ class _Feed:
 
 def _reliable(qos: QoSProfile) -> bool:
     return bool(qos.reliability == ReliabilityPolicy.RELIABLE)
+
+
+def observation_of(
+    robot: Robot, row: Row, images: dict[str, NDArray[np.uint8]], instruction: str
+) -> dict[str, Any]:
+    """Return what the policy is asked: a row without gaps, its images decoded.
+
+    Returns:
+        `video.<camera>` uint8 (1, h, w, 3), `state.<group>` float64 (1, D), and the instruction
+        under the robot's key.
+    """
+    observation: dict[str, Any] = {
+        f'video.{camera.name}': images[camera.name][np.newaxis] for camera in robot.cameras
+    }
+    for group in robot.state:
+        observation[f'state.{group.name}'] = row.state[group.name][np.newaxis]
+    observation[robot.instruction_key] = [instruction]
+    return observation
 
 
 def zero_observation(robot: Robot, instruction: str) -> dict[str, Any]:

@@ -480,8 +480,8 @@ class _Loaded:
             'chunk rate (Hz)': self._rate.of(self._chunks),
             'observation to chunk p50 (ms)': milliseconds(self._latency.percentile(50)),
             'observation to chunk p99 (ms)': milliseconds(self._latency.percentile(99)),
-            'frame to row p50 (ms)': milliseconds(self._paired.percentile(50)),
-            'decode p50 (ms)': milliseconds(self._decoded.percentile(50)),
+            'wait for state p50 (ms)': milliseconds(self._paired.percentile(50)),
+            'frames and decoding p50 (ms)': milliseconds(self._decoded.percentile(50)),
             'inference p50 (ms)': milliseconds(self._inferred.percentile(50)),
             'inference p99 (ms)': milliseconds(self._inferred.percentile(99)),
             'chunks with held state': self._held,
@@ -519,7 +519,7 @@ def chunk_message(
         # The setter takes an array.array as it is; a list would be checked element by element.
         data=array.array('f', chunk.values.tobytes()),
         sequence=chunk.sequence,
-        inference_time=answer.decoded_s + answer.inferred_s,
+        inference_time=answer.decoded_s + answer.paired_s + answer.inferred_s,
     )
     message.header.stamp = Time(nanoseconds=chunk.stamp_ns).to_msg()
     message.step = DurationMessage(

@@ -235,7 +235,7 @@ def test_what_can_never_start_ends_with_its_reason(graph, parameters, word):
 def test_server_at_an_address_may_come_later(graph, tmp_path):
     address = f'ipc://{tmp_path}/policy'
     graph.add_robot()
-    process = graph.start(server_address=address)
+    process = graph.start(server_address=address, request_timeout_s=1.0)
     graph.reason('unconfigured', 'no policy server after')
     fake = str(Path(__file__).with_name('fake_server.py'))
     words = [sys.executable, fake, 'serve', '--robot', 'so101', '--bind', address]
@@ -274,7 +274,12 @@ def test_namespaces_keep_apart(graph):
     chunks['left'].clear()
     graph.fresh(chunks['right'], count=10)
     assert not chunks['left']
-    assert graph.statuses['/right/policy_node: policy'].level == b'\0'
+    graph.until(
+        lambda: (
+            (status := graph.statuses.get('/right/policy_node: policy')) and not status.level[0]
+        ),
+        'a healthy neighbour',
+    )
 
 
 def test_simulated_clock_may_jump_back(graph):

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from gr00t_core.chunk import ActionChunk
+from gr00t_core.embodiment import ModalityConfig
 from gr00t_core.errors import CheckpointError, ObservationError, ServingError
 from gr00t_core.robot import load_robot
-from gr00t_core.embodiment import ModalityConfig
 
 pytest.importorskip('rclpy')
 

@@ -1,0 +1,338 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Measure what the ROS side adds to the policy: observation to chunk, drops, CPU, command jitter.
+
+A robot process publishes three 640x480 cameras at 30 Hz (JPEG, then raw) and joints at 100 Hz; policy
+node, policy server (tiny random checkpoint) and chunk executor run as on a robot, each in its own
+process over real DDS. Per chunk:
+
+    latency  = time of publication - stamp of the reference frame  (same clock, same machine)
+    overhead = latency - time that `Gr00tPolicy.get_action` took for this very chunk, in the server
+
+So overhead holds everything but the policy: transport, waiting for the joint sample after the frame
+(up to 10 ms at 100 Hz, 3.3 ms in the median), decoding, request and reply, publication. Against the median
+of a bare `get_action` on an otherwise idle machine the overhead is given as well. Command jitter is the
+deviation of the time between two published commands from 10 ms. The last line is JSON.
+
+    source .venv/setup.bash && source install/setup.bash && python benchmarks/node_latency.py
+"""
+
+import argparse
+import contextlib
+import json
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+import yaml
+
+WIDTH, HEIGHT, CAMERAS = 640, 480, ('front', 'wrist', 'top')
+ROBOT_FOLDER = Path(__file__).resolve().parents[1] / 'gr00t_core' / 'gr00t_core' / 'robots'
+CONTROL_MS = 10.0
+SETTLE_S = 3.0
+START_LIMIT_S = 120.0
+
+
+def robot_file(folder: Path, kind: str) -> Path:
+    """Write the SO-101 with three large cameras of a message type; return the file."""
+    robot = yaml.safe_load((ROBOT_FOLDER / 'so101.yaml').read_text())
+    suffix = '/compressed' if kind == 'CompressedImage' else ''
+    robot['cameras'] = {
+        name: {
+            'topic': f'camera/{name}/image_raw{suffix}',
+            'type': f'sensor_msgs/msg/{kind}',
+            'width': WIDTH,
+            'height': HEIGHT,
+            'rate_hz': 30,
+        }
+        for name in CAMERAS
+    }
+    path = folder / f'{kind}.yaml'
+    path.write_text(yaml.safe_dump(robot))
+    return path
+
+
+def publish(robot_path: str) -> None:
+    """Be the robot: publish cameras and joints until stopped."""
+    import rclpy
+    from rclpy.executors import ExternalShutdownException
+    from rclpy.qos import qos_profile_sensor_data
+    from sensor_msgs.msg import CompressedImage, Image, JointState
+    import simplejpeg
+
+    from gr00t_core.robot import load_robot
+
+    robot = load_robot(robot_path)
+    rclpy.init()
+    node = rclpy.create_node('robot')
+    generator = np.random.default_rng(0)
+    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
+    scene = np.stack([rows / 2, columns / 3, (rows + columns) / 5], axis=-1)
+    pixels = np.clip(scene + generator.normal(0, 8, scene.shape), 0, 255).astype(np.uint8)
+    outputs = []
+    for camera in robot.cameras:
+        if camera.stream.type.endswith('CompressedImage'):
+            data = simplejpeg.encode_jpeg(pixels, quality=85)
+            message = CompressedImage(format='jpeg', data=data)
+            kind = CompressedImage
+        else:
+            message = Image(width=WIDTH, height=HEIGHT, step=3 * WIDTH, encoding='rgb8')
+            message.data = pixels.tobytes()
+            kind = Image
+        topic = camera.stream.topic
+        outputs.append((node.create_publisher(kind, topic, qos_profile_sensor_data), message))
+    joints = node.create_publisher(JointState, 'joint_states', qos_profile_sensor_data)
+    state = JointState(name=[name.split('/')[1] for name in robot.state_names])
+
+    def frames() -> None:
+        stamp = node.get_clock().now().to_msg()
+        for publisher, message in outputs:
+            message.header.stamp = stamp
+            publisher.publish(message)
+
+    def measured() -> None:
+        now = node.get_clock().now()
+        state.header.stamp = now.to_msg()
+        state.position = (0.2 * np.sin(now.nanoseconds / 1e9 + np.arange(6))).tolist()
+        joints.publish(state)
+
+    # Not commensurate on purpose: the phase between frames and joints takes every value.
+    node.create_timer(1 / 29.97, frames)
+    node.create_timer(1 / 100.0, measured)
+    with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
+        rclpy.spin(node)
+    rclpy.try_shutdown()
+
+
+def serve(robot_path: str, checkpoint: str, address: str, log: str) -> None:
+    """Serve the checkpoint and write, per call, when it ended and how long get_action took, in ns."""
+    import torch
+
+    from gr00t_core.policy import Gr00tPolicy
+    from gr00t_core.serving.server import PolicyServer
+    from gr00t_core.serving.service import PolicyService
+
+    torch.set_num_threads(1)
+    file = Path(log).open('w', buffering=1)
+
+    class Timed(Gr00tPolicy):
+        def get_action(self, *arguments, **options):
+            began = time.monotonic_ns()
+            action = super().get_action(*arguments, **options)
+            ended = time.monotonic_ns()
+            file.write(f'{ended} {ended - began}\n')
+            return action
+
+    def load():
+        policy = Timed(checkpoint, robot_path, seed=0)
+        for _ in range(50):
+            policy.get_action(policy.observation_example())
+        return policy, {'model': checkpoint}
+
+    service = PolicyService(load)
+    server = PolicyServer(service, address)
+    signal.signal(signal.SIGINT, lambda *_: server.stop())
+    service.start()
+    server.serve()
+    service.stop(5.0)
+
+
+def bare(robot_path: str, checkpoint: str) -> None:
+    """Print the times of get_action alone, in ms."""
+    import torch
+
+    from gr00t_core.policy import Gr00tPolicy
+
+    torch.set_num_threads(1)
+    policy = Gr00tPolicy(checkpoint, robot_path, seed=0)
+    observation = policy.observation_example()
+    times = []
+    for _ in range(200):
+        began = time.perf_counter()
+        policy.get_action(observation)
+        times.append(1e3 * (time.perf_counter() - began))
+    print(json.dumps(times[50:]))
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time that a process has used."""
+    fields = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+class Watch:
+    """Collect chunks, commands and diagnostics while the nodes run."""
+
+    def __init__(self) -> None:
+        from diagnostic_msgs.msg import DiagnosticArray
+        import rclpy
+        from sensor_msgs.msg import JointState
+
+        from gr00t_msgs.msg import ActionChunk
+
+        rclpy.init()
+        self.rclpy = rclpy
+        self.node = rclpy.create_node('bench')
+        self.chunks: list[tuple[int, int, int]] = []  # sequence, stamp, published: ns
+        self.commands: list[int] = []
+        self.diagnostics: dict[str, dict[str, str]] = {}
+        self.node.create_subscription(ActionChunk, 'action_chunk', self._chunk, 50)
+        self.node.create_subscription(JointState, 'joint_commands', self._command, 50)
+        self.node.create_subscription(DiagnosticArray, '/diagnostics', self._diagnosed, 50)
+
+    def _chunk(self, message, info) -> None:
+        stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+        self.chunks.append((message.sequence, stamp, info['source_timestamp']))
+
+    def _command(self, message, info) -> None:
+        self.commands.append(info['source_timestamp'])
+
+    def _diagnosed(self, message) -> None:
+        for status in message.status:
+            self.diagnostics[status.name] = {pair.key: pair.value for pair in status.values}
+
+    def spin(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.rclpy.spin_once(self.node, timeout_sec=0.05)
+
+    def close(self) -> None:
+        self.node.destroy_node()
+        self.rclpy.shutdown()
+
+
+def measure(kind: str, folder: Path, checkpoint: Path, seconds: float) -> dict:
+    """Run all processes for one kind of image; return the figures."""
+    robot = str(robot_file(folder, kind))
+    this, address = [sys.executable, __file__], f'ipc://{folder}/{kind}'
+    log = folder / f'{kind}.calls'
+    # Alone, before anything else runs.
+    words = [*this, '--role', 'bare', robot, str(checkpoint)]
+    alone = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+    commands = {
+        'policy server': [*this, '--role', 'serve', robot, str(checkpoint), address, str(log)],
+        'robot': [*this, '--role', 'publish', robot],
+        'policy_node': [
+            *(sys.executable, '-m', 'gr00t_policy_node.policy_node', '--ros-args'),
+            *('-p', f'robot:={robot}', '-p', f'server_address:={address}'),
+            *('-p', 'use_default_instruction:=true'),
+        ],
+        # The random policy's chunks must be followed, or there is no command to time.
+        'chunk_executor': [
+            *(sys.executable, '-m', 'gr00t_policy_node.executor_node', '--ros-args'),
+            *('-p', f'robot:={robot}', '-p', 'max_jump_s:=60.0'),
+        ],
+    }
+    processes = {}
+    watch = Watch()
+    try:
+        output = (folder / f'{kind}.log').open('w')
+        for name, words in commands.items():
+            processes[name] = subprocess.Popen(words, stdout=output, stderr=output)
+        end = time.monotonic() + START_LIMIT_S
+        while len(watch.chunks) < 10 or len(watch.commands) < 10:
+            watch.spin(0.2)
+            if time.monotonic() > end:
+                sys.exit((folder / f'{kind}.log').read_text())
+        watch.spin(SETTLE_S)
+        before = watch.diagnostics['/policy_node: policy'].copy()
+        watch.chunks.clear()
+        watch.commands.clear()
+        used = {name: cpu_seconds(process.pid) for name, process in processes.items()}
+        began = time.monotonic()
+        watch.spin(seconds)
+        elapsed = time.monotonic() - began
+        used = {name: cpu_seconds(processes[name].pid) - used[name] for name in used}
+        chunks, times = list(watch.chunks), np.array(watch.commands)
+        watch.spin(1.2)
+        after = watch.diagnostics['/policy_node: policy']
+    finally:
+        for process in processes.values():
+            process.send_signal(signal.SIGINT)
+        for process in processes.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10.0)
+            process.kill()
+        watch.close()
+    # One call per chunk, one at a time: a chunk's call is the last that ended before it came out.
+    offset = time.time_ns() - time.monotonic_ns()
+    calls = np.array([[int(n) for n in line.split()] for line in log.read_text().splitlines()])
+    latency, policy = [], []
+    for _, stamp, published in chunks:
+        call = np.searchsorted(calls[:, 0] + offset, published) - 1
+        latency.append((published - stamp) / 1e6)
+        policy.append(calls[call, 1] / 1e6)
+    latency, policy = np.array(latency), np.array(policy)
+    lost = int(chunks[-1][0]) - int(chunks[0][0]) + 1 - len(chunks)
+    counters = ('frames without observation', 'requests failed')
+    dropped = lost + sum(int(after[name]) - int(before[name]) for name in counters)
+    jitter = np.abs(np.diff(times) / 1e6 - CONTROL_MS)
+    overhead, against_bare = latency - policy, latency - float(np.median(alone))
+    return {
+        'images': kind,
+        'chunks': len(chunks),
+        'chunk_rate_hz': len(chunks) / elapsed,
+        'latency_p50_ms': float(np.percentile(latency, 50)),
+        'latency_p99_ms': float(np.percentile(latency, 99)),
+        'get_action_p50_ms': float(np.percentile(policy, 50)),
+        'get_action_p99_ms': float(np.percentile(policy, 99)),
+        'bare_get_action_p50_ms': float(np.median(alone)),
+        'overhead_p50_ms': float(np.percentile(overhead, 50)),
+        'overhead_p99_ms': float(np.percentile(overhead, 99)),
+        'overhead_against_bare_p50_ms': float(np.percentile(against_bare, 50)),
+        'overhead_against_bare_p99_ms': float(np.percentile(against_bare, 99)),
+        'dropped': dropped,
+        'jitter_p50_ms': float(np.percentile(jitter, 50)),
+        'jitter_p99_ms': float(np.percentile(jitter, 99)),
+        'command_rate_hz': len(times) / elapsed,
+        **{f'cpu_{name}_percent': 100 * share / elapsed for name, share in used.items()},
+        **{f'node: {k}': after[k] for k in after if k.endswith('(ms)')},
+    }
+
+
+def main() -> int:
+    """Run one role, or the whole benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser.add_argument('--seconds', type=float, default=20.0, help='per kind of image')
+    parser.add_argument('--role', choices=['publish', 'serve', 'bare'], help='internal')
+    parser.add_argument('rest', nargs='*', help='internal')
+    arguments = parser.parse_args()
+    if arguments.role:
+        {'publish': publish, 'serve': serve, 'bare': bare}[arguments.role](*arguments.rest)
+        return 0
+    os.environ['ROS_DOMAIN_ID'] = '97'
+    os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    os.environ['OMP_WAIT_POLICY'] = 'PASSIVE'
+    profile = Path(__file__).resolve().parents[1] / 'gr00t_bringup/config/fastdds_shm.xml'
+    os.environ['FASTRTPS_DEFAULT_PROFILES_FILE'] = str(profile)
+    os.environ['FASTDDS_DEFAULT_PROFILES_FILE'] = str(profile)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.environ['ROS_LOG_DIR'] = str(folder / 'ros')
+        robot, checkpoint = robot_file(folder, 'CompressedImage'), folder / 'checkpoint'
+        words = [sys.executable, '-m', 'gr00t_core.cli', 'init-checkpoint', '--size', 'tiny']
+        subprocess.run([*words, '--robot', str(robot), str(checkpoint)], check=True)
+        results = [
+            measure(kind, folder, checkpoint, arguments.seconds)
+            for kind in ('CompressedImage', 'Image')
+        ]
+    load = os.getloadavg()[0]
+    print(f'\n{os.cpu_count()} cores, load average of the last minute {load:.1f}\n')
+    for key in results[0]:
+        values = [result[key] for result in results]
+        texts = [f'{v:.2f}' if isinstance(v, float) else str(v) for v in values]
+        print(f'{key:32} {texts[0]:>16} {texts[1]:>16}')
+    keys = ('overhead_p50_ms', 'overhead_p99_ms', 'dropped', 'jitter_p99_ms')
+    summary = {key: results[0][key] for key in keys}
+    summary |= {f'raw_{key}': results[1][key] for key in keys}
+    print(json.dumps({k: round(v, 2) for k, v in summary.items()}))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
