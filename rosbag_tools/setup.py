@@ -25,11 +25,13 @@ setup(
     zip_safe=False,
     entry_points={
         # Programs on the PATH and for `ros2 run rosbag_tools`: 'name = module:main'.
-        'console_scripts': [],
+        'console_scripts': ['recorder = rosbag_tools.recorder_node:main'],
         # Verbs of the `gr00t` command: 'verb = module:main', main(argv) -> int.
         'gr00t.verbs': [
             'convert = rosbag_tools.convert_command:main',
+            'inspect = rosbag_tools.inspect_bag:main',
             'merge = rosbag_tools.merge:main',
+            'record = rosbag_tools.record:main',
             'upgrade = rosbag_tools.upgrade:main',
             'validate = rosbag_tools.validate:main',
         ],

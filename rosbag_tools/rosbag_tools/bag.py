@@ -15,22 +15,12 @@ from typing import Any
 
 from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.rosbag2 import ReaderError
-from rosbags.typesys import get_types_from_msg, get_typestore, Stores
-from rosbags.typesys.store import Typestore
+from rosbags.typesys import get_types_from_msg
 
 from gr00t_core.errors import BagError
 from gr00t_core.robot import NANOSECONDS
-
-# Bags written before Iron carry no definitions; these two packages are read even so.
-EXTRA_DEFINITIONS = {
-    'foxglove_msgs/msg/CompressedVideo': (
-        'builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format\n'
-    ),
-    'ffmpeg_image_transport_msgs/msg/FFMPEGPacket': (
-        'std_msgs/Header header\nint32 width\nint32 height\nstring encoding\nuint64 pts\n'
-        'uint8 flags\nbool is_bigendian\nuint8[] data\n'
-    ),
-}
+from rosbag_tools.definitions import deserialize, has_header, known_types
+from rosbag_tools.embedded_metadata import custom_data_of
 
 
 @dataclass(frozen=True)
@@ -87,7 +77,7 @@ class Bag:
         if not self.path.exists():
             raise BagError(f'{self.path}: no such bag')
         try:
-            self._reader = AnyReader([self.path], default_typestore=_default_typestore())
+            self._reader = AnyReader([self.path], default_typestore=known_types())
             self._reader.open()
         except FileNotFoundError as error:
             raise BagError(f'{self.path}: {error}{_repair_hint(self.path)}') from None
@@ -104,7 +94,7 @@ class Bag:
             name: Topic(name, info.msgtype or self._two_types(name), info.msgcount)
             for name, info in self._reader.topics.items()
         }
-        self.custom_data: Mapping[str, str] = self._reader.readers[0].storage.metadata.custom or {}  # type: ignore[union-attr]
+        self.custom_data: Mapping[str, str] = self._custom_data()
         self.start_ns, self.end_ns = self._reader.start_time, self._reader.end_time
         return self
 
@@ -146,29 +136,20 @@ class Bag:
         """
         kind = self.topics[message.topic].type
         try:
-            return self._store.deserialize_cdr(message.raw, kind)
+            return deserialize(self._store, message.raw, kind)
         except KeyError:
             raise BagError(
                 f'{self.path}: {message.topic}: type {kind} is not defined in the bag;'
                 f' give its .msg file with --definitions'
             ) from None
-        except Exception as error:
-            if error.__class__.__module__.startswith('rosbags') or isinstance(
-                error, struct.error | ValueError | IndexError
-            ):
-                raise BagError(
-                    f'{self.path}: {message.topic}: a {kind} at {message.log_ns} ns cannot be'
-                    f' decoded: {error}'
-                ) from None
-            raise
+        except BagError as error:
+            raise BagError(
+                f'{self.path}: {message.topic} at {message.log_ns} ns: {error}'
+            ) from None
 
     def has_header(self, topic: str) -> bool:
         """Return whether the topic's messages begin with a std_msgs/Header (or a bare stamp)."""
-        fields = self._store.fielddefs.get(self.topics[topic].type, ([], []))[1]
-        return bool(fields) and fields[0][1][1] in (
-            'std_msgs/msg/Header',
-            'builtin_interfaces/msg/Time',
-        )
+        return has_header(self._store, self.topics[topic].type)
 
     def find(self, topic: str, namespace: str = '') -> Topic | None:
         """Find a relative topic: under the namespace, else the only one that ends with it."""
@@ -177,6 +158,11 @@ class Bag:
             return self.topics[exact]
         ends = [found for name, found in self.topics.items() if name.endswith('/' + topic)]
         return ends[0] if len(ends) == 1 and not namespace else None
+
+    def _custom_data(self) -> dict[str, str]:
+        if self.path.is_file():
+            return custom_data_of(self.path) if self.path.suffix == '.mcap' else {}
+        return self._reader.readers[0].storage.metadata.custom or {}  # type: ignore[union-attr]
 
     def _two_types(self, topic: str) -> str:
         raise BagError(f'{self.path}: {topic}: recorded with two types; nothing is guessed')
@@ -187,13 +173,6 @@ def header_ns(raw: bytes) -> int | None:
     endian = '<' if raw[1] & 1 else '>'
     seconds, nanoseconds = struct.unpack_from(endian + 'iI', raw, 4)
     return seconds * NANOSECONDS + nanoseconds or None
-
-
-def _default_typestore() -> Typestore:
-    store = get_typestore(Stores.ROS2_JAZZY)
-    for name, text in EXTRA_DEFINITIONS.items():
-        store.register(get_types_from_msg(text, name))
-    return store
 
 
 def _type_name(file: Path) -> str:

@@ -5,7 +5,6 @@
 import base64
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -36,7 +35,7 @@ def report_page(report: Mapping[str, Any], robot: Robot, shards: Sequence[Path])
     """
     converted = [bag for bag in report['bags'] if 'error' not in bag]
     episodes = [(bag, episode) for bag in converted for episode in bag['episodes']]
-    template = (files('rosbag_tools') / 'report_page.html').read_text(encoding='utf-8')
+    template = Path(__file__).with_name('report_page.html').read_text(encoding='utf-8')
     return Template(template).substitute(
         title=escape(Path(report['output']).name),
         summary=_summary(report, episodes),

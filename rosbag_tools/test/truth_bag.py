@@ -10,19 +10,16 @@ from typing import Any
 import av
 import numpy as np
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 import simplejpeg
 
 from gr00t_core.robot import load_robot, NANOSECONDS, Robot
-from rosbag_tools.bag import EXTRA_DEFINITIONS
+from rosbag_tools.definitions import known_types
 
 START_NS = 1_700_000_000 * NANOSECONDS
 BITS = 40  # of the time in µs: 12 days
 COLUMNS = 8
 
-STORE = get_typestore(Stores.ROS2_JAZZY)
-for _name, _text in EXTRA_DEFINITIONS.items():
-    STORE.register(get_types_from_msg(_text, _name))
+STORE = known_types()
 T = STORE.types
 
 

@@ -1,0 +1,157 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Keep the episodes of a recording session: one bag each, discarded ones in a trash folder."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from importlib.metadata import version
+import json
+import os
+from pathlib import Path
+import platform
+import shutil
+
+from gr00t_core.errors import BagError
+from gr00t_core.robot import Robot
+from rosbag_tools.episode_bag import EpisodeBag, RecordedTopic
+from rosbag_tools.episodes import INSTRUCTION_KEY, ROBOT_KEY, SUCCESS_KEY
+
+TAGS_KEY = 'gr00t.tags'  # JSON list
+NOTE_KEY = 'gr00t.note'
+STARTED_KEY = 'gr00t.started'  # local time, ISO 8601
+HOST_KEY = 'gr00t.host'
+VERSIONS_KEY = 'gr00t.versions'  # JSON: name → version
+TRASH = '.trash'
+REASON_FILE = 'discarded.txt'
+
+
+class Session:
+    """Episodes `<output>/<date>_<time>_<n>`, of which at most one is being recorded.
+
+    Attributes:
+        bag: The episode being recorded, None between episodes.
+        last: The last one that was kept.
+    """
+
+    def __init__(
+        self,
+        output: Path,
+        robot: Robot,
+        *,
+        bag_version: int = 9,
+        zstd: bool = False,
+        min_free_bytes: int = 1 << 30,
+    ) -> None:
+        """Prepare; nothing is written before `start`.
+
+        Args:
+            output: Folder of the session.
+            robot: The robot being recorded; each bag carries its file.
+            bag_version: rosbag2 format, 9 or 8.
+            zstd: Compress the bags.
+            min_free_bytes: Recording stops when less than this is free on the disk.
+        """
+        self.output = output
+        self.bag: EpisodeBag | None = None
+        self.last: Path | None = None
+        self._robot = robot
+        self._version = bag_version
+        self._zstd = zstd
+        self._min_free_bytes = min_free_bytes
+        self._count = 0
+
+    @property
+    def free_bytes(self) -> int:
+        """Return the space left before recording stops."""
+        self.output.mkdir(parents=True, exist_ok=True)
+        return shutil.disk_usage(self.output).free - self._min_free_bytes
+
+    def start(self, instruction: str, tags: Sequence[str] = ()) -> str:
+        """Begin an episode; return its name.
+
+        Raises:
+            BagError: One is being recorded, or the disk is full.
+        """
+        if self.bag is not None:
+            raise BagError(f'{self.bag.path.name} is being recorded; stop or discard it first')
+        if self.free_bytes <= 0:
+            raise BagError(
+                f'{self.output}: only {shutil.disk_usage(self.output).free / 1e9:.2f} GB free,'
+                f' {self._min_free_bytes / 1e9:.2f} GB are kept free; make space'
+            )
+        now = datetime.now().astimezone()
+        notes = {
+            INSTRUCTION_KEY: instruction or self._robot.instruction,
+            ROBOT_KEY: self._robot.source.read_text(encoding='utf-8'),
+            TAGS_KEY: json.dumps(list(tags)),
+            STARTED_KEY: now.isoformat(timespec='milliseconds'),
+            HOST_KEY: platform.node(),
+            VERSIONS_KEY: json.dumps(_versions()),
+        }
+        path = self._free_name(now.strftime('%Y%m%d_%H%M%S'))
+        self.bag = EpisodeBag(path, notes, version=self._version, zstd=self._zstd)
+        return path.name
+
+    def put(self, topic: RecordedTopic, log_ns: int, raw: bytes) -> None:
+        """Record a message if an episode is under way."""
+        if self.bag is not None:
+            self.bag.put(topic, log_ns, raw)
+
+    def out_of_space(self) -> str | None:
+        """Return why recording cannot go on, None while it can."""
+        if self.bag is None:
+            return None
+        if self.bag.failure is not None:
+            return self.bag.failure
+        return None if self.free_bytes > 0 else 'the disk is almost full'
+
+    def stop(self, success: bool | None, note: str = '') -> Path:
+        """Complete the episode and keep it; `success` is None when nobody said. Return its folder.
+
+        Raises:
+            BagError: None is being recorded, or it cannot be completed.
+        """
+        bag, self.bag = self._running(), None
+        notes = {} if success is None else {SUCCESS_KEY: str(success).lower()}
+        self.last = bag.finish(notes | ({NOTE_KEY: note} if note else {}))
+        return self.last
+
+    def discard(self, reason: str = '') -> Path:
+        """Move the episode being recorded, else the last one, to the trash; return where it is.
+
+        Raises:
+            BagError: There is none.
+        """
+        if self.bag is not None:
+            bag, self.bag = self.bag, None
+            path = bag.finish()
+        elif self.last is not None and self.last.exists():
+            path, self.last = self.last, None
+        else:
+            raise BagError('there is no episode to discard')
+        trash = self.output / TRASH
+        trash.mkdir(exist_ok=True)
+        moved = path.rename(trash / path.name)
+        (moved / REASON_FILE).write_text(f'{reason}\n', encoding='utf-8')
+        return moved
+
+    def _running(self) -> EpisodeBag:
+        if self.bag is None:
+            raise BagError('no episode is being recorded')
+        return self.bag
+
+    def _free_name(self, stem: str) -> Path:
+        while True:
+            path = self.output / f'{stem}_{self._count:03d}'
+            self._count += 1
+            if not path.exists() and not (self.output / TRASH / path.name).exists():
+                return path
+
+
+def _versions() -> dict[str, str]:
+    return {
+        'gr00t_core': version('gr00t_core'),
+        'rosbags': version('rosbags'),
+        'python': platform.python_version(),
+        'ros': os.environ.get('ROS_DISTRO', ''),
+    }
