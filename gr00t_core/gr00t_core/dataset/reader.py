@@ -74,7 +74,7 @@ class Dataset:
         path: str | Path,
         robot: Robot | None = None,
         video_backend: str = 'pyav',
-        max_open: int = 32,
+        max_open: int = 64,
     ) -> 'Dataset':
         """Open a dataset of version v2.0, v2.1 or v3.0.
 

@@ -36,11 +36,8 @@ from gr00t_core.dataset.video_writer import PacketWriter, VideoOptions, VideoWri
 from gr00t_core.errors import DatasetError
 from gr00t_core.robot import Robot
 
-QUEUED_FRAMES = (
-    8  # per camera, between the caller and its encoder; a full queue makes the caller wait
-)
-
-Frame = 'NDArray[np.uint8] | av.VideoFrame'
+# Per camera, between the caller and its encoder; a full queue makes the caller wait.
+QUEUED_FRAMES = 8
 
 
 def robot_features(robot: Robot) -> dict[str, Feature]:

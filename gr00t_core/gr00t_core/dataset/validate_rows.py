@@ -25,21 +25,20 @@ def check_rows(dataset: Dataset) -> Iterator[Finding]:
     readable = True
     for path in dict.fromkeys(episode.data for episode in dataset.episodes):
         try:
-            names = column_names(path)
+            rows = read_table(path)
         except DatasetError as problem:
             yield error(path, str(problem))
             readable = False
             continue
         for name, feature in dataset.info.features.items():
-            if feature.is_video or (name not in names and dataset.info.version == V20):
+            there = name in rows.column_names
+            if feature.is_video or (not there and dataset.info.version == V20):
                 continue
-            if name not in names:
+            if not there:
                 yield error(path, f'no column {name!r}, which meta/info.json declares')
                 readable = False
             elif feature.is_column:
-                first = to_numpy(
-                    read_table(path, [name]).column(name).slice(0, 1), f'{path}: {name}'
-                )
+                first = to_numpy(rows.column(name).slice(0, 1), f'{path}: {name}')
                 if np.prod(first.shape[1:]) != np.prod(feature.shape):
                     yield error(
                         path, f'{name}: rows of {first.shape[1:]}, info.json says {feature.shape}'
