@@ -115,6 +115,7 @@ class Recorder(Node):
         Raises:
             BagError: A camera frame or state is missing, or see `Session.start`.
         """
+        self._match()
         missing = [f.topic for f in self._feeds.values() if not f.is_alive(self.now_ns())]
         state = {group.stream.topic for group in self.robot.state}
         needed = {self.robot.reference.stream.topic, *state}
