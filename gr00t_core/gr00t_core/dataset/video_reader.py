@@ -32,7 +32,7 @@ class VideoReader:
 
     Args:
         backend: `pyav`, or `torchcodec` where it is installed.
-        max_open: Files kept open. Each holds a decoder: about 1.2 MB at 256×256, more for more pixels.
+        max_open: Files kept open. Each holds a decoder: about 1.2 MB at 256×256.
 
     Raises:
         DatasetError: Unknown backend, or one that is not installed.
