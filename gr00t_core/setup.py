@@ -44,6 +44,7 @@ setup(
         'gr00t.verbs': [
             'client = gr00t_core.serving.client_command:main',
             'doctor = gr00t_core.doctor:main',
+            'export = gr00t_core.export.command:main',
             'init-checkpoint = gr00t_core.model.init_checkpoint:main',
             'serve = gr00t_core.serving.serve_command:main',
         ],

@@ -26,6 +26,7 @@ BACKENDS = {
     'torch': ('gr00t_core.backends.torch:TorchBackend', _TORCH),
     'torch-compile': ('gr00t_core.backends.torch:CompiledBackend', _TORCH),
     'torch-cudagraph': ('gr00t_core.backends.torch:CudaGraphBackend', _TORCH),
+    'onnxruntime': ('gr00t_core.backends.onnxruntime:OnnxBackend', 'pip install onnxruntime'),
     'torch-compile-cudagraph': ('gr00t_core.backends.torch:CompiledGraphBackend', _TORCH),
 }
 

@@ -70,7 +70,8 @@ class VisionLanguage(nn.Module):
         tower, language = backbone.vision, backbone.language
         self.image_token_id = backbone.image_token_id
         self.heads, self.head_dim = dit.num_heads, dit.head_dim
-        self.patch_embedding = tower.patch_embedding
+        self.patch = model.config.vision.patch_size
+        self.patch_embedding = _as_linear(tower.patch_embedding)
         self.position_embedding = tower.position_embedding
         self.vision_layers = nn.ModuleList(
             _TransformerLayer(cast('VisionLayer', layer)) for layer in tower.layers
@@ -97,8 +98,11 @@ class VisionLanguage(nn.Module):
 
     def vision(self, pixel_values: Tensor) -> Tensor:
         """Map images (V, 3, h, w) in [−1, 1] to tokens in the language width (V, P, C)."""
-        patches = self.patch_embedding(pixel_values.to(self.patch_embedding.weight.dtype))
-        x = patches.flatten(2).transpose(1, 2) + self.position_embedding
+        side = pixel_values.shape[-1] // self.patch
+        pixels = pixel_values.to(self.patch_embedding.weight.dtype)
+        pixels = pixels.reshape(-1, 3, side, self.patch, side, self.patch)
+        patches = pixels.permute(0, 2, 4, 1, 3, 5).reshape(-1, side * side, 3 * self.patch**2)
+        x = self.patch_embedding(patches) + self.position_embedding
         for layer in self.vision_layers:
             x = layer(x)
         out: Tensor = self.connector(layer_norm(self.post_norm, x))
@@ -130,6 +134,16 @@ class VisionLanguage(nn.Module):
             input_ids: (B, T) int64, not padded; as many image tokens as V views have patches.
         """
         return self.language(input_ids, self.vision(pixel_values))
+
+
+def _as_linear(convolution: nn.Conv2d) -> nn.Linear:
+    """Return a convolution whose stride is its kernel as a linear map of flattened patches."""
+    weight = convolution.weight.data.flatten(1)
+    linear = nn.Linear(weight.shape[1], weight.shape[0], device='meta')
+    linear.weight = nn.Parameter(weight, requires_grad=False)
+    assert convolution.bias is not None
+    linear.bias = nn.Parameter(convolution.bias.data, requires_grad=False)
+    return linear
 
 
 def _rms_norm(norm: RMSNorm, x: Tensor) -> Tensor:

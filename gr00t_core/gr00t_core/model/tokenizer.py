@@ -53,6 +53,8 @@ _QWEN_SPLIT = (
     r'|\s*[\r\n]+|\s+(?!\S)|\s+'
 )
 
+_KNOWN_PROMPTS = 256  # token ids that are remembered
+
 _SMALL_CORPUS = (
     'system user assistant You are a helpful assistant. <image 1><image 2><image 3> pick up the '
     'red green blue yellow white black cube block ball cup plate bowl box bottle can pen towel '
@@ -106,6 +108,7 @@ class PromptTokenizer:
         self.source = source
         self.tokens_per_view = config.vision.num_tokens
         self._tokenizer = tokenizer
+        self._known: dict[tuple[str, int], list[int]] = {}  # a robot says the same for minutes
         self.pad_id = ids[PAD]
 
     def prompt(self, instruction: str, views: int) -> str:
@@ -129,10 +132,13 @@ class PromptTokenizer:
 
     def encode(self, instruction: str, views: int) -> list[int]:
         """Return the token ids of one prompt with `views` images (time outer, view inner)."""
-        ids: list[int] = self._tokenizer.encode(
-            self.prompt(instruction, views), add_special_tokens=False
-        ).ids
-        return ids
+        key = (instruction, views)
+        if key not in self._known:
+            if len(self._known) >= _KNOWN_PROMPTS:
+                self._known.clear()
+            text = self.prompt(instruction, views)
+            self._known[key] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return self._known[key]
 
     def batch(self, instructions: Sequence[str], views: int) -> PromptBatch:
         """Return the ids of B prompts, padded on the left to the longest."""

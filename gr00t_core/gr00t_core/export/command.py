@@ -1,0 +1,84 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run `gr00t export`."""
+
+from dataclasses import dataclass
+import json
+import logging
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Onnx:
+    """Write ONNX graphs, which `--backend onnxruntime` runs without torch.
+
+    Attributes:
+        checkpoint: Checkpoint folder.
+        out: Folder to make; must not exist or be empty.
+        precision: fp32, fp16, int8 (dynamic: the fastest on a CPU), or bf16 (for TensorRT).
+        embodiment: Tag whose weights the graph gets; without it the checkpoint's only one.
+        denoising_steps: Euler steps; without it the checkpoint's own.
+    """
+
+    checkpoint: tyro.conf.Positional[Path]
+    out: tyro.conf.Positional[Path]
+    precision: Literal['fp32', 'fp16', 'int8', 'bf16'] = 'fp32'
+    embodiment: str | None = None
+    denoising_steps: int | None = None
+
+
+@dataclass(frozen=True)
+class Tensorrt:
+    """Build TensorRT engines ahead of time, where `--backend tensorrt` finds them.
+
+    Attributes:
+        checkpoint: Checkpoint folder; graphs and engines go into its folder `tensorrt`.
+        precision: bf16, or fp16 for GPUs before Ampere.
+        embodiment: Tag whose weights the engine gets; without it the checkpoint's only one.
+        denoising_steps: Euler steps; without it the checkpoint's own.
+        tokens: Longest prompt in tokens, images included; without it the robot's cameras and 128
+            tokens of text.
+    """
+
+    checkpoint: tyro.conf.Positional[Path]
+    precision: Literal['bf16', 'fp16'] = 'bf16'
+    embodiment: str | None = None
+    denoising_steps: int | None = None
+    tokens: int | None = None
+
+
+_Export = (
+    Annotated[Onnx, tyro.conf.subcommand('onnx')]
+    | Annotated[Tensorrt, tyro.conf.subcommand('tensorrt')]
+)
+
+
+def main(argv: list[str]) -> int:
+    """Export a checkpoint to ONNX or TensorRT."""
+    options: Onnx | Tensorrt = tyro.cli(_Export, prog='gr00t export', args=argv)
+    if isinstance(options, Onnx):
+        from gr00t_core.export.onnx_export import export_onnx
+
+        manifest = export_onnx(
+            options.checkpoint,
+            options.out,
+            options.precision,
+            options.embodiment,
+            options.denoising_steps,
+        )
+        _log.info(
+            '%s: %s for %s, opset %d, %d steps, parity %s',
+            options.out,
+            manifest.precision,
+            manifest.embodiment,
+            manifest.opset,
+            manifest.steps,
+            json.dumps(dict(manifest.parity)) if manifest.parity else 'not measured',
+        )
+        return 0
+    raise NotImplementedError
