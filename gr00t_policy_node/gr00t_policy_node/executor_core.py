@@ -34,7 +34,7 @@ class Settings:
 
     control_rate_hz: float = 100.0
     handover: str = 'crossfade'
-    blend_s: float = 0.15
+    blend_s: float = 0.2
     ensemble_decay: float = 0.01
     position_margin: float = 0.01
     max_jump_s: float = 0.5

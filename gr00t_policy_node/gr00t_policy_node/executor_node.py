@@ -22,7 +22,7 @@ import numpy as np
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 import rclpy
 from rclpy.clock import Clock, ClockType
-from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, qos_profile_sensor_data, QoSProfile, ReliabilityPolicy
@@ -44,38 +44,73 @@ from gr00t_policy_node.outputs import message_class, outputs_of
 ON_TIMEOUT = ('hold', 'silent')
 # In simulated time a step of /clock may span several control periods; no more are made up for.
 MOST_PERIODS = 100
-# Parameter of the core → (what it does, range or choices).
-DECLARATIONS: dict[str, tuple[str, tuple[float, float] | tuple[str, ...]]] = {
-    'control_rate_hz': ('commands per second', (1.0, 1000.0)),
-    'handover': ('how a new chunk takes over', METHODS),
-    'blend_s': ('crossfade: duration of a hand-over in s', (0.0, 5.0)),
+_DEFAULTS = Settings()
+Allowed = tuple[float, float] | tuple[str, ...]
+# name: (default, what it does, range of numbers or choices of texts)
+DECLARATIONS: dict[str, tuple[Any, str, Allowed]] = {
+    'robot': ('so101', 'name of a shipped robot description, or the path of one', ()),
+    'shadow': (False, 'publish to ~/shadow/<topic> only: the robot is not commanded', ()),
+    'realtime_priority': (
+        20,
+        'priority of the node under SCHED_FIFO where the system permits it, so that commands are '
+        'on time on a busy machine; 0: none',
+        (0, 99),
+    ),
+    'control_rate_hz': (_DEFAULTS.control_rate_hz, 'commands per second', (1.0, 1000.0)),
+    'handover': (_DEFAULTS.handover, 'how a new chunk takes over', METHODS),
+    'blend_s': (_DEFAULTS.blend_s, 'crossfade: duration of a hand-over in s', (0.0, 5.0)),
     'ensemble_decay': (
+        _DEFAULTS.ensemble_decay,
         'ensemble: a chunk counts exp(-decay) times as much as the next older one',
         (-10.0, 10.0),
     ),
     'position_margin': (
+        _DEFAULTS.position_margin,
         'share of each position range kept free at either end (not for grippers)',
         (0.0, 0.4),
     ),
     'max_jump_s': (
+        _DEFAULTS.max_jump_s,
         'a chunk further from the measured state than the joint travels in this time (s) at its '
         'velocity limit is rejected; a robot further from its command is stopped',
         (0.01, 60.0),
     ),
     'chunk_timeout_s': (
+        _DEFAULTS.chunk_timeout_s,
         'age in s of the observation behind a chunk up to which the chunk is followed; then, or '
         'at the end of its last step, comes the declared stop',
         (0.02, 600.0),
     ),
-    'max_future_s': ('how far in s the stamp of a chunk may lie ahead', (0.0, 10.0)),
-    'state_timeout_s': ('s without measured state after which the robot is stopped', (0.01, 60.0)),
-    'takeover_timeout_s': ('s without a message after which teleoperation has ended', (0.02, 60)),
-    'soft_start_s': ('s over which the speed limit rises to full after each start', (0.0, 60.0)),
+    'max_future_s': (
+        _DEFAULTS.max_future_s,
+        'how far in s the stamp of a chunk may lie ahead',
+        (0.0, 10.0),
+    ),
+    'state_timeout_s': (
+        _DEFAULTS.state_timeout_s,
+        's without measured state after which the robot is stopped',
+        (0.01, 60.0),
+    ),
+    'takeover_timeout_s': (
+        _DEFAULTS.takeover_timeout_s,
+        's without a message after which teleoperation has ended',
+        (0.02, 60),
+    ),
+    'soft_start_s': (
+        _DEFAULTS.soft_start_s,
+        's over which the speed limit rises to full after each start',
+        (0.0, 60.0),
+    ),
     'on_timeout': (
+        _DEFAULTS.on_timeout,
         'after the declared stop: "hold" repeats the last position, "silent" sends nothing',
         ON_TIMEOUT,
     ),
-    'e_stop_required': ('do not move before a message on e_stop said that it is released', ()),
+    'e_stop_required': (
+        _DEFAULTS.e_stop_required,
+        'do not move before a message on e_stop said that it is released',
+        (),
+    ),
 }
 
 
@@ -96,6 +131,7 @@ class ExecutorNode(Node):
                     output.message_class,
                     f'~/shadow/{output.topic}' if self.shadow else output.topic,
                     QoSProfile(depth=1),
+                    event_callbacks=PublisherEventCallbacks(use_default_callbacks=False),
                 ),
             )
             for output in outputs_of(self.robot, self.core.layout, self.core.period_ns)
@@ -141,50 +177,26 @@ class ExecutorNode(Node):
         Raises:
             Gr00tError: A parameter is none of its choices.
         """
-        self.declare_parameter(
-            'robot',
-            'so101',
-            ParameterDescriptor(
-                description='name of a shipped robot description, or the path of one',
-                read_only=True,
-            ),
-        )
-        self.declare_parameter(
-            'shadow',
-            False,
-            ParameterDescriptor(
-                description='publish to ~/shadow/<topic> only: the robot is not commanded',
-                read_only=True,
-            ),
-        )
-        self.declare_parameter(
-            'realtime_priority',
-            20,
-            ParameterDescriptor(
-                description='priority of the node under SCHED_FIFO where the system permits it, so'
-                ' that commands are on time on a busy machine; 0: none',
-                integer_range=[IntegerRange(from_value=0, to_value=99, step=1)],
-                read_only=True,
-            ),
-        )
         values: dict[str, Any] = {}
-        for field in fields(Settings):
-            meaning, allowed = DECLARATIONS[field.name]
+        for name, (default, meaning, allowed) in DECLARATIONS.items():
             descriptor = ParameterDescriptor(description=meaning, read_only=True)
-            if isinstance(field.default, float):
+            if isinstance(default, str) and allowed:
+                descriptor.additional_constraints = 'one of ' + ', '.join(map(str, allowed))
+            elif isinstance(default, float):
                 low, high = (float(bound) for bound in allowed)
                 descriptor.floating_point_range = [
                     FloatingPointRange(from_value=low, to_value=high)
                 ]
             elif allowed:
-                descriptor.additional_constraints = 'one of ' + ', '.join(map(str, allowed))
-            value = self.declare_parameter(field.name, field.default, descriptor).value
-            if isinstance(value, str) and value not in allowed:
+                low, high = (int(bound) for bound in allowed)
+                descriptor.integer_range = [IntegerRange(from_value=low, to_value=high, step=1)]
+            value = self.declare_parameter(name, default, descriptor).value
+            if isinstance(value, str) and allowed and value not in allowed:
                 raise Gr00tError(
-                    f'parameter {field.name}: {value!r} is none of {", ".join(map(str, allowed))}'
+                    f'parameter {name}: {value!r} is none of {", ".join(map(str, allowed))}'
                 )
-            values[field.name] = value
-        return Settings(**values)
+            values[name] = value
+        return Settings(**{field.name: values[field.name] for field in fields(Settings)})
 
     def _subscribe(self) -> None:
         self.create_subscription(ActionChunk, 'action_chunk', self._on_chunk, QoSProfile(depth=5))
@@ -198,6 +210,7 @@ class ExecutorNode(Node):
                 topic,
                 self._reader(groups, self.core.measure),
                 qos_profile_sensor_data,
+                event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
             )
         for output, _ in self._outputs:
             self.create_subscription(
@@ -205,6 +218,7 @@ class ExecutorNode(Node):
                 f'teleop/{output.topic}',
                 self._reader(output.groups, self.core.teleoperate),
                 qos_profile_sensor_data,
+                event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
             )
         self._e_stop_qos: set[tuple[ReliabilityPolicy, DurabilityPolicy]] = set()
         self._listen_to_e_stop()

@@ -17,6 +17,10 @@ import numpy as np
 from gr00t_core.transforms.rotation import convert
 from gr00t_policy_node.layout import Array
 
+# A target is approached no faster than its distance over this time (s): small errors fade instead
+# of being corrected at the full acceleration, which would shake the robot at every step of a plan.
+SETTLE_S = 0.05
+
 
 @dataclass(frozen=True)
 class Bounds:
@@ -61,7 +65,7 @@ def chase(position: Array, previous: Array, target: Array, bounds: Bounds, dt: f
     target = np.clip(target, bounds.lower, bounds.upper)
     rate = np.clip((target - previous) / dt, -bounds.velocity, bounds.velocity)
     error = target - position - rate * dt
-    return rate + np.sign(error) * brake_speed(np.abs(error), bounds.acceleration, dt)
+    return rate + np.sign(error) * _approach(np.abs(error), bounds.acceleration, dt)
 
 
 def move(
@@ -119,7 +123,7 @@ def turn(
         error = _vector(targets[1], _rotated(attitude, rate * dt))
         angle = np.linalg.norm(error)
         if angle > 0.0:
-            speed = brake_speed(np.array([angle]), np.array([acceleration]), dt)
+            speed = _approach(np.array([angle]), np.array([acceleration]), dt)
             rate = rate + error / angle * speed
         wanted = _shorten(rate, velocity * scale)
     angular = angular + _shorten(wanted - angular, acceleration * dt)
@@ -129,6 +133,14 @@ def turn(
 def angle_between(first: Array, second: Array) -> float:
     """Return the angle in rad between two attitudes (4,)."""
     return float(np.linalg.norm(_vector(first, second)))
+
+
+def _approach(distance: Array, acceleration: Array, dt: float) -> Array:
+    """Return the speed (N,) at which to close a distance."""
+    speed: Array = np.minimum(
+        brake_speed(distance, acceleration, dt), distance / max(SETTLE_S, dt)
+    )
+    return speed
 
 
 def _shorten(vector: Array, length: float) -> Array:
