@@ -32,6 +32,7 @@ from gr00t_sim.scene import JOINTS, PHYSICS_HZ
 from gr00t_sim.simulation import Outcome, Simulation
 from gr00t_sim.task import parse_task
 
+PLACED = 'placed'
 RUNNING = 'running'
 
 # Name → (default, meaning). Those of an episode may change; they count from the next reset.
@@ -41,15 +42,34 @@ FIXED_PARAMETERS: dict[str, tuple[Any, str]] = {
     'tick_hz': (30, 'lock-step: ticks per second; multiple of the camera rate, divides 600'),
     'command_timeout_s': (0.5, 'lock-step: wall time to wait for the command of a tick'),
     'chunk_timeout_s': (5.0, 'lock-step: wall time to wait for the chunk of a frame'),
-    'chunk_period_s': (0.0, 'lock-step: time between frames whose chunk is awaited; 0 for none'),
+    'chunk_period_s': (
+        0.0,
+        'lock-step: time between frames, each of whose chunk is awaited; 0: frames at the rate of'
+        ' the cameras, and no chunk is awaited',
+    ),
+    'silence_s': (
+        0.15,
+        'lock-step with chunk_period_s: wall time to wait for the first command after a chunk',
+    ),
     'jpeg_quality': (90, 'JPEG quality of the frames, 1 to 100'),
     'disturbance': (0.0, 'standard deviation of a slow error of the servos, rad'),
     'expert': (False, 'publish the scripted expert\'s commands on the command topics'),
+    'start_on_reset': (
+        True,
+        'an episode begins with the node and with every reset; false: only the service ~/start'
+        ' begins one, and until then the arm stands still in the new scene',
+    ),
 }  # fmt: skip
 EPISODE_PARAMETERS: dict[str, tuple[Any, str]] = {
     'seed': (0, 'poses of the cubes and the arm in the next episode'),
     'instruction': ('', 'judges the next episode; empty: the robot description\'s'),
     'episode_limit_s': (12.0, 'simulated time after which an episode counts as `none`'),
+    'blank': (False, 'frames are black: what does a policy do that cannot see?'),
+    'view': (
+        False,
+        'lock-step with chunk_period_s: publish frames of every tick to sim/view/<camera>, for'
+        ' videos',
+    ),
 }  # fmt: skip
 
 
@@ -71,9 +91,16 @@ class SimNode(Node):
             disturbance=self.value('disturbance'),
         )
         self._quality = self.value('jpeg_quality')
-        self._frames = {
-            camera: self.create_publisher(CompressedImage, topic, 5)
-            for camera, topic in self.binding.camera_topics.items()
+        # The reference camera's frame comes last: who acts on it finds the others there.
+        reference = self.robot.reference.name
+        cameras = sorted(self.binding.camera_topics, key=lambda name: name == reference)
+        self.frame_publishers = {
+            camera: self.create_publisher(CompressedImage, self.binding.camera_topics[camera], 5)
+            for camera in cameras
+        }
+        self._views = {
+            camera: self.create_publisher(CompressedImage, f'sim/view/{camera}', 5)
+            for camera in cameras
         }
         self._states = [
             self.create_publisher(JointState, topic, 10) for topic in self.binding.state_topics
@@ -84,43 +111,57 @@ class SimNode(Node):
         self._expert_publishers = self._make_expert_publishers()
         self._episode = 0
         self._episode_start_ns = 0
-        self._running = False
+        self._start_steps = 0
+        self._began = 0
+        self.running = False
         self.targets = self.simulation.joint_targets()
         lock_step = self.value('lock_step')
         self.pace: LockStepPace | RealTimePace = (
             LockStepPace(self) if lock_step else RealTimePace(self)
         )
-        self.start_episode()
+        self.place()
         for topic, kind in self.binding.command_types.items():
             self.create_subscription(
                 message_class(kind), topic, lambda m, t=topic: self._on_command(t, m), 10
             )
         self.create_service(Trigger, '~/reset', self._on_reset)
+        self.create_service(Trigger, '~/start', self._on_start)
         self.pace.start()
         self.get_logger().info(
             f'{self.robot.name}: {"lock-step" if lock_step else "real time"},'
-            f' {len(self._frames)} cameras {self.binding.width}x{self.binding.height}'
+            f' {len(self.frame_publishers)} cameras {self.binding.width}x{self.binding.height}'
         )
 
     def value(self, name: str) -> Any:
         """Return a parameter's value."""
         return self.get_parameter(name).value
 
-    def start_episode(self) -> None:
-        """Reset the simulation by the parameters `seed` and `instruction`.
+    def place(self) -> None:
+        """Reset the scene by the parameters `seed` and `instruction`; begin if that is asked for.
 
         Raises:
             Gr00tError: The instruction does not name exactly one cube.
         """
         task = parse_task(self.value('instruction') or self.robot.instruction)
-        seed = self.value('seed')
-        self.simulation.reset(seed, task)
+        self.simulation.reset(self.value('seed'), task)
         self.targets = self.simulation.joint_targets()
         self._episode += 1
-        self._running = True
+        self.running = False
+        if self.value('start_on_reset'):
+            self.begin()
+        else:
+            self._episode_start_ns = self.pace.begin_episode()
+            self._report(PLACED)
+            self.pace.observe()
+
+    def begin(self) -> None:
+        """Begin the episode in the scene as it is."""
+        self.running = True
+        self._began = self._episode
         self._episode_start_ns = self.pace.begin_episode()
+        self._start_steps = self.simulation.steps
         if self._expert_publishers:
-            self._expert = Expert(self.simulation, seed, self.pace.expert_period_s)
+            self._expert = Expert(self.simulation, self.value('seed'), self.pace.expert_period_s)
         self._report(RUNNING)
         self.pace.observe()
 
@@ -128,12 +169,16 @@ class SimNode(Node):
         """Advance the physics towards the newest targets and judge the episode."""
         self.simulation.command(self.targets)
         self.simulation.advance(steps)
-        if not self._running:
+        if not self.running:
             return
-        limit = self.value('episode_limit_s') * PHYSICS_HZ
-        if self.simulation.outcome is not Outcome.NONE or self.simulation.steps >= limit:
-            self._running = False
+        late = self._episode_s >= self.value('episode_limit_s')
+        if self.simulation.outcome is not Outcome.NONE or late:
+            self.running = False
             self._report(self.simulation.outcome.value)
+
+    @property
+    def _episode_s(self) -> float:
+        return (self.simulation.steps - self._start_steps) / PHYSICS_HZ
 
     def publish_states(self, stamp: int) -> None:
         """Publish the joint states, stamped with the time they hold for."""
@@ -144,21 +189,35 @@ class SimNode(Node):
         for publisher in self._states:
             publisher.publish(message)
 
-    def publish_frame(self, camera: str, stamp: int, pixels: NDArray[np.uint8]) -> None:
-        """Publish a frame as JPEG, stamped with the time of the state that it shows."""
-        message = CompressedImage(format='jpeg')
-        message.header.stamp = to_time(stamp)
-        message.header.frame_id = f'{camera}_camera_optical_frame'
-        message.data = simplejpeg.encode_jpeg(
-            pixels, quality=self._quality, colorspace='RGB', colorsubsampling='420'
-        )
-        self._frames[camera].publish(message)
+    def publish_frames(self, stamp: int) -> None:
+        """Render and publish a frame of every camera now."""
+        frames = {camera: self.simulation.render(camera) for camera in self.frame_publishers}
+        self.publish_images(self.frame_publishers, frames, stamp)
+
+    def publish_view(self, stamp: int) -> None:
+        """Render and publish a frame of every camera now for a video."""
+        frames = {camera: self.simulation.render(camera) for camera in self._views}
+        self.publish_images(self._views, frames, stamp)
+
+    def publish_images(
+        self, publishers: dict[str, Any], frames: dict[str, NDArray[np.uint8]], stamp: int
+    ) -> None:
+        """Publish frames as JPEG, stamped with the time of the state that they show."""
+        for camera, publisher in publishers.items():
+            message = CompressedImage(format='jpeg')
+            message.header.stamp = to_time(stamp)
+            message.header.frame_id = f'{camera}_camera_optical_frame'
+            pixels = np.zeros_like(frames[camera]) if self.value('blank') else frames[camera]
+            message.data = simplejpeg.encode_jpeg(
+                pixels, quality=self._quality, colorspace='RGB', colorsubsampling='420'
+            )
+            publisher.publish(message)
 
     def publish_expert(self, stamp: int) -> None:
-        """Publish the expert's next command if there is an expert; after the episode the last."""
-        if self._expert is None:
+        """Publish the expert's next command if there is an expert; between episodes the last."""
+        if not self._expert_publishers:
             return
-        command = self._expert.act() if self._running else self.targets
+        command = self._expert.act() if self._expert and self.running else self.targets
         message = JointState(name=list(JOINTS), position=command.tolist())
         message.header.stamp = to_time(stamp)
         for publisher in self._expert_publishers:
@@ -191,11 +250,18 @@ class SimNode(Node):
 
     def _on_reset(self, _: Any, response: Any) -> Any:
         try:
-            self.start_episode()
+            self.place()
         except Gr00tError as error:
             response.success, response.message = False, str(error)
             return response
         response.success, response.message = True, f'episode {self._episode}'
+        return response
+
+    def _on_start(self, _: Any, response: Any) -> Any:
+        response.success = self._began != self._episode
+        response.message = f'episode {self._episode}' + ('' if response.success else ' has begun')
+        if response.success:
+            self.begin()
         return response
 
     def _report(self, outcome: str) -> None:
@@ -207,7 +273,7 @@ class SimNode(Node):
             'color': task.color,
             'outcome': outcome,
             'start_ns': self._episode_start_ns,
-            'duration_s': self.simulation.steps / PHYSICS_HZ,
+            'duration_s': self._episode_s,
             'attempts': self._expert.attempts if self._expert else None,
             **self.pace.counts(),
         }

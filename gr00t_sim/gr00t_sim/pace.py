@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from gr00t_sim.node import SimNode
 
 _LARGEST_LAG = PHYSICS_HZ // 2  # physics steps; a longer lag is skipped, not made up for
+# Lock-step: how often waits are looked at, and how often time moves on between two episodes, s.
+_WATCH_S = 0.02
 
 
 class RealTimePace:
@@ -153,8 +155,8 @@ class _FrameThread:
             self._ready.set()
             while (offered := self._offered.get()) is not None:
                 stamp, qpos = offered
-                for camera in binding.camera_topics:
-                    self._node.publish_frame(camera, stamp, renderer.render(qpos, camera))
+                frames = {name: renderer.render(qpos, name) for name in binding.camera_topics}
+                self._node.publish_images(self._node.frame_publishers, frames, stamp)
             renderer.close()
         except Exception as error:
             self._error = error
@@ -167,14 +169,19 @@ class _Awaiting(Enum):
     COMMANDER = 'a publisher on every command topic'
     CHUNK = 'an action chunk'
     COMMAND = 'a command'
+    NOTHING = 'nothing: no episode runs'
 
 
 class LockStepPace:
     """Advance tick by tick: observe, let the clock reach the tick, wait for its command, step.
 
-    A tick may also wait for the action chunk that answers its frames (every `chunk_period_s`),
-    before the clock reaches it: then the outcome does not depend on how fast the policy is. Every
-    wait is bounded (`command_timeout_s`, `chunk_timeout_s`); a time-out is counted and logged.
+    With `chunk_period_s` there are frames only so often, and their tick waits for the action chunk
+    that answers them before the clock reaches it: then the outcome depends neither on how fast the
+    policy is nor on how fast this machine is. Every wait is bounded (`command_timeout_s`,
+    `chunk_timeout_s`); a time-out is counted and logged. An executor that follows no chunk
+    commands nothing: while it is silent, only the tick after a chunk waits, for `silence_s`.
+
+    Between two episodes nothing is waited for: time moves on by a timer, slowly.
     """
 
     _START_NS = NANOSECONDS  # a clock of zero means "not set" to ROS
@@ -194,6 +201,10 @@ class LockStepPace:
         if node.value('chunk_period_s') > 0:
             self._chunk_ticks = max(self._chunk_ticks, self._frame_ticks)
             self._subscribe_chunks()
+        self._episode_tick = 0
+        self._ticks = 0
+        self._silent = False
+        self._silent_ticks = 0
         self._limits = {
             _Awaiting.COMMAND: node.value('command_timeout_s'),
             _Awaiting.CHUNK: node.value('chunk_timeout_s'),
@@ -211,7 +222,7 @@ class LockStepPace:
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         topics = ', '.join(self._node.binding.command_groups)
         self._node.get_logger().info(f'waiting for a publisher of {topics}')
-        self._node.create_timer(0.05, self._watch, clock=steady)
+        self._node.create_timer(_WATCH_S, self._watch, clock=steady)
 
     def now_ns(self) -> int:
         """Return the stamp of the current tick."""
@@ -220,6 +231,10 @@ class LockStepPace:
     def begin_episode(self) -> int:
         """Move to a fresh tick, on which a frame falls, and return its stamp."""
         self._tick += self._frame_ticks - self._tick % self._frame_ticks
+        self._episode_tick = self._tick
+        self._ticks = self._silent_ticks = 0
+        self._silent = bool(self._chunk_ticks)
+        self._timeouts = dict.fromkeys(_Awaiting, 0)
         return self.now_ns()
 
     def observe(self) -> None:
@@ -228,25 +243,34 @@ class LockStepPace:
             return  # the watch begins the first tick
         node, stamp = self._node, self.now_ns()
         node.publish_states(stamp)  # first: a frame finds the state of its stamp already there
-        if self._tick % self._frame_ticks == 0:
-            for camera in node.binding.camera_topics:
-                node.publish_frame(camera, stamp, node.simulation.render(camera))
-        if self._chunk_ticks and self._tick % self._chunk_ticks == 0:
+        due = self._tick % self._frame_ticks == 0
+        asks = bool(self._chunk_ticks) and node.running
+        asks = asks and (self._tick - self._episode_tick) % self._chunk_ticks == 0
+        if due and (asks or not self._chunk_ticks):
+            node.publish_frames(stamp)
+        if due and node.value('view'):
+            node.publish_view(stamp)
+        if asks:
             self._await(_Awaiting.CHUNK)
-        else:
+        elif node.running:
             self._reach()
+        else:
+            self._awaiting = _Awaiting.NOTHING
+            self._announce()
 
     def commanded(self, topic: str, stamp: int | None) -> None:
         """Step when the tick's command is complete; commands of earlier ticks do not count."""
         if self._awaiting is _Awaiting.COMMAND and (stamp is None or stamp >= self.now_ns()):
             self._pending.discard(topic)
             if not self._pending:
+                self._silent = False
                 self._finish()
 
     def counts(self) -> dict[str, int]:
         """Return the counters of the episode report."""
         return {
-            'ticks': self._tick,
+            'ticks': self._ticks,
+            'silent_ticks': self._silent_ticks,
             'command_timeouts': self._timeouts[_Awaiting.COMMAND],
             'chunk_timeouts': self._timeouts[_Awaiting.CHUNK],
         }
@@ -262,16 +286,26 @@ class LockStepPace:
     def _on_chunk(self, message: Any) -> None:
         stamp = message.header.stamp.sec * NANOSECONDS + message.header.stamp.nanosec
         if self._awaiting is _Awaiting.CHUNK and stamp >= self.now_ns():
-            self._reach()
+            self._reach(answered=True)
 
-    def _reach(self) -> None:
+    def _reach(self, answered: bool = False) -> None:
         """Let the clock reach the tick: timers that were due fire, and a command is awaited."""
         self._pending = set(self._node.binding.command_groups)
         self._await(_Awaiting.COMMAND)
+        self._announce()
+        if self._silent:
+            self._silent_ticks += 1
+            if not answered:
+                self._finish()
+                return
+            self._deadline = time.monotonic() + self._node.value('silence_s')
+
+    def _announce(self) -> None:
         self._clock.publish(clock_message(self.now_ns()))
         self._node.publish_expert(self.now_ns())
 
     def _finish(self) -> None:
+        self._ticks += 1
         self._node.advance(self._steps)
         self._tick += 1
         self.observe()
@@ -283,9 +317,13 @@ class LockStepPace:
     def _watch(self) -> None:
         if self._awaiting is _Awaiting.COMMANDER:
             if all(map(self._has_publisher, self._node.binding.command_groups)):
-                self._awaiting = _Awaiting.COMMAND
+                self._awaiting = _Awaiting.NOTHING
                 self.observe()
-        elif time.monotonic() > self._deadline:
+        elif self._awaiting is _Awaiting.NOTHING or (
+            self._awaiting is _Awaiting.COMMAND and self._silent and self._late
+        ):
+            self._finish()
+        elif self._late:
             self._timeouts[self._awaiting] += 1
             what, count = self._awaiting.value, self._timeouts[self._awaiting]
             self._node.get_logger().warning(
@@ -296,11 +334,16 @@ class LockStepPace:
             if self._awaiting is _Awaiting.CHUNK:
                 self._reach()
             else:
+                self._silent = bool(self._chunk_ticks)
                 self._finish()
         elif self._awaiting is _Awaiting.COMMAND:
             self._clock.publish(
                 clock_message(self.now_ns())
             )  # subscribers of /clock are best effort
+
+    @property
+    def _late(self) -> bool:
+        return time.monotonic() > self._deadline
 
     def _has_publisher(self, topic: str) -> bool:
         return bool(self._node.count_publishers(self._node.resolve_topic_name(topic)))
