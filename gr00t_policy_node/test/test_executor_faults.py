@@ -12,6 +12,8 @@ import time
 import numpy as np
 import pytest
 
+from gr00t_core.robot import load_robot
+
 pytest.importorskip('rclpy', reason='needs ROS')
 from diagnostic_msgs.msg import DiagnosticArray
 import rclpy
@@ -30,6 +32,7 @@ POLICY = [SOURCES, 'policy', '0.4']
 # braking (3 rad/s at 20 rad/s²) and what a busy machine adds.
 STOP_S = 16 / 30 + 3.0 / 20.0 + 0.5
 VELOCITY, ACCELERATION, PERIOD_S = 3.0, 20.0, 0.01
+JOINTS = [name.split('/')[1] for name in load_robot('so101').action_names]
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -237,6 +240,17 @@ def test_the_executor_comes_late_dies_and_ends(executor_graph):
     graph.check_limits()
     executor = graph.start(EXECUTOR, 'soft_start_s:=0.1')
     graph.moving()
+
+    teleop = graph.node.create_publisher(JointState, 'teleop/joint_commands', 10)
+    person = graph.node.create_timer(
+        0.05, lambda: teleop.publish(JointState(name=JOINTS, position=[0.3] * len(JOINTS)))
+    )
+    graph.mode('takeover')
+    graph.until(lambda: np.allclose(graph.commands[-1][1], 0.3, atol=1e-4), 'the pose asked for')
+    graph.node.destroy_timer(person)
+    graph.mode('stopping', 'teleoperation ended')
+    graph.moving()
+
     executor.send_signal(signal.SIGTERM)
     graph.mode('stopping', 'the node is being stopped', limit_s=3.0)
     graph.until(lambda: executor.poll() is not None, 'the end')
