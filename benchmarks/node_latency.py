@@ -2,17 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure what the ROS side adds to the policy: observation to chunk, drops, CPU, command jitter.
 
-A robot process publishes three 640x480 cameras at 30 Hz (JPEG, then raw) and joints at 100 Hz; policy
-node, policy server (tiny random checkpoint) and chunk executor run as on a robot, each in its own
-process over real DDS. Per chunk:
+A robot process publishes three 640x480 cameras at 30 Hz (JPEG, then raw) and joints at 100 Hz;
+policy node, policy server (tiny random checkpoint) and chunk executor run as on a robot, each in
+its own process over real DDS. Per chunk:
 
-    latency  = time of publication - stamp of the reference frame  (same clock, same machine)
-    overhead = latency - time that `Gr00tPolicy.get_action` took for this very chunk, in the server
+    latency  = time of publication - stamp of the reference frame  (same machine, same clock)
+    overhead = time of publication - stamp at which the observation is complete - get_action
 
-So overhead holds everything but the policy: transport, waiting for the joint sample after the frame
-(up to 10 ms at 100 Hz, 3.3 ms in the median), decoding, request and reply, publication. Against the median
-of a bare `get_action` on an otherwise idle machine the overhead is given as well. Command jitter is the
-deviation of the time between two published commands from 10 ms. The last line is JSON.
+The state is interpolated at the frame's stamp, so an observation is complete with the joint sample
+after the frame: up to 10 ms later at 100 Hz, whatever the software does. `get_action` is the time
+that `Gr00tPolicy.get_action` took for this very chunk. So overhead is transport, decoding,
+request, reply and publication. `from frame` counts the wait for the joint sample as well; `against bare`
+subtracts the median of get_action alone on the machine instead of this chunk's. Command jitter is
+how far the time between two commands is from 10 ms. The last line is JSON.
 
     source .venv/setup.bash && source install/setup.bash && python benchmarks/node_latency.py
 """
@@ -34,6 +36,7 @@ import yaml
 WIDTH, HEIGHT, CAMERAS = 640, 480, ('front', 'wrist', 'top')
 ROBOT_FOLDER = Path(__file__).resolve().parents[1] / 'gr00t_core' / 'gr00t_core' / 'robots'
 CONTROL_MS = 10.0
+JOINT_PERIOD_MS = 10.0
 SETTLE_S = 3.0
 START_LIMIT_S = 120.0
 
@@ -73,7 +76,7 @@ def publish(robot_path: str) -> None:
     generator = np.random.default_rng(0)
     rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
     scene = np.stack([rows / 2, columns / 3, (rows + columns) / 5], axis=-1)
-    pixels = np.clip(scene + generator.normal(0, 8, scene.shape), 0, 255).astype(np.uint8)
+    pixels = np.clip(scene + generator.normal(0, 4, scene.shape), 0, 255).astype(np.uint8)
     outputs = []
     for camera in robot.cameras:
         if camera.stream.type.endswith('CompressedImage'):
@@ -110,7 +113,7 @@ def publish(robot_path: str) -> None:
 
 
 def serve(robot_path: str, checkpoint: str, address: str, log: str) -> None:
-    """Serve the checkpoint and write, per call, when it ended and how long get_action took, in ns."""
+    """Serve the checkpoint; write per call when it ended and how long get_action took, in ns."""
     import torch
 
     from gr00t_core.policy import Gr00tPolicy
@@ -118,7 +121,7 @@ def serve(robot_path: str, checkpoint: str, address: str, log: str) -> None:
     from gr00t_core.serving.service import PolicyService
 
     torch.set_num_threads(1)
-    file = Path(log).open('w', buffering=1)
+    file = Path(log).open('w', buffering=1)  # noqa: SIM115 - for the life of the process
 
     class Timed(Gr00tPolicy):
         def get_action(self, *arguments, **options):
@@ -171,6 +174,7 @@ class Watch:
     def __init__(self) -> None:
         from diagnostic_msgs.msg import DiagnosticArray
         import rclpy
+        from rclpy.qos import qos_profile_sensor_data
         from sensor_msgs.msg import JointState
 
         from gr00t_msgs.msg import ActionChunk
@@ -180,14 +184,21 @@ class Watch:
         self.node = rclpy.create_node('bench')
         self.chunks: list[tuple[int, int, int]] = []  # sequence, stamp, published: ns
         self.commands: list[int] = []
+        self.joints: list[int] = []
         self.diagnostics: dict[str, dict[str, str]] = {}
         self.node.create_subscription(ActionChunk, 'action_chunk', self._chunk, 50)
         self.node.create_subscription(JointState, 'joint_commands', self._command, 50)
+        self.node.create_subscription(
+            JointState, 'joint_states', self._joint, qos_profile_sensor_data
+        )
         self.node.create_subscription(DiagnosticArray, '/diagnostics', self._diagnosed, 50)
 
     def _chunk(self, message, info) -> None:
         stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
         self.chunks.append((message.sequence, stamp, info['source_timestamp']))
+
+    def _joint(self, message) -> None:
+        self.joints.append(message.header.stamp.sec * 10**9 + message.header.stamp.nanosec)
 
     def _command(self, message, info) -> None:
         self.commands.append(info['source_timestamp'])
@@ -197,11 +208,13 @@ class Watch:
             self.diagnostics[status.name] = {pair.key: pair.value for pair in status.values}
 
     def spin(self, seconds: float) -> None:
+        """Listen for a while."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.rclpy.spin_once(self.node, timeout_sec=0.05)
 
     def close(self) -> None:
+        """Leave the graph."""
         self.node.destroy_node()
         self.rclpy.shutdown()
 
@@ -249,6 +262,7 @@ def measure(kind: str, folder: Path, checkpoint: Path, seconds: float) -> dict:
         elapsed = time.monotonic() - began
         used = {name: cpu_seconds(processes[name].pid) - used[name] for name in used}
         chunks, times = list(watch.chunks), np.array(watch.commands)
+        joints = np.array(watch.joints)
         watch.spin(1.2)
         after = watch.diagnostics['/policy_node: policy']
     finally:
@@ -262,33 +276,39 @@ def measure(kind: str, folder: Path, checkpoint: Path, seconds: float) -> dict:
     # One call per chunk, one at a time: a chunk's call is the last that ended before it came out.
     offset = time.time_ns() - time.monotonic_ns()
     calls = np.array([[int(n) for n in line.split()] for line in log.read_text().splitlines()])
-    latency, policy = [], []
+    latency, wait, policy = [], [], []
     for _, stamp, published in chunks:
         call = np.searchsorted(calls[:, 0] + offset, published) - 1
         latency.append((published - stamp) / 1e6)
         policy.append(calls[call, 1] / 1e6)
-    latency, policy = np.array(latency), np.array(policy)
+        # One period is waited for; past that the last sample is held.
+        after_frame = joints[np.searchsorted(joints, stamp)] - stamp
+        wait.append(min(after_frame / 1e6, JOINT_PERIOD_MS))
+    latency, wait, policy = np.array(latency), np.array(wait), np.array(policy)
     lost = int(chunks[-1][0]) - int(chunks[0][0]) + 1 - len(chunks)
     counters = ('frames without observation', 'requests failed')
     dropped = lost + sum(int(after[name]) - int(before[name]) for name in counters)
     jitter = np.abs(np.diff(times) / 1e6 - CONTROL_MS)
-    overhead, against_bare = latency - policy, latency - float(np.median(alone))
+    distributions = {
+        'latency': latency,
+        'wait_for_joint_sample': wait,
+        'get_action': policy,
+        'bare_get_action': np.array(alone),
+        'overhead': latency - wait - policy,
+        'overhead_from_frame': latency - policy,
+        'overhead_against_bare': latency - wait - float(np.median(alone)),
+        'jitter': jitter,
+    }
     return {
         'images': kind,
         'chunks': len(chunks),
         'chunk_rate_hz': len(chunks) / elapsed,
-        'latency_p50_ms': float(np.percentile(latency, 50)),
-        'latency_p99_ms': float(np.percentile(latency, 99)),
-        'get_action_p50_ms': float(np.percentile(policy, 50)),
-        'get_action_p99_ms': float(np.percentile(policy, 99)),
-        'bare_get_action_p50_ms': float(np.median(alone)),
-        'overhead_p50_ms': float(np.percentile(overhead, 50)),
-        'overhead_p99_ms': float(np.percentile(overhead, 99)),
-        'overhead_against_bare_p50_ms': float(np.percentile(against_bare, 50)),
-        'overhead_against_bare_p99_ms': float(np.percentile(against_bare, 99)),
+        **{
+            f'{name}_p{percent}_ms': float(np.percentile(values, percent))
+            for name, values in distributions.items()
+            for percent in (50, 99)
+        },
         'dropped': dropped,
-        'jitter_p50_ms': float(np.percentile(jitter, 50)),
-        'jitter_p99_ms': float(np.percentile(jitter, 99)),
         'command_rate_hz': len(times) / elapsed,
         **{f'cpu_{name}_percent': 100 * share / elapsed for name, share in used.items()},
         **{f'node: {k}': after[k] for k in after if k.endswith('(ms)')},
@@ -328,6 +348,7 @@ def main() -> int:
         texts = [f'{v:.2f}' if isinstance(v, float) else str(v) for v in values]
         print(f'{key:32} {texts[0]:>16} {texts[1]:>16}')
     keys = ('overhead_p50_ms', 'overhead_p99_ms', 'dropped', 'jitter_p99_ms')
+    keys += ('overhead_from_frame_p50_ms', 'overhead_from_frame_p99_ms')
     summary = {key: results[0][key] for key in keys}
     summary |= {f'raw_{key}': results[1][key] for key in keys}
     print(json.dumps({k: round(v, 2) for k, v in summary.items()}))

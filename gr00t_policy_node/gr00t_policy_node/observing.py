@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
@@ -163,6 +164,8 @@ class Observer:
                 self._callback(feed),
                 qos,
                 raw=feed.camera is not None,
+                # Profiles are matched here, and each handler of an event costs the executor time.
+                event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
             )
 
     def close(self) -> None:

@@ -530,6 +530,8 @@ def chunk_message(
 
 def main(args: list[str] | None = None) -> int:
     """Run the policy node until SIGINT or SIGTERM: 0; 1 when it can never start."""
+    # Executor and inference thread hand the GIL to each other; 5 ms, the default, is a long wait.
+    sys.setswitchinterval(0.001)
     # Own handlers: those of rclpy end the context first, and then nothing can be said any more.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     for number in STOP_SIGNALS:
