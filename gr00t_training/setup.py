@@ -20,13 +20,26 @@ setup(
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
         ('share/' + package_name, ['package.xml']),
     ],
-    install_requires=['gr00t_core', 'numpy'],
+    install_requires=[
+        'accelerate',
+        'gr00t_core[data,model]',
+        'matplotlib',
+        'numpy',
+        'peft',
+        'rich',
+        'safetensors',
+        'tensorboard',
+        'torch',
+        'tyro',
+    ],
     extras_require={'test': ['pytest']},
     zip_safe=False,
     entry_points={
         # Programs on the PATH and for `ros2 run gr00t_training`: 'name = module:main'.
         'console_scripts': [],
         # Verbs of the `gr00t` command: 'verb = module:main', main(argv) -> int.
-        'gr00t.verbs': [],
+        'gr00t.verbs': [
+            'finetune = gr00t_training.finetune:main',
+        ],
     },
 )

@@ -1,0 +1,187 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Write checkpoints of a run in NVIDIA's layout, and find the last one to go on from.
+
+    <output>/checkpoint-<step>/
+        config.json, model*.safetensors, experiment_cfg/metadata.json     NVIDIA's layout
+        tokenizer.json, robot.yaml                                        where there are such
+        finetune.json                                                     what the run was told
+        training_state/                                                   last checkpoint only
+            state.pt         step, optimiser, moving average
+            weights.safetensors   what trains, as it stands
+
+A checkpoint is written beside its place and renamed when it is whole, so a killed run leaves the
+one before.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+import json
+import os
+from pathlib import Path
+import re
+import shutil
+from typing import Any, cast
+
+from safetensors.torch import load_file, save_file
+import torch
+from torch import nn, Tensor
+
+from gr00t_core.errors import CheckpointError
+from gr00t_core.metadata import METADATA_FILE, write_metadata
+from gr00t_core.model.checkpoint import save_weights
+from gr00t_core.model.config import Gr00tConfig
+from gr00t_core.model.tokenizer import QWEN_FILES, TOKENIZER_FILE
+from gr00t_core.policy import ROBOT_FILE
+
+RUN_FILE = 'finetune.json'
+STATE = 'training_state'
+_NAME = re.compile(r'checkpoint-(\d+)')
+
+
+@dataclass(frozen=True)
+class Companions:
+    """What goes into every checkpoint beside the weights.
+
+    Attributes:
+        source: Checkpoint that the run started from: its metadata and tokenizer are taken over.
+        entries: Metadata entry of every embodiment that trains.
+        robot: Robot file, if a robot was given.
+        run: Content of finetune.json.
+    """
+
+    source: Path
+    entries: Iterable[Mapping[str, Any]]
+    robot: Path | None
+    run: Mapping[str, Any]
+
+    def write(self, folder: Path) -> None:
+        """Write them."""
+        if (self.source / METADATA_FILE).is_file():
+            (folder / METADATA_FILE).parent.mkdir(exist_ok=True)
+            shutil.copyfile(self.source / METADATA_FILE, folder / METADATA_FILE)
+        for entry in self.entries:
+            write_metadata(folder, entry)
+        for name in (TOKENIZER_FILE, *QWEN_FILES):
+            if (self.source / name).is_file():
+                shutil.copyfile(self.source / name, folder / name)
+        if self.robot is not None:
+            shutil.copyfile(self.robot, folder / ROBOT_FILE)
+        (folder / RUN_FILE).write_text(json.dumps(self.run, indent=2) + '\n', encoding='utf-8')
+
+
+class _Weights:
+    """What `save_weights` needs of a model: a state dict and a configuration."""
+
+    def __init__(self, state: Mapping[str, Tensor], config: Gr00tConfig) -> None:
+        self._state, self.config = state, config
+
+    def state_dict(self) -> Mapping[str, Tensor]:
+        return self._state
+
+
+def checkpoints(output: Path) -> dict[int, Path]:
+    """Return step → folder of the whole checkpoints of a run, ascending."""
+    found = {
+        int(match[1]): path
+        for path in output.glob('checkpoint-*')
+        if (match := _NAME.fullmatch(path.name))
+    }
+    return dict(sorted(found.items()))
+
+
+def save_checkpoint(
+    output: Path,
+    step: int,
+    published: Mapping[str, Tensor],
+    config: Gr00tConfig,
+    companions: Companions,
+    trained: Mapping[str, Tensor],
+    state: Mapping[str, Any],
+    keep: int,
+) -> Path:
+    """Write a checkpoint, drop the training state of older ones, and the oldest ones.
+
+    Args:
+        output: Output folder of the run.
+        step: Optimiser steps done.
+        published: State dict of the whole model, for everyone else.
+        config: The model's.
+        companions: What else goes in.
+        trained: What trains, as it stands, to go on from.
+        state: Step, optimiser state and moving average.
+        keep: Checkpoints kept.
+
+    Returns:
+        The folder.
+    """
+    folder = output / f'checkpoint-{step}'
+    scratch = output / f'.{folder.name}.part'
+    shutil.rmtree(scratch, ignore_errors=True)
+    (scratch / STATE).mkdir(parents=True)
+    save_weights(cast('nn.Module', _Weights(published, config)), scratch)
+    companions.write(scratch)
+    save_file(
+        {name: value.detach().cpu().contiguous() for name, value in trained.items()},
+        scratch / STATE / 'weights.safetensors',
+    )
+    torch.save(dict(state), scratch / STATE / 'state.pt')
+    if folder.exists():
+        shutil.rmtree(folder)
+    scratch.rename(folder)
+    *older, _ = checkpoints(output).values()
+    for path in older:
+        shutil.rmtree(path / STATE, ignore_errors=True)
+    for path in older[: max(0, len(older) + 1 - keep)]:
+        shutil.rmtree(path)
+    return folder
+
+
+def publish(folder: Path, output: Path) -> None:
+    """Put the last checkpoint's files into the output folder too, as links: they cost no space."""
+    for path in sorted(folder.rglob('*')):
+        inside = path.relative_to(folder)
+        if path.is_dir() or inside.parts[0] == STATE:
+            continue
+        target = output / inside
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = target.with_name(f'.{target.name}.part')
+        scratch.unlink(missing_ok=True)
+        try:
+            os.link(path, scratch)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(path, scratch)
+        scratch.replace(target)
+
+
+def last_state(
+    output: Path, run: Mapping[str, Any], free: Iterable[str]
+) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+    """Read the training state of the last checkpoint; None where there is none.
+
+    Args:
+        output: Output folder of the run.
+        run: What this run is told, to be compared with what the checkpoint's was told.
+        free: Keys of `run['config']` that may differ.
+
+    Raises:
+        CheckpointError: The run was told otherwise; names key and both values.
+    """
+    for folder in reversed(checkpoints(output).values()):
+        if not (folder / STATE / 'state.pt').is_file():
+            continue
+        before = json.loads((folder / RUN_FILE).read_text(encoding='utf-8'))['config']
+        differing = [
+            f'{key}: {before.get(key)!r}, now {value!r}'
+            for key, value in run['config'].items()
+            if key not in free and before.get(key) != value
+        ]
+        if differing:
+            raise CheckpointError(
+                f'--resume: {folder} comes from a run with other settings:\n  '
+                + '\n  '.join(differing)
+                + '\nUse the same, or start anew: another --output and this --checkpoint'
+            )
+        state = torch.load(folder / STATE / 'state.pt', map_location='cpu', weights_only=True)
+        return state, load_file(folder / STATE / 'weights.safetensors')
+    return None

@@ -1,0 +1,164 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Say what `gr00t finetune` is told; names and defaults are upstream's where upstream has one."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+Paths = Annotated[tuple[Path, ...], tyro.conf.arg(metavar='DIR...')]
+Robots = Annotated[tuple[str, ...], tyro.conf.arg(metavar='NAME|FILE...')]
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """Finetune a checkpoint on LeRobot datasets.
+
+    Attributes:
+        dataset: LeRobot datasets, v2.0, v2.1 or v3.0.
+        checkpoint: Checkpoint folder to start from.
+        output: Folder for checkpoints and logs.
+        robot: One robot for all datasets, or one each; none takes what lies in the dataset
+            (meta/robot.yaml).
+        data_config: In place of a robot: a shipped data config, with --embodiment-tag.
+        embodiment_tag: Tag that goes with --data-config.
+        max_steps: Optimiser steps.
+        batch_size: Samples per step, process and accumulated batch.
+        learning_rate: At its peak.
+        lr_scheduler_type: Course of the learning rate after the warm-up.
+        warmup_ratio: Part of the steps in which the learning rate rises.
+        weight_decay: Of AdamW; biases and LayerNorms are left out, as upstream does.
+        adam_beta1, adam_beta2, adam_epsilon: Of AdamW.
+        max_grad_norm: Gradients are clipped to this norm.
+        gradient_accumulation_steps: Batches per optimiser step.
+        noise_draws: Noise and time draws per sample that share one pass of the vision-language
+            path.
+        tune_llm, tune_visual, tune_projector, tune_diffusion_model: Which parts train.
+        tune_vl_self_attention: False freezes the VL self-attention, which upstream always trains.
+        lora_rank: Above 0, q, k and v projections learn low-rank updates instead of full weights;
+            the projector still trains in full unless --no-tune-projector.
+        lora_alpha, lora_dropout: Of LoRA.
+        lora_full_model: LoRA in the backbone too, not only in the action head.
+        ema_decay: Above 0, the published weights are an exponential moving average.
+        bf16: Autocast to bfloat16, frozen parts stored in it. None: on a GPU yes, on a CPU no.
+        gradient_checkpointing: Recompute activations in the backward pass.
+        compile: torch.compile the objective.
+        action_horizon, action_dim: Change the model's; what fits is kept, what is new is listed.
+        mask_padded_steps: Leave steps past the end of an episode out of the loss; upstream trains
+            them.
+        seed: Of order, augmentation, noise and dropout.
+        dataset_weights: One per dataset; at least one must be 1.
+        balance_dataset_weights: Multiply weights by the datasets' lengths.
+        balance_trajectory_weights: Draw episodes by their length.
+        augment: Random crop and colour jitter; without, the centre crop.
+        crop: Part of height and width that is kept.
+        brightness, contrast, saturation, hue: Strength of the colour jitter.
+        state_noise, state_dropout: See `gr00t_core.transforms.Training`.
+        language_dropout: Probability of the default instruction in place of the true one.
+        frame_cache: Decode all frames once into a file: `source` keeps their size (same pixels as
+            without), `model` shrinks them to the model's size (fastest, crop moves by whole
+            pixels).
+        feature_cache: Run the frozen backbone once per frame and keep its features; no
+            augmentation then.
+        cache_dir: Where caches lie; shared by runs.
+        video_backend: Decoder.
+        dataloader_num_workers: Processes that prepare batches; None: none with a cache, else up to
+            8.
+        dataloader_prefetch_factor: Batches ahead per process.
+        save_steps: Steps between checkpoints.
+        save_total_limit: Checkpoints kept.
+        logging_steps: Steps between figures.
+        report_to: Where figures go, besides <output>/metrics.jsonl. WANDB_MODE=offline works.
+        eval_steps: Steps between open-loop evaluations on --eval-episodes; 0: none.
+        eval_episodes: Episodes of the first dataset that are held out of training.
+        resume: Go on from the last checkpoint in the output folder, if there is one.
+        cpu: Stay on the CPU even where there is a GPU.
+        fsdp: Shard weights over the processes (FSDP2) instead of copying them (DDP).
+        accept: Names of start-up checks whose findings are known and accepted.
+    """
+
+    dataset: Paths
+    checkpoint: Path
+    output: Path
+    robot: Robots = ()
+    data_config: str | None = None
+    embodiment_tag: str | None = None
+    max_steps: int = 10_000
+    batch_size: int = 32
+    learning_rate: float = 1e-4
+    lr_scheduler_type: Literal['cosine', 'linear', 'constant'] = 'cosine'
+    warmup_ratio: float = 0.05
+    weight_decay: float = 1e-5
+    adam_beta1: float = 0.95
+    adam_beta2: float = 0.999
+    adam_epsilon: float = 1e-8
+    max_grad_norm: float = 1.0
+    gradient_accumulation_steps: int = 1
+    noise_draws: int = 1
+    tune_llm: bool = False
+    tune_visual: bool = False
+    tune_projector: bool = True
+    tune_diffusion_model: bool = True
+    tune_vl_self_attention: bool = True
+    lora_rank: int = 0
+    lora_alpha: int = 16
+    lora_dropout: float = 0.1
+    lora_full_model: bool = False
+    ema_decay: float = 0.0
+    bf16: bool | None = None
+    gradient_checkpointing: bool = False
+    compile: bool = False
+    action_horizon: int | None = None
+    action_dim: int | None = None
+    mask_padded_steps: bool = False
+    seed: int = 42
+    dataset_weights: tuple[float, ...] = ()
+    balance_dataset_weights: bool = True
+    balance_trajectory_weights: bool = True
+    augment: bool = True
+    crop: float = 0.95
+    brightness: float = 0.3
+    contrast: float = 0.4
+    saturation: float = 0.5
+    hue: float = 0.08
+    state_noise: float = 0.0
+    state_dropout: float = 0.0
+    language_dropout: float = 0.0
+    frame_cache: Literal['off', 'source', 'model'] = 'off'
+    feature_cache: bool = False
+    cache_dir: Path = Path('~/.cache/gr00t_training')
+    video_backend: Literal['pyav', 'torchcodec'] = 'pyav'
+    dataloader_num_workers: int | None = None
+    dataloader_prefetch_factor: int = 4
+    save_steps: int = 1000
+    save_total_limit: int = 5
+    logging_steps: int = 10
+    report_to: Literal['tensorboard', 'wandb', 'none'] = 'tensorboard'
+    eval_steps: int = 0
+    eval_episodes: tuple[int, ...] = ()
+    resume: bool = False
+    cpu: bool = False
+    fsdp: bool = False
+    accept: tuple[Literal['statistics', 'action_equals_state', 'disk', 'memory'], ...] = ()
+
+
+# What may differ between a run and its continuation: it changes no weight.
+FREE_ON_RESUME = frozenset(
+    {
+        'output',
+        'checkpoint',
+        'cache_dir',
+        'dataloader_num_workers',
+        'dataloader_prefetch_factor',
+        'save_steps',
+        'save_total_limit',
+        'logging_steps',
+        'report_to',
+        'eval_steps',
+        'resume',
+        'accept',
+        'gradient_checkpointing',
+    }
+)

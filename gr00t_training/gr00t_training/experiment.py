@@ -1,0 +1,228 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Open what a run works with: datasets, robots, the mixture, its statistics and transforms."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gr00t_core.dataset.mixture import Member, Mixture
+from gr00t_core.dataset.modality import configs_for_data_config
+from gr00t_core.dataset.reader import Dataset
+from gr00t_core.dataset.schema import ROBOT
+from gr00t_core.embodiment import DATA_CONFIGS, DataConfig
+from gr00t_core.errors import DatasetError
+from gr00t_core.model import Gr00tN15
+from gr00t_core.model.config import Gr00tConfig
+from gr00t_core.model.tokenizer import load_tokenizer
+from gr00t_core.robot import load_robot, Robot
+from gr00t_core.transforms import EmbodimentTransforms, PromptTransform, Training, VideoTransform
+from gr00t_core.transforms.augment import Augmentation
+from gr00t_training.config import FinetuneConfig
+from gr00t_training.data import TrainingData, without_episodes
+from gr00t_training.feature_cache import FeatureCache, open_feature_cache
+from gr00t_training.frame_cache import FrameSource, model_side, open_frame_cache, Videos
+from gr00t_training.step_table import StepTable
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One dataset and what is made of it.
+
+    Attributes:
+        dataset: The dataset, all episodes.
+        robot: None where a data config was given.
+        tag: Embodiment tag.
+        data_config: Cameras, groups and their treatment.
+    """
+
+    dataset: Dataset
+    robot: Robot | None
+    tag: str
+    data_config: DataConfig
+
+
+def open_subjects(config: FinetuneConfig) -> list[Subject]:
+    """Open the datasets with their robots or data config.
+
+    Raises:
+        DatasetError: A dataset is damaged, its robot unknown or unlike it; names both.
+        RobotFileError: A robot file is malformed.
+    """
+    count = len(config.dataset)
+    if len(config.robot) not in (0, 1, count) or len(config.dataset_weights) not in (0, count):
+        raise DatasetError(
+            f'{count} datasets, {len(config.robot)} robots, {len(config.dataset_weights)} weights:'
+            ' give one robot or one per dataset, and no weights or one per dataset'
+        )
+    if (config.data_config is None) != (config.embodiment_tag is None) or (
+        config.robot and config.data_config
+    ):
+        raise DatasetError(
+            'give --robot, or --data-config together with --embodiment-tag, or neither where the'
+            f' dataset holds {ROBOT}'
+        )
+    if config.data_config is not None and config.data_config not in DATA_CONFIGS:
+        raise DatasetError(
+            f'--data-config {config.data_config!r}: expected one of {", ".join(DATA_CONFIGS)}'
+        )
+    robots = config.robot * count if len(config.robot) == 1 else config.robot
+    subjects = []
+    for number, path in enumerate(config.dataset):
+        if config.data_config is not None and config.embodiment_tag is not None:
+            dataset = Dataset.open(path, None, config.video_backend)
+            shipped = DATA_CONFIGS[config.data_config]
+            subjects.append(Subject(dataset, None, config.embodiment_tag, shipped))
+            continue
+        if not robots and not (path / ROBOT).is_file():
+            raise DatasetError(f'{path}: holds no {ROBOT}; say which robot it is of (--robot)')
+        robot = load_robot(robots[number] if robots else path / ROBOT)
+        dataset = Dataset.open(path, robot, config.video_backend)
+        subjects.append(Subject(dataset, robot, robot.embodiment, robot.data_config))
+    return subjects
+
+
+def make_mixture(subjects: Sequence[Subject], config: FinetuneConfig, horizon: int) -> Mixture:
+    """Mix the datasets; the held-out episodes of the first are never drawn.
+
+    Raises:
+        DatasetError: No weight is 1, or an episode to hold out does not exist.
+    """
+    episodes = len(subjects[0].dataset.episodes)
+    if unknown := [e for e in config.eval_episodes if not 0 <= e < episodes]:
+        raise DatasetError(
+            f'{subjects[0].dataset.path}: --eval-episodes {unknown}: it has episodes 0 to'
+            f' {episodes - 1}'
+        )
+    weights = config.dataset_weights or (1.0,) * len(subjects)
+    members = [
+        Member(
+            without_episodes(subject.dataset, config.eval_episodes if number == 0 else ()),
+            subject.tag,
+            configs_for_data_config(subject.data_config, horizon),
+            weight,
+        )
+        for number, (subject, weight) in enumerate(zip(subjects, weights, strict=True))
+    ]
+    return Mixture(
+        members,
+        config.balance_dataset_weights,
+        config.balance_trajectory_weights,
+        config.seed,
+    )
+
+
+def augmentation(config: FinetuneConfig) -> Augmentation | None:
+    """Return the colour jitter; None where images are not varied."""
+    if not config.augment or config.feature_cache:
+        return None
+    return Augmentation(config.brightness, config.contrast, config.saturation, config.hue)
+
+
+def make_transforms(
+    subjects: Sequence[Subject],
+    metadata: Mapping[str, Any],
+    config: FinetuneConfig,
+    model_config: Gr00tConfig,
+) -> dict[str, EmbodimentTransforms]:
+    """Build one transform set per embodiment tag.
+
+    Raises:
+        RobotFileError: A robot contradicts its dataset or the model.
+        CheckpointError: The checkpoint has no slot for a tag, or no tokenizer is found.
+    """
+    tokenizer = load_tokenizer(config.checkpoint, model_config)
+    options = {
+        'video': VideoTransform(model_config.vision.image_size, config.crop, augmentation(config)),
+        'prompt': PromptTransform(dropout=config.language_dropout),
+        'training': Training(config.state_noise, config.state_dropout),
+    }
+    transforms = {}
+    for subject in subjects:
+        made = (
+            EmbodimentTransforms.for_config(
+                subject.data_config,
+                subject.tag,
+                metadata[subject.tag],
+                model_config,
+                tokenizer,
+                **options,  # type: ignore[arg-type]
+            )
+            if subject.robot is None
+            else EmbodimentTransforms.for_robot(
+                subject.robot, metadata[subject.tag], model_config, tokenizer, **options
+            )
+        )
+        transforms.setdefault(subject.tag, made)
+    return transforms
+
+
+def cached_shapes(transforms: EmbodimentTransforms, kind: str) -> dict[str, tuple[int, int]]:
+    """Return (height, width) per camera of the frames that a cache of this kind holds."""
+    if kind == 'source':
+        return dict(transforms.cameras)
+    side = model_side(transforms.video.size, transforms.video.crop)
+    return dict.fromkeys(transforms.cameras, (side, side))
+
+
+def frame_sources(
+    subjects: Sequence[Subject],
+    transforms: Mapping[str, EmbodimentTransforms],
+    config: FinetuneConfig,
+    progress: Progress,
+) -> list[FrameSource]:
+    """Return where each dataset's frames come from; makes the caches that are missing."""
+    if config.frame_cache == 'off':
+        return [Videos(subject.dataset) for subject in subjects]
+    return [
+        open_frame_cache(
+            subject.dataset,
+            cached_shapes(transforms[subject.tag], config.frame_cache),
+            config.cache_dir,
+            progress,
+        )
+        for subject in subjects
+    ]
+
+
+def training_data(
+    subjects: Sequence[Subject],
+    mixture: Mixture,
+    transforms: Mapping[str, EmbodimentTransforms],
+    config: FinetuneConfig,
+    positions: Mapping[int, int],
+    model: Gr00tN15 | None = None,
+    progress: Progress = lambda done, total: None,
+) -> TrainingData:
+    """Put the batches together.
+
+    Args:
+        subjects, mixture, transforms: From the functions above.
+        config: What the run is told.
+        positions: Embodiment slot → what the model is given for it.
+        model: Computes missing features, with a feature cache.
+        progress: Called while caches are made.
+    """
+    tables = [
+        StepTable(member, transforms[member.tag], config.mask_padded_steps)
+        for member in mixture.members
+    ]
+    sources = frame_sources(subjects, transforms, config, progress)
+    features: list[FeatureCache] = []
+    if config.feature_cache and model is not None:
+        features = [
+            open_feature_cache(
+                model,
+                Path(config.checkpoint),
+                subject.dataset,
+                table,
+                source,
+                config.cache_dir,
+                progress,
+            )
+            for subject, table, source in zip(subjects, tables, sources, strict=True)
+        ]
+    return TrainingData(mixture, tables, sources, augmentation(config), positions, features)

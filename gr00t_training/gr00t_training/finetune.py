@@ -1,0 +1,180 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Set up and start a run: `gr00t finetune`, or under torchrun `-m gr00t_training.finetune`."""
+
+from dataclasses import asdict
+import logging
+import os
+from pathlib import Path
+import shlex
+import sys
+from typing import Any, TYPE_CHECKING
+
+import tyro
+
+from gr00t_training.config import FinetuneConfig, FREE_ON_RESUME
+
+if TYPE_CHECKING:
+    from gr00t_core.model import Gr00tN15
+
+_log = logging.getLogger(__name__)
+
+_MAX_WORKERS = 8
+
+
+def main(argv: list[str]) -> int:
+    """Finetune a checkpoint on LeRobot datasets."""
+    config = tyro.cli(FinetuneConfig, prog='gr00t finetune', args=argv)
+    finetune(config, shlex.join(['gr00t', 'finetune', *argv]))
+    return 0
+
+
+def finetune(config: FinetuneConfig, command: str = '') -> Path:
+    """Finetune; return the output folder.
+
+    Args:
+        config: What to do.
+        command: Command line, for the record.
+
+    Raises:
+        Gr00tError: A wrong set-up, before the first step; see `preflight`.
+    """
+    from accelerate import Accelerator
+    import torch
+
+    from gr00t_training import experiment, preflight
+    from gr00t_training.checkpointing import checkpoints, Companions, last_state
+    from gr00t_training.early import early_evaluation
+    from gr00t_training.feature_cache import refuse_if_tuned
+    from gr00t_training.lora import add_lora
+    from gr00t_training.objective import blocks, recompute_activations
+    from gr00t_training.resize import load_model
+    from gr00t_training.sharding import fsdp_plugin
+    from gr00t_training.slots import ActiveSlots
+    from gr00t_training.trainer import Trainer
+
+    preflight.check_options(config)
+    run = {'command': command, 'config': _recorded(config), 'torch': torch.__version__}
+    if checkpoints(config.output) and not config.resume:
+        raise preflight.PreflightError(
+            f'{config.output} holds checkpoints of an earlier run: --resume to go on with it, or'
+            ' another --output'
+        )
+    config.output.mkdir(parents=True, exist_ok=True)
+    half = (
+        config.bf16 if config.bf16 is not None else (torch.cuda.is_available() and not config.cpu)
+    )
+    accelerator = Accelerator(
+        cpu=config.cpu,
+        mixed_precision='bf16' if half else 'no',
+        fsdp_plugin=fsdp_plugin() if config.fsdp else None,
+    )
+    if torch.cuda.is_available() and not config.cpu:
+        torch.backends.cuda.matmul.allow_tf32 = True
+
+    subjects = experiment.open_subjects(config)
+    model, new = load_model(
+        config.checkpoint, config.action_horizon, config.action_dim, config.seed
+    )
+    for line in new:
+        _log.warning('new weights: %s', line)
+    mixture = experiment.make_mixture(subjects, config, model.config.action_head.action_horizon)
+    metadata = mixture.metadata()
+    transforms = experiment.make_transforms(subjects, metadata, config, model.config)
+
+    model.set_trainable(
+        config.tune_llm,
+        config.tune_visual,
+        config.tune_projector,
+        config.tune_diffusion_model,
+        config.tune_vl_self_attention,
+    )
+    tables_slots = sorted({preflight.slot(subject.tag) for subject in subjects})
+    slots = ActiveSlots(model, tables_slots)
+    if config.lora_rank:
+        add_lora(
+            model,
+            config.lora_rank,
+            config.lora_alpha,
+            config.lora_dropout,
+            config.lora_full_model,
+            config.tune_projector,
+        )
+    if config.feature_cache:
+        refuse_if_tuned(model, varied=config.language_dropout > 0)
+    _set_dtypes(model, half)
+    if config.gradient_checkpointing:
+        recompute_activations(model)
+    if config.compile:
+        for block in blocks(model):
+            block.compile()
+    preflight.check_run(config, subjects, metadata, transforms, model, accelerator)
+
+    model.to(accelerator.device)
+    positions = {slot: slots.position(slot) for slot in tables_slots}
+    with accelerator.main_process_first():  # it makes the caches, the others find them
+        data = experiment.training_data(
+            subjects, mixture, transforms, config, positions, model, _progress()
+        )
+    robot = next((subject.robot for subject in subjects if subject.robot is not None), None)
+    companions = Companions(
+        config.checkpoint, list(metadata.values()), robot.source if robot else None, run
+    )
+    evaluate = None
+    if config.eval_steps and config.eval_episodes:
+        evaluate = early_evaluation(
+            subjects[0], transforms[subjects[0].tag], positions, config.eval_episodes
+        )
+    restored = last_state(config.output, run, FREE_ON_RESUME) if config.resume else None
+    if restored is not None:
+        _log.info('going on from step %d', restored[0]['step'])
+    trainer = Trainer(
+        config, accelerator, model, slots, data, companions, _workers(config), evaluate
+    )
+    output = trainer.run(restored)
+    accelerator.end_training()
+    return output
+
+
+def _recorded(config: FinetuneConfig) -> dict[str, Any]:
+    """Return the options as JSON holds them, so that they compare equal after a round trip."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, (tuple, list)):
+            return [plain(item) for item in value]
+        return str(value) if isinstance(value, Path) else value
+
+    return {key: plain(value) for key, value in asdict(config).items()}
+
+
+def _set_dtypes(model: 'Gr00tN15', half: bool) -> None:
+    """Hold what trains in float32, the rest in bfloat16 or float32."""
+    import torch
+
+    for parameter in model.parameters():
+        frozen = torch.bfloat16 if half else torch.float32
+        parameter.data = parameter.data.to(torch.float32 if parameter.requires_grad else frozen)
+
+
+def _workers(config: FinetuneConfig) -> int:
+    if config.dataloader_num_workers is not None:
+        return config.dataloader_num_workers
+    if config.frame_cache != 'off' or config.feature_cache:
+        return 0
+    return min(_MAX_WORKERS, os.cpu_count() or 1)
+
+
+def _progress() -> Any:
+    last = [0.0]
+
+    def report(done: int, total: int) -> None:
+        if done == total or done / total - last[0] >= 0.1:
+            last[0] = done / total if done < total else 0.0
+            _log.info('cache: %d of %d', done, total)
+
+    return report
+
+
+if __name__ == '__main__':
+    logging.basicConfig(format='%(levelname)s %(name)s: %(message)s', level=logging.INFO)
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,103 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The loss as one module, which Accelerate wraps in DDP or FSDP; and how the model is set up.
+
+Shapes: B batch · K noise draws per sample · H horizon · A action width.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from hashlib import sha256
+
+import torch
+from torch import nn, Tensor
+from torch.utils.checkpoint import checkpoint
+
+from gr00t_core.model import Gr00tN15
+from gr00t_core.model.dit import DiTBlock, SelfAttentionBlock
+from gr00t_core.model.language import LanguageLayer
+from gr00t_core.model.vision import VisionLayer
+from gr00t_training.data import TrainingBatch
+
+BLOCKS = (DiTBlock, SelfAttentionBlock, LanguageLayer, VisionLayer)
+
+
+class Objective(nn.Module):
+    """A training batch, noise and time to the flow-matching loss."""
+
+    def __init__(self, model: Gr00tN15) -> None:
+        super().__init__()
+        self.model = model
+        self._backbone_trains = any(p.requires_grad for p in model.backbone.parameters())
+
+    def forward(self, batch: TrainingBatch, noise: Tensor, time: Tensor) -> Tensor:
+        """Return the loss, a float32 scalar.
+
+        Args:
+            batch: On the model's device.
+            noise: (B·K, H, A).
+            time: (B·K,) flow times.
+        """
+        head, tensors = self.model.action_head, batch.tensors
+        mask = None
+        if 'features' in tensors:
+            features = tensors['features']
+            if batch.ragged:  # padding has no features to attend to
+                mask = tensors['attention_mask'].bool()[:, None, None, :]
+        else:
+            images = batch.pixel_values(self.model.config.vision.image_size)
+            with torch.set_grad_enabled(self._backbone_trains and torch.is_grad_enabled()):
+                features = self.model.backbone(
+                    images,
+                    tensors['input_ids'],
+                    tensors['attention_mask'] if batch.ragged else None,
+                )
+        return head.loss(
+            head.process(features, mask),
+            tensors['state'],
+            tensors['embodiment_id'],
+            tensors['action'],
+            tensors['action_mask'],
+            noise,
+            time,
+            mask,
+        )
+
+
+def blocks(model: nn.Module) -> Iterator[nn.Module]:
+    """Yield the transformer blocks of all parts."""
+    return (module for module in model.modules() if isinstance(module, BLOCKS))
+
+
+def recompute_activations(model: nn.Module) -> None:
+    """Keep only the blocks' inputs for the backward pass (gradient checkpointing)."""
+    for block in blocks(model):
+        block.forward = partial(checkpoint, block.forward, use_reentrant=False)  # type: ignore[method-assign]
+
+
+def seed_of(*parts: object) -> int:
+    """Return a seed below 2⁶³ that depends on all parts."""
+    return int.from_bytes(sha256(repr(parts).encode()).digest()[:8], 'big') >> 1
+
+
+def draw_noise(
+    model: Gr00tN15,
+    seeds: Sequence[object],
+    batch: int,
+    draws: int,
+    rank: int,
+    world: int,
+    device: torch.device,
+) -> tuple[Tensor, Tensor]:
+    """Draw noise (B·K, H, A) and time (B·K,) of one process, as its part of the whole batch's.
+
+    So the draws of a sample do not depend on how many processes share the batch.
+    """
+    head = model.config.action_head
+    generator = torch.Generator(device).manual_seed(seed_of(*seeds))
+    rows = batch * draws
+    shape = (rows * world, head.action_horizon, head.action_dim)
+    noise = torch.randn(shape, generator=generator, device=device)
+    time = model.action_head.sample_time(rows * world, generator)
+    own = slice(rank * rows, (rank + 1) * rows)
+    return noise[own], time[own]

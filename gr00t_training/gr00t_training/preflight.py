@@ -1,0 +1,193 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Find what would make a run fail or learn nothing, before its first step."""
+
+from collections.abc import Mapping, Sequence
+import logging
+from pathlib import Path
+import shutil
+from typing import Any
+
+from accelerate import Accelerator
+import numpy as np
+import torch
+
+from gr00t_core.embodiment import PROJECTOR_INDEX
+from gr00t_core.errors import CheckpointError, Gr00tError
+from gr00t_core.model import Gr00tN15
+from gr00t_core.transforms import EmbodimentTransforms
+from gr00t_training.config import FinetuneConfig
+from gr00t_training.experiment import Subject
+from gr00t_training.memory import estimate, Load, remedies
+
+_log = logging.getLogger(__name__)
+
+_TINY = 1e-6  # of a group's largest value: a range below it is noise, and normalising blows it up
+_ROWS = 10_000  # compared at most between action and state
+
+
+class PreflightError(Gr00tError):
+    """A set-up that would fail, or learn nothing; says which check and what to do."""
+
+
+def slot(tag: str) -> int:
+    """Return the embodiment slot of a tag.
+
+    Raises:
+        CheckpointError: There is no such tag.
+    """
+    if tag not in PROJECTOR_INDEX:
+        raise CheckpointError(
+            f'embodiment tag {tag!r}: expected one of {", ".join(PROJECTOR_INDEX)}'
+        )
+    return PROJECTOR_INDEX[tag]
+
+
+def check_options(config: FinetuneConfig) -> None:
+    """Reject options that contradict each other or make no sense.
+
+    Raises:
+        PreflightError: Names the option, its value and what is expected.
+    """
+    positive = (
+        'max_steps',
+        'batch_size',
+        'gradient_accumulation_steps',
+        'noise_draws',
+        'save_steps',
+        'save_total_limit',
+        'logging_steps',
+    )
+    for name in positive:
+        if getattr(config, name) < 1:
+            raise PreflightError(
+                f'--{name.replace("_", "-")} {getattr(config, name)}: expected 1+'
+            )
+    for name in ('warmup_ratio', 'ema_decay', 'lora_dropout', 'state_dropout', 'language_dropout'):
+        if not 0 <= getattr(config, name) < 1:
+            raise PreflightError(
+                f'--{name.replace("_", "-")} {getattr(config, name)}: expected 0 <= value < 1'
+            )
+    if not 0 < config.crop <= 1:
+        raise PreflightError(f'--crop {config.crop}: expected 0 < crop <= 1')
+    if bool(config.eval_steps) != bool(config.eval_episodes):
+        raise PreflightError('--eval-steps and --eval-episodes go together: give both or neither')
+    if config.feature_cache and config.augment:
+        _log.warning('--feature-cache: images are not varied; their features are kept once')
+
+
+def check_run(
+    config: FinetuneConfig,
+    subjects: Sequence[Subject],
+    metadata: Mapping[str, Any],
+    transforms: Mapping[str, EmbodimentTransforms],
+    model: Gr00tN15,
+    accelerator: Accelerator,
+) -> None:
+    """Check statistics, actions, disk and memory; findings in `config.accept` become warnings.
+
+    Raises:
+        PreflightError: The first finding; says how to mend it, or to accept it.
+    """
+    findings = [
+        *(('statistics', text) for tag in transforms for text in statistics(metadata[tag], tag)),
+        *(('action_equals_state', text) for s in subjects for text in action_equals_state(s)),
+        *(('disk', text) for text in disk(config.output, model, config.save_total_limit)),
+        *(('memory', text) for text in memory(config, transforms, model, accelerator)),
+    ]
+    for check, text in findings:
+        if check in config.accept:
+            _log.warning('%s (accepted)', text)
+        else:
+            raise PreflightError(f'{text}. If you know better: --accept {check}')
+
+
+def statistics(entry: Mapping[str, Any], tag: str) -> list[str]:
+    """Find statistics that cannot normalise: not finite, no range at all, or hardly any.
+
+    Elements that never change are normal (a hand that rests) and only reported; not so when no
+    action changes at all.
+    """
+    problems = []
+    moving = 0
+    for kind in ('state', 'action'):
+        for group, of in entry['statistics'][kind].items():
+            low, high = np.array(of['min'], np.float64), np.array(of['max'], np.float64)
+            if not all(np.isfinite(np.array(values, np.float64)).all() for values in of.values()):
+                problems.append(f'{tag}: {kind}.{group}: statistics are not finite: {dict(of)}')
+                continue
+            extent, size = high - low, np.maximum(abs(low), abs(high))
+            flat = np.flatnonzero(extent == 0).tolist()
+            thin = np.flatnonzero((extent > 0) & (extent < _TINY * np.maximum(size, 1))).tolist()
+            if (extent < 0).any():
+                problems.append(f'{tag}: {kind}.{group}: min exceeds max')
+            if thin:
+                problems.append(
+                    f'{tag}: {kind}.{group}: elements {thin} vary by less than {_TINY:g} of their'
+                    ' size; normalised they would be noise. Round them, or leave the group out'
+                )
+            if flat and kind == 'action':
+                _log.warning('%s: action.%s: elements %s never change', tag, group, flat)
+            if kind == 'action':
+                moving += len(extent) - len(flat)
+    if not moving and not problems:
+        problems.append(f'{tag}: no action ever changes; nothing can be learned from this data')
+    return problems
+
+
+def action_equals_state(subject: Subject) -> list[str]:
+    """Find action groups that repeat the state of the same step: the policy would learn to rest."""
+    dataset, problems = subject.dataset, []
+    for treatment in subject.data_config.action:
+        name = treatment.key
+        if name not in dataset.modality.state:
+            continue
+        action, state = dataset.group(f'action.{name}'), dataset.group(f'state.{name}')
+        rows = slice(None, None, max(1, len(action) // _ROWS))
+        if action.shape != state.shape or np.ptp(action[rows], axis=0).max() == 0:
+            continue
+        if np.array_equal(action[rows], state[rows]):
+            problems.append(
+                f'{dataset.path}: action.{name} equals state.{name} at every step: a policy'
+                ' learns to command where it is, and rests. Record the commands, or shift the'
+                ' action by a step (`gr00t convert`)'
+            )
+    return problems
+
+
+def disk(output: Path, model: Gr00tN15, keep: int) -> list[str]:
+    """Find a disk that cannot hold the checkpoints."""
+    whole = sum(p.numel() * p.element_size() for p in model.parameters())
+    training = sum(p.numel() * 12 for p in model.parameters() if p.requires_grad)
+    # One more than is kept, for the one being written; its and the last one's training state.
+    needed = whole * (keep + 1) + 2 * training
+    free = shutil.disk_usage(output).free
+    if free >= needed:
+        return []
+    return [
+        f'{output}: {free / 1e9:.1f} GB free, checkpoints take up to {needed / 1e9:.1f} GB:'
+        f' {whole / 1e9:.2f} GB each, --save-total-limit {keep}, and'
+        f' {training / 1e9:.2f} GB of training state. Keep fewer, or choose another --output'
+    ]
+
+
+def memory(
+    config: FinetuneConfig,
+    transforms: Mapping[str, EmbodimentTransforms],
+    model: Gr00tN15,
+    accelerator: Accelerator,
+) -> list[str]:
+    """Find a GPU that is too small, and the switch that would make the run fit."""
+    if accelerator.device.type != 'cuda':
+        return []
+    free, _ = torch.cuda.mem_get_info(accelerator.device)
+    views = max(len(t.cameras) for t in transforms.values())
+    load = Load.of(model, config, views, accelerator.num_processes)
+    needed = estimate(load).total
+    if needed <= free:
+        return []
+    fitting = [f'{switch} ({size / 1e9:.1f} GB)' for switch, size in remedies(load, free)]
+    return [
+        f'{accelerator.device}: {free / 1e9:.1f} GB free, training takes about'
+        f' {needed / 1e9:.1f} GB. What would fit: {"; ".join(fitting) or "no single switch"}'
+    ]

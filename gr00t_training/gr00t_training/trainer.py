@@ -1,0 +1,259 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The training loop: one step after the other, from any step on.
+
+Everything random in a step comes from (seed, step, process), and the learning rate from the step,
+so the state of a run is: weights, optimiser moments, step.
+"""
+
+from collections.abc import Callable, Mapping
+import contextlib
+from dataclasses import dataclass
+import logging
+from pathlib import Path
+import time
+from typing import Any
+
+from accelerate import Accelerator
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+import torch
+from torch import Tensor
+
+from gr00t_core.errors import Gr00tError
+from gr00t_core.model import Gr00tN15
+from gr00t_training.checkpointing import Companions, publish, save_checkpoint
+from gr00t_training.config import FinetuneConfig
+from gr00t_training.data import make_loader, TrainingData
+from gr00t_training.ema import MovingAverage
+from gr00t_training.logs import Log
+from gr00t_training.lora import merged
+from gr00t_training.objective import draw_noise, Objective, seed_of
+from gr00t_training.optimizer import learning_rate, make_optimizer
+from gr00t_training.sharding import (
+    full_optimizer_state,
+    full_weights,
+    load_optimizer_state,
+    load_weights,
+    trainable_weights,
+)
+from gr00t_training.slots import ActiveSlots
+
+_log = logging.getLogger(__name__)
+
+Evaluate = Callable[[Gr00tN15, int], Mapping[str, float]]
+
+
+@dataclass
+class Trainer:
+    """One run.
+
+    Attributes:
+        config: What it is told.
+        accelerator: Device, precision and processes.
+        model: As `setup` left it: trainable parts chosen, slots reduced, LoRA added.
+        slots: The model's active slots.
+        data: The batches.
+        companions: What goes into every checkpoint beside the weights.
+        workers: Processes that prepare batches.
+        evaluate: Early evaluation, given the model and the step; None for none.
+    """
+
+    config: FinetuneConfig
+    accelerator: Accelerator
+    model: Gr00tN15
+    slots: ActiveSlots
+    data: TrainingData
+    companions: Companions
+    workers: int = 0
+    evaluate: Evaluate | None = None
+
+    def run(self, restored: tuple[dict[str, Any], dict[str, Tensor]] | None) -> Path:
+        """Train to the last step; return the output folder.
+
+        Args:
+            restored: State and weights of the last checkpoint; None from the start.
+        """
+        config, accelerator = self.config, self.accelerator
+        step = 0
+        if restored is not None:
+            step = int(restored[0]['step'])
+            self.model.load_state_dict(restored[1], strict=False)
+        bare = Objective(self.model)
+        self._names = {name for name, p in self.model.named_parameters() if p.requires_grad}
+        optimizer = make_optimizer(
+            bare,
+            config.learning_rate,
+            config.weight_decay,
+            (config.adam_beta1, config.adam_beta2),
+            config.adam_epsilon,
+        )
+        objective, optimizer = accelerator.prepare(bare, optimizer)
+        average = None
+        if config.ema_decay:
+            average = MovingAverage(trainable_weights(objective), config.ema_decay)
+        if restored is not None:
+            load_optimizer_state(accelerator, objective, optimizer, restored[0]['optimizer'])
+            if average is not None:
+                load_weights(average.average, restored[0]['average'])
+        objective.train()
+        micro = config.gradient_accumulation_steps
+        batches = iter(
+            make_loader(
+                self.data,
+                step * micro,
+                config.max_steps * micro,
+                config.batch_size,
+                accelerator.process_index,
+                accelerator.num_processes,
+                self.workers,
+                config.dataloader_prefetch_factor,
+                pin=accelerator.device.type == 'cuda',
+            )
+        )
+        log = None
+        if accelerator.is_main_process:
+            log = Log(config.output, config.report_to, self.companions.run['config'])
+        with self._bar(step) as advance:
+            window, started, waited = [], time.monotonic(), 0.0
+            while step < config.max_steps:
+                rate = learning_rate(
+                    step,
+                    config.max_steps,
+                    config.learning_rate,
+                    config.warmup_ratio,
+                    config.lr_scheduler_type,
+                )
+                for group in optimizer.param_groups:
+                    group['lr'] = rate
+                torch.manual_seed(seed_of(config.seed, 'dropout', step, accelerator.process_index))
+                loss = torch.zeros((), device=accelerator.device)
+                for part in range(micro):
+                    asked = time.monotonic()
+                    batch = next(batches).to(accelerator.device)
+                    waited += time.monotonic() - asked
+                    noise, flow_time = draw_noise(
+                        self.model,
+                        (config.seed, 'noise', step, part),
+                        config.batch_size,
+                        config.noise_draws,
+                        accelerator.process_index,
+                        accelerator.num_processes,
+                        accelerator.device,
+                    )
+                    last = part == micro - 1
+                    with contextlib.nullcontext() if last else accelerator.no_sync(objective):
+                        value = objective(batch, noise, flow_time) / micro
+                        accelerator.backward(value)
+                    loss += value.detach()
+                norm = accelerator.clip_grad_norm_(objective.parameters(), config.max_grad_norm)
+                optimizer.step()
+                optimizer.zero_grad()
+                if average is not None:
+                    average.update()
+                step += 1
+                window.append(loss)
+                if step % config.logging_steps == 0 or step == config.max_steps:
+                    mean = float(accelerator.reduce(torch.stack(window).mean(), 'mean'))
+                    if not mean == mean:
+                        raise Gr00tError(
+                            f'step {step}: the loss is {mean}. Lower --learning-rate, or look at'
+                            ' the data with `gr00t validate`; the last checkpoint is intact'
+                        )
+                    seconds = time.monotonic() - started
+                    per_step = config.batch_size * micro * accelerator.num_processes
+                    figures = {
+                        'loss': mean,
+                        'learning_rate': rate,
+                        'grad_norm': float(norm),
+                        'samples_per_second': len(window) * per_step / seconds,
+                        'data_share': waited / seconds,
+                        'epoch': step * per_step / len(self.data.mixture),
+                    }
+                    if log is not None:
+                        log.log({f'train/{name}': value for name, value in figures.items()}, step)
+                    advance(step, figures)
+                    window, started, waited = [], time.monotonic(), 0.0
+                else:
+                    advance(step, None)
+                at_end = step == config.max_steps
+                if step % config.save_steps == 0 or at_end:
+                    self._save(step, objective, optimizer, average)
+                if self.evaluate is not None and (step % config.eval_steps == 0 or at_end):
+                    if accelerator.is_main_process and log is not None:
+                        log.log(self.evaluate(self.model, step), step)
+                    accelerator.wait_for_everyone()
+                    objective.train()
+                    started = time.monotonic()
+        if log is not None:
+            log.close()
+        return config.output
+
+    def _save(
+        self, step: int, objective: Any, optimizer: Any, average: MovingAverage | None
+    ) -> None:
+        config, accelerator = self.config, self.accelerator
+        weights = full_weights(objective.state_dict())
+        state = {
+            'step': step,
+            'optimizer': full_optimizer_state(accelerator, objective, optimizer),
+            'average': {} if average is None else full_weights(average.average),
+        }
+        if accelerator.is_main_process:
+            trained = {name: value for name, value in weights.items() if name in self._names}
+            plain = weights | state['average']
+            if config.lora_rank:
+                plain = merged(plain, config.lora_rank, config.lora_alpha)
+            folder = save_checkpoint(
+                config.output,
+                step,
+                self.slots.expand(plain),
+                self.model.config,
+                self.companions,
+                trained,
+                state,
+                config.save_total_limit,
+            )
+            publish(folder, config.output)
+            _log.info('saved %s', folder)
+        accelerator.wait_for_everyone()
+
+    @contextlib.contextmanager
+    def _bar(self, start: int) -> Any:
+        """Yield `advance(step, figures)`: a progress bar on a terminal, else lines in the log."""
+        console = Console(stderr=True)
+        if not self.accelerator.is_main_process:
+            yield lambda step, figures: None
+        elif not console.is_terminal:
+            yield (
+                lambda step, figures: (
+                    figures
+                    and _log.info('step %d/%d: %s', step, self.config.max_steps, _shown(figures))
+                )
+            )
+        else:
+            with Progress(
+                TextColumn('finetune'),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                TextColumn('{task.fields[figures]}'),
+                console=console,
+            ) as progress:
+                bar = progress.add_task(
+                    '', total=self.config.max_steps, completed=start, figures=''
+                )
+
+                def advance(step: int, figures: Mapping[str, float] | None) -> None:
+                    progress.update(bar, completed=step)
+                    if figures:
+                        progress.update(bar, figures=_shown(figures))
+
+                yield advance
+
+
+def _shown(figures: Mapping[str, float]) -> str:
+    return (
+        f'loss {figures["loss"]:.4f}, {figures["samples_per_second"]:.1f} samples/s,'
+        f' lr {figures["learning_rate"]:.2e}, {figures["data_share"]:.0%} waiting for data'
+    )
