@@ -51,13 +51,12 @@ class FrameTicks:
         self._places = _Places(camera_rate_hz, max_age_ns)
 
     def add(self, stamp_ns: int) -> list[Tick]:
-        """Take the next frame's stamp; return the ticks up to and including it."""
-        return [
-            Tick(round(place.ideal_ns), place.frame_stamp_ns, repeated=True)
-            if place.lost
-            else Tick(stamp_ns, stamp_ns, after_gap=place.after_gap)
-            for place in self._places.add(stamp_ns)
-        ]
+        """Take the next frame's stamp; return the ticks that it decides."""
+        return [_tick(place) for place in self._places.add(stamp_ns)]
+
+    def finish(self) -> list[Tick]:
+        """Return the ticks that are left when no frame comes any more."""
+        return [_tick(place) for place in self._places.finish()]
 
 
 class GridTicks:
@@ -76,8 +75,15 @@ class GridTicks:
     def add(self, stamp_ns: int) -> list[Tick]:
         """Take the next frame's stamp; return the ticks that it decides."""
         self._start_ns = stamp_ns if self._start_ns is None else self._start_ns
+        return self._ticks(self._places.add(stamp_ns))
+
+    def finish(self) -> list[Tick]:
+        """Return the ticks that are left when no frame comes any more."""
+        return self._ticks(self._places.finish())
+
+    def _ticks(self, places: 'Iterator[_Place]') -> list[Tick]:
         ticks = []
-        for place in self._places.add(stamp_ns):
+        for place in places:
             while place.after_gap and self._grid_ns() < place.ideal_ns - self._reach_ns:
                 self._index += 1
                 self._after_gap = True
@@ -104,6 +110,12 @@ class _Place:
     after_gap: bool
 
 
+def _tick(place: _Place) -> Tick:
+    if place.lost:
+        return Tick(round(place.ideal_ns), place.frame_stamp_ns, repeated=True)
+    return Tick(place.frame_stamp_ns, place.frame_stamp_ns, after_gap=place.after_gap)
+
+
 class _Places:
     """Follow the camera's phase, so that jitter and loss are told apart."""
 
@@ -112,13 +124,39 @@ class _Places:
         self._max_age_ns = max_age_ns
         self._ideal_ns: float | None = None
         self._last_ns = 0
+        self._doubtful_ns: int | None = None
 
     def add(self, stamp_ns: int) -> Iterator[_Place]:
+        """Take the next frame; yield the places that it decides.
+
+        A frame that seems to follow lost ones waits for the frame after it: was it only late, that
+        one claims the same place.
+        """
         if self._ideal_ns is None:
             self._ideal_ns, self._last_ns = float(stamp_ns), stamp_ns
             yield _Place(self._ideal_ns, stamp_ns, lost=False, after_gap=False)
             return
-        steps = max(round((stamp_ns - self._ideal_ns) / self._period_ns), 1)
+        if self._doubtful_ns is not None:
+            doubtful_ns, self._doubtful_ns = self._doubtful_ns, None
+            claimed = round((stamp_ns - self._ideal_ns) / self._period_ns)
+            yield from self._place(doubtful_ns, max(min(self._steps(doubtful_ns), claimed - 1), 1))
+        if self._steps(stamp_ns) > 1 and stamp_ns - self._last_ns <= self._max_age_ns:
+            self._doubtful_ns = stamp_ns
+        else:
+            yield from self._place(stamp_ns, self._steps(stamp_ns))
+
+    def finish(self) -> Iterator[_Place]:
+        """Yield what the last frame leaves undecided."""
+        if self._doubtful_ns is not None:
+            doubtful_ns, self._doubtful_ns = self._doubtful_ns, None
+            yield from self._place(doubtful_ns, self._steps(doubtful_ns))
+
+    def _steps(self, stamp_ns: int) -> int:
+        assert self._ideal_ns is not None
+        return max(round((stamp_ns - self._ideal_ns) / self._period_ns), 1)
+
+    def _place(self, stamp_ns: int, steps: int) -> Iterator[_Place]:
+        assert self._ideal_ns is not None
         gap = steps > 1 and stamp_ns - self._last_ns > self._max_age_ns
         expected = self._ideal_ns + steps * self._period_ns
         if gap:

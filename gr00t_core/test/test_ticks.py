@@ -16,12 +16,12 @@ START = 1_700_000_000 * NANOSECONDS
 
 def frame_ticks(stamps, rate_hz=30.0):
     ticks = FrameTicks(rate_hz, round(3 * NANOSECONDS / rate_hz))
-    return [tick for stamp in stamps for tick in ticks.add(int(stamp))]
+    return [tick for stamp in stamps for tick in ticks.add(int(stamp))] + ticks.finish()
 
 
 def grid_ticks(stamps, camera_rate_hz, rate_hz):
     ticks = GridTicks(camera_rate_hz, rate_hz, round(3 * NANOSECONDS / camera_rate_hz))
-    return [tick for stamp in stamps for tick in ticks.add(int(stamp))]
+    return [tick for stamp in stamps for tick in ticks.add(int(stamp))] + ticks.finish()
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([10.0, 15.0, 29.97, 30.0, 60.0]))
@@ -50,6 +50,19 @@ def test_lost_frames_keep_their_rows_and_are_marked(seed, loss):
     assert [not tick.repeated for tick in ticks] == kept.tolist()
     places = [(tick.stamp_ns - START) / NANOSECONDS * 30.0 for tick in ticks]
     np.testing.assert_allclose(places, np.arange(600), atol=0.4)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_frames_that_are_very_late_are_not_taken_for_lost_ones(seed):
+    """Jitter beyond half a period: where a frame stands late, the next one keeps its place."""
+    rng = np.random.default_rng(seed)
+    jitter = np.zeros(300)
+    late = rng.choice(np.arange(1, 149), 20, replace=False) * 2
+    jitter[late] = rng.uniform(0.5, 0.9, 20) * NANOSECONDS / 30
+    stamps = [tick_ns(START, k, 30.0) + int(j) for k, j in enumerate(jitter)]
+    ticks = frame_ticks(stamps)
+    assert [tick.stamp_ns for tick in ticks] == stamps
+    assert not any(tick.repeated for tick in ticks)
 
 
 def test_a_long_gap_gives_no_rows_and_is_marked():

@@ -82,17 +82,29 @@ def align(
     ticks = _make_ticks(survey, robot, rate_hz)
     collected = _Collected(robot)
     pending: deque[tuple[Tick, int]] = deque()
+    logged: dict[int, int] = {}  # reference frame's stamp → log time
     for log_ns, topic, payload, stamp_ns in _events(bag, robot, survey, timeline, unusable or {}):
         placed = timeline.add(topic, payload, stamp_ns, log_ns)
         if topic == survey.reference and placed is not None:
-            pending.extend((tick, log_ns) for tick in ticks.add(placed))
+            logged[placed] = log_ns
+            decided = ticks.add(placed)
+            pending.extend((tick, logged[tick.frame_stamp_ns]) for tick in decided)
+            for tick in decided:
+                _forget(logged, tick.frame_stamp_ns)
         while pending and (
             log_ns - pending[0][1] > PATIENCE_NS or not timeline.waiting(pending[0][0].stamp_ns)
         ):
             collected.add(timeline, *pending.popleft())
+    pending.extend((tick, logged[tick.frame_stamp_ns]) for tick in ticks.finish())
     for tick, log_ns in pending:
         collected.add(timeline, tick, log_ns)
     return collected.result()
+
+
+def _forget(logged: dict[int, int], stamp_ns: int) -> None:
+    """Drop the stamps before one; they are in order."""
+    while (first := next(iter(logged))) < stamp_ns:
+        del logged[first]
 
 
 def _make_ticks(survey: Survey, robot: Robot, rate_hz: float) -> FrameTicks | GridTicks:

@@ -39,6 +39,7 @@ def bag_report(
             'aligned': len(aligned.stamp_ns),
             'kept': sum(episode['rows'] for episode in episodes),
             'repeated': sum(episode['repeated'] for episode in episodes),
+            'repeated_frames': _repeated_frames(robot, converted.plan.episodes),
             'dropped': converted.plan.dropped,
         },
         'rejected_episodes': converted.plan.rejected,
@@ -98,6 +99,13 @@ def _episode(robot: Robot, options: ConvertOptions, episode: PlannedEpisode) -> 
             ),
         },
     }
+
+
+def _repeated_frames(robot: Robot, episodes: tuple[PlannedEpisode, ...]) -> dict[str, int]:
+    """Return, by camera, how many rows show the same frame as the row before."""
+    same = [(np.diff(episode.frames, axis=0) == 0).sum(axis=0) for episode in episodes]
+    counts = np.sum(same, axis=0) if same else np.zeros(len(robot.cameras), np.int64)
+    return {camera.name: int(count) for camera, count in zip(robot.cameras, counts, strict=True)}
 
 
 def _equal_share(robot: Robot, options: ConvertOptions, episode: PlannedEpisode) -> float:

@@ -48,17 +48,18 @@ class StreamSurvey:
     @property
     def rate_hz(self) -> float:
         """Return the rate with lost messages counted in; 0 with fewer than two messages."""
-        stamps = np.sort(self.stamps_ns).astype(np.float64)
-        periods = np.diff(stamps)
-        periods = periods[periods > 0]
-        if not len(periods):
+        periods = np.diff(np.sort(self.stamps_ns)).astype(np.float64)
+        if not (periods > 0).any():
             return 0.0
-        median = float(np.median(periods))
-        steps = np.round(periods / median).clip(1)
-        bridged = periods <= self.stream.max_age_ns  # a long silence says nothing about the rate
-        if not bridged.any():
-            return NANOSECONDS / median
-        return float(NANOSECONDS * steps[bridged].sum() / periods[bridged].sum())
+        period = float(np.median(periods[periods > 0]))
+        # A long silence says nothing about the rate.
+        bridged = periods[(periods > 0) & (periods <= self.stream.max_age_ns)]
+        for _ in range(3):
+            # Rounded both ways: a late frame's period counts twice, but the next one's not at all.
+            steps = np.round(bridged / period).sum()
+            if steps:
+                period = float(bridged.sum() / steps)
+        return NANOSECONDS / period
 
     @property
     def late(self) -> int:

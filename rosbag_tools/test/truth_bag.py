@@ -28,6 +28,7 @@ class Fault:
     """What goes wrong with a stream; times in seconds."""
 
     jitter_s: float = 0.0
+    phase_s: float = 0.0
     latency_s: float = 0.002
     drop: float = 0.0
     offset_s: float = 0.0  # header clock minus true time
@@ -46,6 +47,7 @@ class TruthBag:
     )
     camera_hz: float = 30.0
     joint_hz: float = 100.0
+    lead_s: float = 0.1  # the joints are there before the first frame
     faults: dict[str, Fault] = field(default_factory=dict)  # by relative topic
     storage: StoragePlugin = StoragePlugin.MCAP
     zstd: CompressionMode = CompressionMode.NONE
@@ -78,16 +80,16 @@ class TruthBag:
         return path
 
     def _times(
-        self, topic: str, rate_hz: float, rng: np.random.Generator
+        self, topic: str, rate_hz: float, rng: np.random.Generator, lead_s: float = 0.0
     ) -> list[tuple[int, int, int]]:
         """Return (true, header, log) times in ns."""
         fault = self.faults.get(topic, Fault())
-        count = round(self.seconds * rate_hz)
+        count = round((self.seconds + lead_s) * rate_hz)
         times = []
         last_log = 0
         for k in range(count):
-            true_s = k / rate_hz + rng.normal(0, fault.jitter_s) if fault.jitter_s else k / rate_hz
-            true_s = max(true_s, 0.0)
+            jitter_s = rng.normal(0, fault.jitter_s) if fault.jitter_s else 0.0
+            true_s = max(k / rate_hz - lead_s + fault.phase_s + jitter_s, -lead_s)
             quiet = fault.silent is not None and fault.silent[0] <= true_s < fault.silent[1]
             if quiet or (0 < k < count - 1 and rng.random() < fault.drop):
                 continue
@@ -117,7 +119,7 @@ class TruthBag:
         names = [name for group in groups for name in group.names]
         is_command = groups[0] in self.robot.action
         out = []
-        for true_ns, stamp, log in self._times(topic, self.joint_hz, rng):
+        for true_ns, stamp, log in self._times(topic, self.joint_hz, rng, self.lead_s):
             position = joint_truth(true_ns / 1e9, len(names)) + (0.01 if is_command else 0.0)
             message = T['sensor_msgs/msg/JointState'](
                 header=header(stamp), name=names, position=position,
