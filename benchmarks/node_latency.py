@@ -12,9 +12,10 @@ its own process over real DDS. Per chunk:
 The state is interpolated at the frame's stamp, so an observation is complete with the joint sample
 after the frame: up to 10 ms later at 100 Hz, whatever the software does. `get_action` is the time
 that `Gr00tPolicy.get_action` took for this very chunk. So overhead is transport, decoding,
-request, reply and publication. `from frame` counts the wait for the joint sample as well; `against bare`
-subtracts the median of get_action alone on the machine instead of this chunk's. Command jitter is
-how far the time between two commands is from 10 ms. The last line is JSON.
+request, reply and publication, and the time that a frame waits for the chunk before it.
+`from_frame` counts the wait for the joint sample as well; `against_bare` subtracts the median of
+get_action alone on the machine instead of this chunk's. Command jitter is how far the time between
+two commands is from 10 ms. The last line is JSON.
 
     source .venv/setup.bash && source install/setup.bash && python benchmarks/node_latency.py
 """

@@ -30,6 +30,8 @@ PING_S = 1.0
 CONNECT_S = 2.0
 # A local server that answers nothing at all for so long, though it did before, hangs.
 SILENT_S = 5.0
+# What a ping tells that is old when diagnostics show it: pings are for when nothing else happens.
+PASSING = ('message', 'busy', 'waiting', 'calls', 'errors', 'last_error', 'uptime_s')
 
 
 class ServerBackend:
@@ -124,7 +126,7 @@ class ServerBackend:
         about = {'backend': 'server', 'address': self.address}
         if self._process is not None:
             about['server process'] = f'pid {self._process.pid}, start {self._process.starts}'
-        shown = {key: value for key, value in self._health.items() if key != 'message'}
+        shown = {key: value for key, value in self._health.items() if key not in PASSING}
         return about | {f'server {key}': str(value) for key, value in shown.items()}
 
     def problem(self) -> str:
