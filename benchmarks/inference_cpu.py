@@ -1,0 +1,212 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Time one action chunk on a CPU: plain PyTorch against the folded model and its ONNX exports.
+
+The same random weights and inputs for all, one thread and two. Contenders take turns within every
+round, so that a neighbour's load meets all of them alike; a ratio is the median over the rounds of
+(plain / contender). CPU ms is process time, which a neighbour cannot stretch much; wall ms is what
+a robot waits for. Images are 112 px (two cameras), the model is N1.5 scaled to an edge computer:
+51 M parameters in use, DiT 512 wide with 8 blocks, 4 denoising steps.
+
+    python benchmarks/inference_cpu.py [--rounds 15] [--sizes edge] [--threads 1 2]
+
+The last line is JSON: `ratio_folded` (folded PyTorch) and
+`ratio_best` (the fastest), at edge size with one thread.
+"""
+
+import argparse
+from copy import deepcopy
+import json
+import logging
+from pathlib import Path
+from statistics import median
+import sys
+import tempfile
+import time
+
+import numpy as np
+import torch
+
+from gr00t_core.backends.onnxruntime import OnnxBackend
+from gr00t_core.backends.torch import TorchBackend
+from gr00t_core.export.onnx_export import export_onnx
+from gr00t_core.metadata import metadata_from_limits, write_metadata
+from gr00t_core.model.action_head import CategoryLinear
+from gr00t_core.model.config import Gr00tConfig
+from gr00t_core.model.groot import Gr00tN15
+from gr00t_core.model.sizes import SIZES
+from gr00t_core.robot import load_robot
+
+IMAGE_TOKEN, VIEWS, TEXT = 500, 2, 40
+PRECISIONS = ('fp32', 'fp16', 'int8')
+
+
+def edge_config() -> dict:
+    """Return N1.5's config.json scaled to an edge computer."""
+    raw = deepcopy(SIZES['small'])
+    eagle, head = raw['eagle_config'], raw['action_head_cfg']
+    eagle['vision_config'].update(
+        hidden_size=384, intermediate_size=1152, num_attention_heads=6, num_hidden_layers=6
+    )
+    eagle['text_config'].update(
+        head_dim=64,
+        hidden_size=512,
+        intermediate_size=1536,
+        num_attention_heads=8,
+        num_hidden_layers=4,
+        num_key_value_heads=4,
+    )
+    raw.update(hidden_size=512)
+    raw['backbone_cfg'].update(select_layer=4)
+    head['vl_self_attention_cfg'].update(
+        attention_head_dim=64, num_attention_heads=8, num_layers=1
+    )
+    head['diffusion_model_cfg'].update(
+        attention_head_dim=64,
+        cross_attention_dim=512,
+        num_attention_heads=8,
+        num_layers=8,
+        output_dim=512,
+    )
+    head.update(
+        backbone_embedding_dim=512,
+        hidden_size=512,
+        input_embedding_dim=512,
+        num_target_vision_tokens=32,
+    )
+    return raw
+
+
+def make_checkpoint(raw: dict, folder: Path) -> None:
+    """Write a random checkpoint whose actions depend on the network, not on the noise alone."""
+    raw['eagle_config']['image_token_index'] = IMAGE_TOKEN
+    torch.manual_seed(0)
+    model = Gr00tN15(Gr00tConfig.from_json(raw))
+    for layer in model.action_head.modules():
+        if isinstance(layer, CategoryLinear):
+            layer.W.data.mul_(50 * layer.W.shape[1] ** -0.5)
+    folder.mkdir()
+    model.save_pretrained(folder)
+    write_metadata(folder, metadata_from_limits(load_robot('so101')))
+
+
+def make_batch(config: Gr00tConfig) -> dict:
+    """Return one sample: two camera images, a prompt of 40 words, a state."""
+    rng = np.random.default_rng(0)
+    size, patches = config.vision.image_size, config.vision.num_tokens
+    words = rng.integers(0, 400, (1, TEXT))
+    ids = np.concatenate([words, np.full((1, VIEWS * patches), IMAGE_TOKEN)], axis=1)
+    return {
+        'pixel_values': rng.uniform(-1, 1, (VIEWS, 3, size, size)).astype(np.float32),
+        'input_ids': ids,
+        'attention_mask': np.ones_like(ids),
+        'state': rng.standard_normal((1, 1, 64), np.float32),
+        'embodiment_id': np.array([31]),
+    }
+
+
+class Plain:
+    """The plain model, as it is trained."""
+
+    def __init__(self, folder: Path) -> None:
+        self.model = Gr00tN15.from_pretrained(folder, dtype=torch.float32)
+
+    def predict(self, batch: dict, noise: np.ndarray) -> np.ndarray:
+        """Return normalised actions."""
+        with torch.inference_mode():
+            tensors = {key: torch.from_numpy(value) for key, value in batch.items()}
+            return self.model.get_action(tensors, noise=torch.from_numpy(noise)).numpy()
+
+
+def measure(contenders: dict, batch: dict, noise: np.ndarray, rounds: int) -> dict:
+    """Return name → (wall ms, CPU ms) of every round; contenders take turns."""
+    times: dict = {name: [] for name in contenders}
+    for name in contenders:
+        contenders[name].predict(batch, noise)
+    for turn in range(rounds):
+        names = list(contenders)
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            wall, cpu = time.perf_counter(), time.process_time()
+            contenders[name].predict(batch, noise)
+            cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+            times[name].append((1e3 * wall, 1e3 * cpu))
+    return times
+
+
+def run_size(name: str, raw: dict, threads: list, rounds: int) -> dict:
+    """Measure one size; print its table; return ratios by thread count."""
+
+    results: dict = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        make_checkpoint(raw, folder / 'checkpoint')
+        for precision in PRECISIONS:
+            export_onnx(folder / 'checkpoint', folder / precision, precision)
+        plain, folded = Plain(folder / 'checkpoint'), TorchBackend(folder / 'checkpoint')
+        batch = make_batch(folded.config)
+        noise = np.random.default_rng(1).standard_normal((1, 16, 32), np.float32)
+        truth = plain.predict(batch, noise)
+        moved = np.square(truth - noise).mean()
+        weights = sum(p.numel() for p in folded.folded.vision_language.parameters())
+        weights += sum(p.numel() for p in folded.folded.action_steps(31).parameters())
+        tokens = batch['input_ids'].shape[1]
+        print(f'\n{name}: {weights / 1e6:.1f} M parameters in use, {tokens} tokens')
+        print(
+            f'{"":22}{"threads":>8}{"wall ms":>9}{"min":>8}{"CPU ms":>8}{"speed-up":>10}'
+            f'{"action MSE":>12}{"relative":>10}'
+        )
+        for count in threads:
+            torch.set_num_threads(count)
+            contenders = {'torch plain': plain, 'torch folded': folded}
+            contenders |= {
+                f'onnxruntime {precision}': OnnxBackend(folder / precision, threads=count)
+                for precision in PRECISIONS
+            }
+            times = measure(contenders, batch, noise, rounds)
+            for label, rows in times.items():
+                wall, cpu = (list(column) for column in zip(*rows))
+                ratio = median(p[0] / r[0] for p, r in zip(times['torch plain'], rows))
+                results[count, label] = ratio
+                mse = np.square(contenders[label].predict(batch, noise) - truth).mean()
+                print(
+                    f'{label:22}{count:8d}{median(wall):9.2f}{min(wall):8.2f}{median(cpu):8.2f}'
+                    f'{ratio:9.2f}x{mse:12.1e}{mse / moved:10.1e}'
+                )
+    return results
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser.add_argument('--rounds', type=int, default=15)
+    parser.add_argument('--sizes', nargs='+', default=['edge'], choices=['edge', 'small', 'tiny'])
+    parser.add_argument('--threads', nargs='+', type=int, default=[1, 2])
+    options = parser.parse_args()
+    logging.disable(logging.WARNING)
+    raw = {'edge': edge_config()} | {n: deepcopy(SIZES[n]) for n in ('small', 'tiny')}
+    results = {
+        size: run_size(size, raw[size], options.threads, options.rounds) for size in options.sizes
+    }
+    first = results[options.sizes[0]]
+    ours = {label: ratio for (count, label), ratio in first.items() if count == options.threads[0]}
+    best = max(ours, key=lambda label: ours[label])
+    print(
+        json.dumps(
+            {
+                'benchmark': 'inference_cpu',
+                'size': options.sizes[0],
+                'threads': options.threads[0],
+                'ratio_folded': round(ours['torch folded'], 3),
+                'ratio_best': round(ours[best], 3),
+                'best': best,
+                'by_threads': {
+                    f'{label}, {count} threads': round(ratio, 3)
+                    for (count, label), ratio in first.items()
+                },
+            }
+        )
+    )
+
+
+if __name__ == '__main__':
+    sys.exit(main())
