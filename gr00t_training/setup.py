@@ -39,6 +39,7 @@ setup(
         'console_scripts': [],
         # Verbs of the `gr00t` command: 'verb = module:main', main(argv) -> int.
         'gr00t.verbs': [
+            'evaluate = gr00t_training.evaluate:main',
             'finetune = gr00t_training.finetune:main',
         ],
     },

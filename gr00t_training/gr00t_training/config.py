@@ -72,7 +72,7 @@ class FinetuneConfig:
         logging_steps: Steps between figures.
         report_to: Where figures go, besides <output>/metrics.jsonl. WANDB_MODE=offline works.
         eval_steps: Steps between open-loop evaluations on --eval-episodes; 0: none.
-        eval_episodes: Episodes of the first dataset that are held out of training.
+        eval_episodes: Episodes of the first dataset that are held out of training, by position.
         resume: Go on from the last checkpoint in the output folder, if there is one.
         cpu: Stay on the CPU even where there is a GPU.
         fsdp: Shard weights over the processes (FSDP2) instead of copying them (DDP).

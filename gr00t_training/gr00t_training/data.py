@@ -204,9 +204,11 @@ def make_loader(
 
     Args:
         data: The batches.
-        first, last: Numbers of batches.
+        first: Number of the first batch.
+        last: Number after the last one.
         size: B, of one process.
-        rank, world: This process and how many there are.
+        rank: This process.
+        world: How many there are.
         workers: Processes that prepare batches; 0 prepares them in this one.
         prefetch: Batches ahead per worker.
         pin: Page-locked memory, for a GPU.

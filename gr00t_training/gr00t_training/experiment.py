@@ -140,7 +140,7 @@ def make_transforms(
         'prompt': PromptTransform(dropout=config.language_dropout),
         'training': Training(config.state_noise, config.state_dropout),
     }
-    transforms = {}
+    transforms: dict[str, EmbodimentTransforms] = {}
     for subject in subjects:
         made = (
             EmbodimentTransforms.for_config(
@@ -200,7 +200,9 @@ def training_data(
     """Put the batches together.
 
     Args:
-        subjects, mixture, transforms: From the functions above.
+        subjects: From `open_subjects`.
+        mixture: From `make_mixture`.
+        transforms: From `make_transforms`.
         config: What the run is told.
         positions: Embodiment slot → what the model is given for it.
         model: Computes missing features, with a feature cache.

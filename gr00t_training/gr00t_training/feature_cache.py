@@ -34,7 +34,10 @@ from gr00t_training.step_table import StepTable
 
 _log = logging.getLogger(__name__)
 
-_DTYPES = {torch.float32: np.dtype(np.float32), torch.bfloat16: np.dtype(np.uint16)}
+_DTYPES: dict[torch.dtype, np.dtype[Any]] = {
+    torch.float32: np.dtype(np.float32),
+    torch.bfloat16: np.dtype(np.uint16),
+}
 _BATCH = 16
 
 

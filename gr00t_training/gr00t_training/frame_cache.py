@@ -48,7 +48,8 @@ class Videos:
 
     def frame(self, camera: str, episode: int, step: int) -> Frames:
         """Return (h, w, 3) uint8."""
-        return self._dataset.frames(episode, f'video.{camera}', [step])[0]
+        frames: Frames = self._dataset.frames(episode, f'video.{camera}', [step])
+        return np.asarray(frames[0])
 
 
 class FrameCache:
@@ -67,7 +68,7 @@ class FrameCache:
 
     def frame(self, camera: str, episode: int, step: int) -> Frames:
         """Return (h, w, 3) uint8, a view into the file."""
-        return self._frames[camera][self._starts[episode] + step]
+        return np.asarray(self._frames[camera][self._starts[episode] + step])
 
 
 def model_side(size: int, crop: float) -> int:

@@ -26,7 +26,9 @@ def add_lora(
 
     Args:
         model: The model.
-        rank, alpha, dropout: Of LoRA; an update is alpha/rank · B·A.
+        rank: Of the updates.
+        alpha: An update is alpha/rank · B·A.
+        dropout: On the input of A.
         full_model: In the backbone too, not only in the action head.
         tune_projector: Let encoders, decoder and position embedding train in full. (Upstream
             freezes them, so that a new embodiment keeps random ones.)
@@ -54,7 +56,8 @@ def merged(state: Mapping[str, Tensor], rank: int, alpha: int) -> dict[str, Tens
 
     Args:
         state: Of a model with `add_lora`'s updates.
-        rank, alpha: As given there.
+        rank: As given there.
+        alpha: As given there.
     """
     plain: dict[str, Tensor] = {}
     for name, value in state.items():

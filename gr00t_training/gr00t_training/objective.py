@@ -72,7 +72,7 @@ def blocks(model: nn.Module) -> Iterator[nn.Module]:
 def recompute_activations(model: nn.Module) -> None:
     """Keep only the blocks' inputs for the backward pass (gradient checkpointing)."""
     for block in blocks(model):
-        block.forward = partial(checkpoint, block.forward, use_reentrant=False)  # type: ignore[method-assign]
+        block.forward = partial(checkpoint, block.forward, use_reentrant=False)
 
 
 def seed_of(*parts: object) -> int:

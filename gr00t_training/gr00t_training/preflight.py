@@ -70,8 +70,8 @@ def check_options(config: FinetuneConfig) -> None:
             )
     if not 0 < config.crop <= 1:
         raise PreflightError(f'--crop {config.crop}: expected 0 < crop <= 1')
-    if bool(config.eval_steps) != bool(config.eval_episodes):
-        raise PreflightError('--eval-steps and --eval-episodes go together: give both or neither')
+    if config.eval_steps and not config.eval_episodes:
+        raise PreflightError('--eval-steps needs --eval-episodes: held-out episodes to predict')
     if config.feature_cache and config.augment:
         _log.warning('--feature-cache: images are not varied; their features are kept once')
 
@@ -136,7 +136,7 @@ def statistics(entry: Mapping[str, Any], tag: str) -> list[str]:
 
 
 def action_equals_state(subject: Subject) -> list[str]:
-    """Find action groups that repeat the state of the same step: the policy would learn to rest."""
+    """Find action groups that repeat the state of their step: the policy would learn to rest."""
     dataset, problems = subject.dataset, []
     for treatment in subject.data_config.action:
         name = treatment.key

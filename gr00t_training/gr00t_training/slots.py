@@ -58,9 +58,7 @@ class ActiveSlots:
         return self.slots.index(slot)
 
     def expand(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return a state dict of the whole model: the active slots of `state`, the others as
-        they were.
-        """
+        """Return a state dict of the whole model: active slots of `state`, others as they were."""
         expanded = dict(state)
         for name, whole in self._whole.items():
             full = whole.to(state[name].dtype).clone()

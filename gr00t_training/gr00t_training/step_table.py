@@ -73,7 +73,7 @@ class StepTable:
         self, episode: int, step: int, generator: np.random.Generator | None
     ) -> NDArray[np.float32]:
         """Return the state (S,) of a step; a generator means training."""
-        state = self.state[self._dataset.episodes[episode].start + step]
+        state: NDArray[np.float32] = self.state[self._dataset.episodes[episode].start + step]
         training = self.transforms.training
         if generator is None or not (training.state_noise or training.state_dropout):
             return state

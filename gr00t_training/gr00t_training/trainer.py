@@ -194,14 +194,15 @@ class Trainer:
     ) -> None:
         config, accelerator = self.config, self.accelerator
         weights = full_weights(objective.state_dict())
+        averaged = {} if average is None else full_weights(average.average)
         state = {
             'step': step,
             'optimizer': full_optimizer_state(accelerator, objective, optimizer),
-            'average': {} if average is None else full_weights(average.average),
+            'average': averaged,
         }
         if accelerator.is_main_process:
             trained = {name: value for name, value in weights.items() if name in self._names}
-            plain = weights | state['average']
+            plain = weights | averaged
             if config.lora_rank:
                 plain = merged(plain, config.lora_rank, config.lora_alpha)
             folder = save_checkpoint(
@@ -225,12 +226,12 @@ class Trainer:
         if not self.accelerator.is_main_process:
             yield lambda step, figures: None
         elif not console.is_terminal:
-            yield (
-                lambda step, figures: (
-                    figures
-                    and _log.info('step %d/%d: %s', step, self.config.max_steps, _shown(figures))
-                )
-            )
+
+            def write(step: int, figures: Mapping[str, float] | None) -> None:
+                if figures:
+                    _log.info('step %d/%d: %s', step, self.config.max_steps, _shown(figures))
+
+            yield write
         else:
             with Progress(
                 TextColumn('finetune'),
