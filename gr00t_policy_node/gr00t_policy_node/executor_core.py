@@ -104,7 +104,7 @@ class ExecutorCore:
         self.unheard = ''  # a command topic that nobody listens to; the node keeps it up to date
         self._button: bool | None = None
         self._e_stopped = False
-        self._halted = ''
+        self._halted = self._refused = ''
         self._resume_ns: int | None = None
         self._newest_ns: int | None = None
         self._valid_until_ns = 0
@@ -132,8 +132,10 @@ class ExecutorCore:
         rejection = self._refusal(received, now_ns)
         if rejection is not None:
             self.rejections[rejection] += 1
+            self._refused = f' (the newest was rejected: {rejection.value})'
             return rejection
         self.accepted += 1
+        self._refused = ''
         self._newest_ns = received.stamp_ns
         self._valid_until_ns = valid_until(
             received.stamp_ns, received.step_ns, received.horizon, self._max_age_ns
@@ -257,7 +259,7 @@ class ExecutorCore:
         """Change the mode by what is known now."""
         fault = self._fault(now_ns)
         planned = self.plan.newest is not None and now_ns <= self._valid_until_ns
-        lost = None if planned else 'no fresh action chunk'
+        lost = None if planned else 'no fresh action chunk' + self._refused
         mode = next_mode(
             self.mode,
             Situation(

@@ -414,7 +414,7 @@ EVENTS = st.one_of(
 
 @pytest.mark.parametrize('robot_name', ['so101', 'everything'])
 @pytest.mark.parametrize('handover', ['crossfade', 'ensemble', 'rtc', 'replace'])
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(events=st.lists(EVENTS, max_size=60), seed=st.integers(0, 2**32 - 1))
 def test_no_stream_of_events_breaks_a_limit_or_outwits_the_e_stop(
     robot_name, handover, events, seed
