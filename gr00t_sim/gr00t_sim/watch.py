@@ -16,7 +16,7 @@ from gr00t_msgs.msg import ActionChunk as ChunkMessage
 from gr00t_sim.binding import message_class
 from gr00t_sim.recording import Recording, SeenChunk, SeenFrame, Series
 
-_SENSOR = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
+_SENSOR = QoSProfile(depth=200, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
 class Watch:
@@ -25,30 +25,47 @@ class Watch:
     Args:
         robot: Whose topics.
         node: Listens; the caller spins it.
+        lock_step: Time is that of the stamps, and frames are those of `sim/view/<camera>`.
     """
 
-    def __init__(self, robot: Robot, node: Node) -> None:
+    def __init__(self, robot: Robot, node: Node, lock_step: bool = False) -> None:
         self._node = node
+        self._lock_step = lock_step
+        self._subscriptions: list[Any] = []
         self.recording = Recording({camera.name: [] for camera in robot.cameras})
         for camera in robot.cameras:
-            self._listen(camera.stream, self._on_frame, camera.name)
+            topic = f'sim/view/{camera.name}' if lock_step else camera.stream.topic
+            self._listen(camera.stream, self._on_frame, camera.name, topic=topic)
         for state in robot.state:
             self._listen(state.stream, self._on_group, state, self.recording.states)
         for action in robot.action:
             self._listen(action.stream, self._on_group, action, self.recording.commands)
-        node.create_subscription(ChunkMessage, 'action_chunk', self._on_chunk, 10)
-
-    def _listen(self, stream: Stream, callback: Any, *arguments: Any) -> None:
-        self._node.create_subscription(
-            message_class(stream.type),
-            stream.topic,
-            lambda message: callback(message, *arguments),
-            _SENSOR,
+        self._subscriptions.append(
+            node.create_subscription(ChunkMessage, 'action_chunk', self._on_chunk, 10)
         )
 
+    def close(self) -> None:
+        """Stop listening."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+
+    def _listen(self, stream: Stream, callback: Any, *arguments: Any, topic: str = '') -> None:
+        self._subscriptions.append(
+            self._node.create_subscription(
+                message_class(stream.type),
+                topic or stream.topic,
+                lambda message: callback(message, *arguments),
+                _SENSOR,
+            )
+        )
+
+    def _received_ns(self, stamp: int | None) -> int:
+        return stamp if self._lock_step and stamp is not None else time.time_ns()
+
     def _on_frame(self, message: Any, camera: str) -> None:
-        now = time.time_ns()
-        frame = SeenFrame(stamp_ns(message) or now, now, message)
+        stamp = stamp_ns(message)
+        now = self._received_ns(stamp)
+        frame = SeenFrame(stamp or now, now, message)
         self.recording.frames[camera].append(frame)
 
     def _on_group(
@@ -66,5 +83,5 @@ class Watch:
             values=np.array(message.data, np.float32).reshape(message.horizon, message.width),
             sequence=message.sequence,
         )
-        seen = SeenChunk(chunk, time.time_ns(), message.inference_time)
+        seen = SeenChunk(chunk, self._received_ns(chunk.stamp_ns), message.inference_time)
         self.recording.chunks.append(seen)

@@ -1,0 +1,148 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Place, start and watch episodes of the simulator over ROS, as a program."""
+
+from collections.abc import Callable
+from contextlib import suppress
+import json
+import time
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from rcl_interfaces.srv import SetParameters
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+
+from gr00t_core.errors import ServingError
+from gr00t_core.fields import stamp_ns
+from gr00t_core.robot import Robot
+from gr00t_sim.task import Task
+
+CALL_LIMIT_S = 20.0
+LATCHED = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+DEEP = QoSProfile(depth=1000, reliability=ReliabilityPolicy.BEST_EFFORT)  # lock-step runs ahead
+ENDED = ('success', 'wrong', 'none')
+
+T = TypeVar('T')
+
+
+class Client:
+    """A node that waits for conditions, each for a limited time, while it watches the processes.
+
+    Args:
+        robot: Whose simulator.
+        check: Called while waiting; raises when a process has died.
+    """
+
+    def __init__(self, robot: Robot, check: Callable[[], None]) -> None:
+        self._check = check
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context)
+        self.node = rclpy.create_node('sim_client', context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._reports: list[dict[str, Any]] = []
+        self._stamps: list[int] = []
+        self._positions: list[list[float]] = []
+        self._clients: dict[str, Any] = {}
+        self.node.create_subscription(String, 'sim/episode', self._on_report, LATCHED)
+        for topic in dict.fromkeys(group.stream.topic for group in robot.state):
+            self.node.create_subscription(JointState, topic, self._on_state, DEEP)
+
+    def close(self) -> None:
+        """Leave the graph."""
+        self._executor.shutdown()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+    def until(self, condition: Callable[[], T], limit_s: float, what: str) -> T:
+        """Spin until a condition gives something true, and return it.
+
+        Raises:
+            ServingError: It did not within `limit_s`, or a process died.
+        """
+        end = time.monotonic() + limit_s
+        while not (result := condition()):
+            self._check()
+            if time.monotonic() > end:
+                raise ServingError(f'waited {limit_s:.0f} s in vain for {what}')
+            self._executor.spin_once(timeout_sec=0.05)
+        return result
+
+    def call(self, kind: Any, name: str, request: Any, limit_s: float = CALL_LIMIT_S) -> Any:
+        """Call a service once it is there, and return its response."""
+        if name not in self._clients:
+            self._clients[name] = self.node.create_client(kind, name)
+        client = self._clients[name]
+        self.until(client.service_is_ready, limit_s, f'the service {name}')
+        future = client.call_async(request)
+        self.until(future.done, limit_s, f'the answer of {name}')
+        return future.result()
+
+    def trigger(self, name: str) -> None:
+        """Call a Trigger service that must succeed.
+
+        Raises:
+            ServingError: It did not.
+        """
+        response = self.call(Trigger, name, Trigger.Request())
+        if not response.success:
+            raise ServingError(f'{name}: {response.message}')
+
+    def place(self, seed: int, task: Task, **parameters: Any) -> int:
+        """Put the simulator into the scene of a seed; return the episode's number."""
+        values = {'seed': seed, 'instruction': task.instruction, **parameters}
+        request = SetParameters.Request(
+            parameters=[Parameter(k, value=v).to_parameter_msg() for k, v in values.items()]
+        )
+        for result in self.call(SetParameters, 'sim/set_parameters', request).results:
+            if not result.successful:
+                raise ServingError(f'sim/set_parameters: {result.reason}')
+        response = self.call(Trigger, 'sim/reset', Trigger.Request())
+        if not response.success:
+            raise ServingError(f'sim/reset: {response.message}')
+        return int(response.message.split()[-1])
+
+    def start(self) -> None:
+        """Begin the episode in the scene that was placed."""
+        self.trigger('sim/start')
+
+    def outcome(self, episode: int, limit_s: float) -> dict[str, Any]:
+        """Wait for an episode's end and return its report."""
+
+        def ended() -> dict[str, Any] | None:
+            found = (r for r in self._reports if r['episode'] == episode)
+            return next((r for r in found if r['outcome'] in ENDED), None)
+
+        report = self.until(ended, limit_s, f'the end of episode {episode}')
+        assert report is not None
+        return report
+
+    def motion(self, since_ns: int, until_ns: int) -> tuple[list[int], NDArray[np.float64]]:
+        """Return stamps and (N, D) joint positions seen between two stamps; forget all older."""
+        rows = [i for i, t in enumerate(self._stamps) if since_ns <= t <= until_ns]
+        stamps = [self._stamps[i] for i in rows]
+        positions = np.array([self._positions[i] for i in rows], np.float64)
+        self._stamps.clear()
+        self._positions.clear()
+        return stamps, positions
+
+    @property
+    def newest_state(self) -> tuple[int, list[float]] | None:
+        """Return stamp and (D,) positions of the last joint states."""
+        return (self._stamps[-1], self._positions[-1]) if self._stamps else None
+
+    def _on_report(self, message: Any) -> None:
+        with suppress(json.JSONDecodeError):  # not ours: somebody else's topic of that name
+            self._reports.append(json.loads(message.data))
+            del self._reports[:-20]
+
+    def _on_state(self, message: Any) -> None:
+        self._stamps.append(stamp_ns(message) or 0)
+        self._positions.append(list(message.position))

@@ -1,0 +1,150 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run `gr00t sim`: evaluate a policy in the simulator, or collect demonstrations of the expert."""
+
+from dataclasses import dataclass, field
+import json
+from pathlib import Path
+import sys
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from gr00t_core.errors import Gr00tError
+
+FIRST_EVALUATION_SEED = 1_000_000  # gr00t_sim.task.EVALUATION_SEEDS; a test compares
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Run a policy through policy node and executor in seeded episodes, and score it.
+
+    Attributes:
+        checkpoint: Checkpoint folder; may be left out with --server-address.
+        robot: Shipped robot or robot file.
+        episodes: Episodes of the policy; colors and phrasings take turns.
+        seed_start: First scene; training scenes are refused.
+        backend: server (a `gr00t serve` process), or torch, onnxruntime, tensorrt inside the node.
+        server_address: A running `gr00t serve`, e.g. tcp://gpu-host:5555.
+        real_time: Let time pass by the clock; without it every wait is for the policy, and the
+            result does not depend on how fast the machine is.
+        baselines: Run the baselines, too: instruction swapped, image blanked, zero action, mean
+            trajectory.
+        baseline_episodes: Episodes of each baseline; as many as of the policy by default.
+        chunk_period: Lock-step: simulated time from one chunk to the next, s.
+        chunk_timeout: Lock-step: time that the policy may take for a chunk, s.
+        episode_limit: Simulated time after which an episode has failed, s.
+        noise_seed: Of the noise that chunks start from; with a local server only.
+        videos: Films of the first so many episodes, with instruction and chunk.
+        out: Folder for logs, episodes.jsonl, evaluation.json and films.
+        json: Print one JSON object instead of the tables.
+    """
+
+    checkpoint: Path | None = None
+    robot: str = 'so101'
+    episodes: int = 50
+    seed_start: int = FIRST_EVALUATION_SEED
+    backend: Literal['server', 'torch', 'onnxruntime', 'tensorrt'] = 'server'
+    server_address: str = ''
+    real_time: bool = False
+    baselines: bool = False
+    baseline_episodes: int | None = None
+    chunk_period: float = 0.2
+    chunk_timeout: float = 5.0
+    episode_limit: float = 12.0
+    noise_seed: int = 0
+    videos: int = 0
+    out: Path = field(default_factory=lambda: Path('evaluation'))
+    json: bool = False
+
+
+@dataclass(frozen=True)
+class Collect:
+    """Record demonstrations of the scripted expert, who drives the arm over ROS.
+
+    Attributes:
+        output: Folder for the bags; an interrupted collection goes on where it was.
+        episodes: Episodes to keep; failed ones are put aside and counted.
+        seed_start: First scene; evaluation scenes are refused.
+        robot: Shipped robot or robot file.
+        workers: Simulators at the same time, each on a ROS graph of its own.
+        disturbance: Standard deviation of the servos' slow error, rad: something to correct.
+        real_time: Let time pass by the clock, instead of as fast as everything is recorded.
+    """
+
+    output: Path
+    episodes: int = 50
+    seed_start: int = 0
+    robot: str = 'so101'
+    workers: int = 2
+    disturbance: float = 0.02
+    real_time: bool = False
+
+
+Sub = (
+    Annotated[Evaluate, tyro.conf.subcommand('evaluate')]
+    | Annotated[Collect, tyro.conf.subcommand('collect')]
+)
+
+
+def main(argv: list[str]) -> int:
+    """Evaluate a policy in the simulator (evaluate), or record its expert (collect)."""
+    asked: Evaluate | Collect = tyro.cli(Sub, prog='gr00t sim', args=argv)  # type: ignore[arg-type]
+    return _evaluate(asked) if isinstance(asked, Evaluate) else _collect(asked)
+
+
+def _evaluate(asked: Evaluate) -> int:
+    if asked.checkpoint is None and not asked.server_address:
+        raise Gr00tError('give --checkpoint DIR, or --server-address of a running gr00t serve')
+    if asked.checkpoint is not None and not (asked.checkpoint / 'config.json').is_file():
+        raise Gr00tError(f'--checkpoint {asked.checkpoint}: no checkpoint folder (no config.json)')
+    from gr00t_sim.domain import own_domain
+    from gr00t_sim.tables import print_tables
+    from gr00t_sim.task import evaluation_task
+
+    for seed in (asked.seed_start, asked.seed_start + max(asked.episodes - 1, 0)):
+        evaluation_task(seed)
+    with own_domain():
+        from gr00t_sim.evaluate import evaluate, Plan
+
+        plan = Plan(
+            checkpoint='' if asked.checkpoint is None else str(asked.checkpoint.resolve()),
+            robot=asked.robot,
+            backend=asked.backend,
+            server_address=asked.server_address,
+            real_time=asked.real_time,
+            episodes=asked.episodes,
+            baseline_episodes=(
+                asked.episodes if asked.baseline_episodes is None else asked.baseline_episodes
+            ),
+            seed_start=asked.seed_start,
+            runs=('policy', *(('swapped', 'blank', 'zero', 'mean') if asked.baselines else ())),
+            chunk_period_s=asked.chunk_period,
+            chunk_timeout_s=asked.chunk_timeout,
+            episode_limit_s=asked.episode_limit,
+            noise_seed=asked.noise_seed,
+            videos=asked.videos,
+            out=asked.out,
+        )
+        report = evaluate(plan, _say)
+    if asked.json:
+        sys.stdout.write(json.dumps(report) + '\n')
+    else:
+        print_tables(report)
+    return 0
+
+
+def _collect(asked: Collect) -> int:
+    from gr00t_sim.task import training_task
+
+    for seed in (asked.seed_start, asked.seed_start + max(asked.episodes - 1, 0)):
+        training_task(seed)
+    from gr00t_sim.collect import collect
+
+    values: dict[str, Any] = vars(asked)
+    return collect(**values, say=_say)
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + '\n')
+    sys.stderr.flush()

@@ -1,0 +1,72 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run `gr00t up` as a process: its nodes start, end and are watched together."""
+
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import yaml
+
+from gr00t_core.errors import ServingError
+
+STOP_LIMIT_S = 25.0  # `gr00t up` itself kills what does not end within 18 s
+
+
+class Up:
+    """`gr00t up` with arguments of its own; its output goes to a log file.
+
+    Args:
+        arguments: Of the command.
+        parameters: Node → its parameters; they become the parameter file beside the log.
+        log: File that the output is added to.
+    """
+
+    def __init__(
+        self, arguments: list[str], parameters: dict[str, dict[str, Any]], log: Path
+    ) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        tree = {f'/**/{node}': {'ros__parameters': values} for node, values in parameters.items()}
+        file = log.with_suffix('.yaml')
+        file.write_text(yaml.safe_dump(tree), encoding='utf-8')
+        self._command = [sys.executable, '-m', 'gr00t_core.cli', 'up', *arguments]
+        self._command += ['--params-file', str(file)]
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+        self.starts = 0
+
+    def start(self) -> None:
+        """Start the nodes."""
+        self.starts += 1
+        with self._log.open('ab') as output:
+            self._process = subprocess.Popen(
+                self._command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
+    def check(self) -> None:
+        """See that they still run.
+
+        Raises:
+            ServingError: They ended, with the end of the log.
+        """
+        if self._process is not None and self._process.poll() is not None:
+            raise ServingError(f'the nodes ended by themselves; {self.last_words()}')
+
+    def last_words(self) -> str:
+        """Return the end of the log."""
+        lines = self._log.read_text(encoding='utf-8', errors='replace').splitlines()
+        return f'the end of {self._log} says:\n' + '\n'.join(lines[-20:])
+
+    def stop(self) -> None:
+        """Stop them as Ctrl-C does; kill what does not end."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
