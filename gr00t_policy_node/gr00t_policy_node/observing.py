@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rclpy.clock import Clock
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
@@ -136,7 +137,9 @@ class Observer:
         self._cameras = {camera.name for camera in robot.cameras}
         cameras = {camera.stream.topic: camera for camera in robot.cameras}
         self._feeds = {
-            stream.topic: _Feed(stream, message_class(stream.type), cameras.get(stream.topic))
+            stream.topic: _Feed(
+                stream, message_class(stream.type), cameras.get(stream.topic), node.get_clock()
+            )
             for stream in robot.observation_streams
         }
         for camera in robot.cameras:
@@ -278,7 +281,9 @@ class Observer:
 class _Feed:
     """One topic: its subscription and counters."""
 
-    def __init__(self, stream: Stream, kind: type[Any], camera: Camera | None) -> None:
+    def __init__(
+        self, stream: Stream, kind: type[Any], camera: Camera | None, clock: Clock
+    ) -> None:
         self.stream = stream
         self.message_class = kind
         self.camera = camera
@@ -289,7 +294,7 @@ class _Feed:
         self._rejected = 0
         self._reason = ''
         self._arrived_ns: int | None = None
-        self._rate = RateMeter()
+        self._rate = RateMeter(clock)
 
     def take(self, arrived_ns: int) -> None:
         self._received += 1

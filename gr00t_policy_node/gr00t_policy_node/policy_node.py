@@ -416,7 +416,7 @@ class _Loaded:
         self._held = 0
         self._delay_s = 0.0  # expected from a frame to its chunk
         self._chunks = 0
-        self._rate = RateMeter()
+        self._rate = RateMeter(node.get_clock())
         self._latency = diagnostics.Window()
         self._paired = diagnostics.Window()
         self._decoded = diagnostics.Window()

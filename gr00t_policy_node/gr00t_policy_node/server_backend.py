@@ -49,6 +49,7 @@ class ServerBackend:
         self._answered = time.monotonic()
         self._has_answered = False
         self._starts = 0
+        self._stopping = False
         self.address = settings.server_address
         if not self.address:
             # Only this user may enter it: the socket in it takes no token.
@@ -135,6 +136,7 @@ class ServerBackend:
 
     def stop(self) -> None:
         """End a local server."""
+        self._stopping = True
         if self._process is not None:
             self._process.stop()
         if self._folder is not None:
@@ -182,7 +184,7 @@ class ServerBackend:
             self._process.restart(f'the server gave no sign of life for {SILENT_S:.0f} s: killed')
 
     def _fail(self, problem: str) -> None:
-        if not self._problem:
+        if not self._problem and not self._stopping:
             self._logger.error(f'the policy server fails: {problem}')
         self._problem = problem
 
