@@ -1,0 +1,133 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Batches against `EmbodimentTransforms`, caches against decoding, order against resuming."""
+
+from gr00t_core.dataset.mixture import draw_seed
+from gr00t_core.errors import DatasetError
+from gr00t_core.model.config import Gr00tConfig
+from gr00t_core.transforms import collate
+import numpy as np
+import pytest
+import torch
+
+from gr00t_training import experiment, frame_cache
+from gr00t_training.data import make_loader
+
+SLOT = 31
+
+
+def build(config):
+    """Return subjects, mixture, transforms and data, as a run makes them."""
+    model_config = Gr00tConfig.load(config.checkpoint)
+    subjects = experiment.open_subjects(config)
+    mixture = experiment.make_mixture(subjects, config, model_config.action_head.action_horizon)
+    transforms = experiment.make_transforms(subjects, mixture.metadata(), config, model_config)
+    data = experiment.training_data(subjects, mixture, transforms, config, {SLOT: SLOT})
+    return subjects, mixture, transforms, data
+
+
+def plain_batch(mixture, transforms, numbers, training):
+    """Do the same with the transforms that the policy uses, one sample after the other."""
+    batches = []
+    for number in numbers:
+        epoch, position = divmod(number, len(mixture))
+        index = int(mixture.order(epoch)[position])
+        tag, sample = mixture.sample(epoch, index)
+        generator = np.random.default_rng((draw_seed(epoch, index, mixture.seed), 1))
+        batches.append(transforms[tag].apply(sample, training=training, generator=generator))
+    return collate(batches, next(iter(transforms.values())).tokenizer.pad_id)
+
+
+NUMBERS = [0, 5, 17, 60, 73, 74, 150]
+
+
+@pytest.mark.parametrize('augment', [False, True])
+def test_batches_are_what_the_transforms_make(told, augment):
+    config = told(augment=augment, state_noise=0.05, state_dropout=0.3, language_dropout=0.2)
+    _, mixture, transforms, data = build(config)
+    if not augment:
+        config = told(augment=False)
+        _, mixture, transforms, data = build(config)
+    batch = data[NUMBERS]
+    expected = plain_batch(mixture, transforms, NUMBERS, training=augment)
+    for key in ('input_ids', 'attention_mask', 'embodiment_id', 'action', 'action_mask', 'state'):
+        # Noise is added in float32 here, in float64 there.
+        np.testing.assert_allclose(
+            batch.tensors[key].numpy(), expected[key], rtol=0, atol=2e-7, err_msg=key
+        )
+    images = batch.pixel_values(transforms['new_embodiment'].video.size).numpy()
+    if not augment:
+        np.testing.assert_array_equal(images, expected['pixel_values'])
+    else:
+        levels = np.abs(images - expected['pixel_values']) * 127.5
+        assert levels.max() < 1.01  # truncation: a factor's last bit may move a pixel by one level
+        assert (levels > 0.5).mean() < 0.01
+    assert batch.ragged
+
+
+def test_batches_do_not_depend_on_processes_or_workers(told):
+    _, _, _, data = build(told())
+    whole = [batch.tensors['state'] for batch in make_loader(data, 3, 6, 4)]
+    halves = [
+        [batch.tensors['state'] for batch in make_loader(data, 3, 6, 2, rank, 2, workers=rank)]
+        for rank in (0, 1)
+    ]
+    for k, batch in enumerate(whole):
+        torch.testing.assert_close(torch.cat((halves[0][k], halves[1][k])), batch, rtol=0, atol=0)
+
+
+def test_source_cache_gives_the_decoded_pixels(told):
+    _, _, _, decoded = build(told())
+    subjects, _, transforms, cached = build(told(frame_cache='source'))
+    size = transforms['new_embodiment'].video.size
+    a, b = decoded[NUMBERS], cached[NUMBERS]
+    torch.testing.assert_close(a.pixel_values(size), b.pixel_values(size), rtol=0, atol=0)
+    shapes = experiment.cached_shapes(transforms['new_embodiment'], 'source')
+    assert frame_cache.cache_bytes(subjects[0].dataset, shapes) == 2 * 74 * 240 * 320 * 3
+
+
+def test_model_cache_is_close_and_small(told):
+    _, _, transforms, decoded = build(told(augment=False))
+    _, _, _, cached = build(told(augment=False, frame_cache='model'))
+    size = transforms['new_embodiment'].video.size
+    a, b = decoded[NUMBERS], cached[NUMBERS]
+    assert b.frames[0][0].shape[1:] == (size, size, 3)  # cropped to size: nothing is resized
+    difference = (a.pixel_values(size) - b.pixel_values(size)).abs() * 127.5
+    assert difference.mean() < 1.5  # grey levels; edges of the synthetic square are the worst case
+
+
+@pytest.mark.parametrize('size', [56, 112, 224])
+def test_cached_frames_crop_to_the_models_size(size):
+    assert int(frame_cache.model_side(size, 0.95) * 0.95) == size
+    assert frame_cache.model_side(size, 1.0) == size
+
+
+def test_caches_ask_for_room_first(told, monkeypatch):
+    usage = type('Usage', (), {'free': 1_000_000})
+    monkeypatch.setattr(frame_cache.shutil, 'disk_usage', lambda path: usage)
+    with pytest.raises(DatasetError, match='GB free'):
+        build(told(frame_cache='source'))
+
+
+def test_held_out_episodes_are_never_drawn(told):
+    _, mixture, _, _ = build(told(eval_episodes=(0, 2)))
+    assert len(mixture) == 24
+    drawn = {mixture.place(epoch, index)[1] for epoch in range(3) for index in range(24)}
+    assert drawn == {1}
+
+
+def test_steps_past_the_end_may_be_left_out_of_the_loss(told):
+    _, mixture, _, data = build(told(mask_padded_steps=True))
+    numbers = range(40)
+    masks = data[list(numbers)].tensors['action_mask']
+    for row, number in enumerate(numbers):
+        _, episode, step = mixture.place(0, int(mixture.order(0)[number]))
+        rest = min(16, int(mixture.members[0].dataset.lengths[episode]) - step)
+        assert masks[row].any(dim=1).sum() == rest
+
+
+def test_mixture_needs_matching_options(told, so101_dataset):
+    with pytest.raises(DatasetError, match='one robot or one per dataset'):
+        experiment.open_subjects(told(dataset=(so101_dataset,) * 3, robot=('so101', 'so101')))
+    with pytest.raises(DatasetError, match='--data-config'):
+        experiment.open_subjects(told(data_config='so100_dualcam'))
