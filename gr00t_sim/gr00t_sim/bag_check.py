@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """See that a recorded episode holds every message that the simulator sent."""
 
+from itertools import pairwise
 from pathlib import Path
 import struct
 
@@ -30,7 +31,7 @@ def missing_messages(bag: Path, robot: Robot, period_ns: int, until_ns: int) -> 
             return f'{name}: nothing'
         if times[-1] < until_ns:
             return f'{name}: ends {(until_ns - times[-1]) / NANOSECONDS:.3f} s early'
-        gaps = [after - before for before, after in zip(times, times[1:])]
+        gaps = [after - before for before, after in pairwise(times)]
         if gaps and max(gaps) > 1.5 * period_ns:
             lost = sum(round(gap / period_ns) - 1 for gap in gaps if gap > 1.5 * period_ns)
             return f'{name}: {lost} of {len(times) + lost} messages'

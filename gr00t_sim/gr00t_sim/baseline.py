@@ -96,7 +96,7 @@ def mean_trajectory(rate_hz: float, seeds: Sequence[int] = MEAN_SEEDS) -> NDArra
     for seed in seeds:
         simulation.reset(seed, training_task(seed))
         expert = Expert(simulation, seed, 1.0 / rate_hz)
-        rows = []
+        rows: list[NDArray[np.float64]] = []
         while simulation.outcome is Outcome.NONE and len(rows) < LONGEST_S * rate_hz:
             rows.append(expert.act())
             simulation.step(rows[-1])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import json
 from pathlib import Path
 import sys
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -64,12 +64,11 @@ class Collect:
 
     Attributes:
         output: Folder for the bags; an interrupted collection goes on where it was.
-        episodes: Episodes to keep; failed ones are put aside and counted.
+        episodes: Scenes to record; failed demonstrations are put aside and counted.
         seed_start: First scene; evaluation scenes are refused.
         robot: Shipped robot or robot file.
         workers: Simulators at the same time, each on a ROS graph of its own.
         disturbance: Standard deviation of the servos' slow error, rad: something to correct.
-        real_time: Let time pass by the clock, instead of as fast as everything is recorded.
     """
 
     output: Path
@@ -78,7 +77,6 @@ class Collect:
     robot: str = 'so101'
     workers: int = 2
     disturbance: float = 0.02
-    real_time: bool = False
 
 
 Sub = (
@@ -89,7 +87,7 @@ Sub = (
 
 def main(argv: list[str]) -> int:
     """Evaluate a policy in the simulator (evaluate), or record its expert (collect)."""
-    asked: Evaluate | Collect = tyro.cli(Sub, prog='gr00t sim', args=argv)  # type: ignore[arg-type]
+    asked: Evaluate | Collect = tyro.cli(Sub, prog='gr00t sim', args=argv)
     return _evaluate(asked) if isinstance(asked, Evaluate) else _collect(asked)
 
 
@@ -141,8 +139,10 @@ def _collect(asked: Collect) -> int:
         training_task(seed)
     from gr00t_sim.collect import collect
 
-    values: dict[str, Any] = vars(asked)
-    return collect(**values, say=_say)
+    counts = collect(**vars(asked), say=_say)
+    counts['bags'] = len(counts['bags'])
+    sys.stdout.write(json.dumps(counts) + '\n')
+    return 0
 
 
 def _say(line: str) -> None:

@@ -1,0 +1,228 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Record demonstrations: the expert drives the arm over ROS, the recorder node records.
+
+The simulator runs in lock-step, as fast as its own commands come back to it over DDS. Every bag is
+looked through afterwards: one that lacks a message is put aside and its scene recorded again.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+import json
+import multiprocessing
+from pathlib import Path
+import queue
+import time
+from typing import Any
+
+from gr00t_core.errors import Gr00tError, ServingError
+from gr00t_core.robot import load_robot, NANOSECONDS, Robot
+from gr00t_msgs.srv import DiscardEpisode, StartEpisode, StopEpisode
+from gr00t_sim.bag_check import missing_messages
+from gr00t_sim.client import Client
+from gr00t_sim.domain import own_domain
+from gr00t_sim.processes import Up
+from gr00t_sim.task import training_task
+
+START_LIMIT_S = 60.0
+EPISODE_LIMIT_S = 300.0  # wall time; a simulated episode lasts 12 s at most
+TAIL_S = 0.2  # simulated time that is recorded after the outcome
+MOST_RESTARTS = 5  # of a worker's processes, in a row
+MOST_LOSSES = 3  # recordings of a scene that lack messages
+LOST = 'messages lost'
+LEDGER = 'collected.jsonl'
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """What became of a scene: `outcome` is the simulator's, or `messages lost`.
+
+    `bag` is relative to the output folder, '' for what was put aside.
+    """
+
+    seed: int
+    instruction: str
+    outcome: str
+    bag: str
+    duration_s: float
+    attempts: int
+
+
+def collect(
+    output: Path,
+    episodes: int,
+    seed_start: int,
+    robot: str,
+    workers: int,
+    disturbance: float,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Record every scene that is not in the ledger yet, and return the counts.
+
+    Raises:
+        ServingError: A worker gave up.
+    """
+    load_robot(robot)  # its errors come before processes start
+    output.mkdir(parents=True, exist_ok=True)
+    ledger = output / LEDGER
+    done = read_ledger(ledger)
+    seeds = [s for s in range(seed_start, seed_start + episodes) if s not in done]
+    spawn = multiprocessing.get_context('spawn')
+    results: Any = spawn.Queue()
+    processes = [
+        spawn.Process(
+            target=_work,
+            args=(seeds[worker::workers], output.resolve(), worker, robot, disturbance, results),
+            name=f'worker {worker}',
+        )
+        for worker in range(min(workers, len(seeds)))
+    ]
+    began = time.monotonic()
+    for process in processes:
+        process.start()
+    left = set(seeds)
+    try:
+        with ledger.open('a', encoding='utf-8') as lines:
+            while left:
+                try:
+                    found = results.get(timeout=1.0)
+                except queue.Empty:
+                    if not any(process.is_alive() for process in processes) and results.empty():
+                        raise ServingError(
+                            f'{len(left)} scenes are left, but the workers ended; see'
+                            f' {output}/worker*/nodes.log; the same command goes on from here'
+                        ) from None
+                    continue
+                if isinstance(found, str):
+                    say(found)
+                    continue
+                lines.write(json.dumps(asdict(found)) + '\n')
+                lines.flush()
+                left.discard(found.seed)
+                done[found.seed] = found
+                rate = (len(seeds) - len(left)) / (time.monotonic() - began) * 3600.0
+                say(
+                    f'{found.seed} “{found.instruction}”: {found.outcome} after'
+                    f' {found.duration_s:.1f} s; {len(left)} to go, {rate:.0f} per hour'
+                )
+    finally:
+        for process in processes:
+            process.join(30.0 if not left else 0.1)
+            if process.is_alive():
+                process.terminate()
+                process.join()
+    asked = [done[s] for s in range(seed_start, seed_start + episodes)]
+    return {
+        'outcomes': dict(Counter(each.outcome for each in asked)),
+        'recorded_s': round(sum(each.duration_s for each in asked if each.bag), 1),
+        'retried': sum(each.attempts > 1 for each in asked if each.bag),
+        'wall_s': round(time.monotonic() - began, 1),
+        'bags': [str(output / each.bag) for each in asked if each.bag],
+    }
+
+
+def read_ledger(ledger: Path) -> dict[int, Demonstration]:
+    """Return what is recorded already, by seed; a line cut off at the end does not count."""
+    if not ledger.is_file():
+        return {}
+    done = {}
+    for line in ledger.read_text(encoding='utf-8').splitlines():
+        try:
+            each = Demonstration(**json.loads(line))
+        except json.JSONDecodeError:
+            continue
+        done[each.seed] = each
+    return done
+
+
+def _work(
+    seeds: list[int], output: Path, worker: int, name: str, disturbance: float, results: Any
+) -> None:
+    """Record scenes one after the other (a process of its own)."""
+    robot = load_robot(name)
+    folder = output / f'worker{worker}'
+    left = list(seeds)
+    failures = 0
+    with own_domain():
+        while left:
+            up = Up(
+                ['--robot', name, '--sim', '--no-policy', '--record', '--use-sim-time'],
+                {
+                    'sim': {'expert': True, 'start_on_reset': False, 'disturbance': disturbance},
+                    'recorder': {'output': str(folder)},
+                },
+                folder / 'nodes.log',
+            )
+            client = None
+            try:
+                up.start()
+                client = Client(robot, up.check)
+                while left:
+                    results.put(_record(client, robot, folder, left[0]))
+                    left.pop(0)
+                    failures = 0
+            except Gr00tError as error:
+                failures += 1
+                results.put(f'worker {worker}, seed {left[0]}: {error}')
+                if failures > MOST_RESTARTS:
+                    return
+            finally:
+                if client is not None:
+                    client.close()
+                up.stop()
+
+
+def _record(client: Client, robot: Robot, folder: Path, seed: int) -> Demonstration:
+    """Record one scene, again where messages were lost."""
+    task = training_task(seed)
+    for loss in range(MOST_LOSSES):
+        episode = client.place(seed, task)
+        client.until(
+            lambda: _start(client, task.instruction, [f'seed:{seed}', 'expert']),
+            START_LIMIT_S,
+            'the recorder to hear every topic',
+        )
+        client.start()
+        report = client.outcome(episode, EPISODE_LIMIT_S)
+        end_ns = int(report['start_ns']) + round(report['duration_s'] * NANOSECONDS)
+        until_ns = end_ns + round(TAIL_S * NANOSECONDS)
+        client.until(partial(_reached, client, until_ns), START_LIMIT_S, 'the tail')
+        outcome, bag = report['outcome'], ''
+        if outcome == 'success':
+            request = StopEpisode.Request(success=True, note=f'attempts: {report["attempts"]}')
+            bag = client.call(StopEpisode, 'recorder/stop_episode', request).episode
+            period_ns = robot.step_ns
+            lost = missing_messages(folder / bag, robot, period_ns, end_ns)
+            if lost:
+                client.node.get_logger().warning(f'{bag}: {lost}')
+                outcome, bag = LOST, ''
+        if not bag:
+            request = DiscardEpisode.Request(reason=outcome)
+            client.call(DiscardEpisode, 'recorder/discard_episode', request)
+        if outcome != LOST or loss + 1 == MOST_LOSSES:
+            break
+    return Demonstration(
+        seed=seed,
+        instruction=task.instruction,
+        outcome=outcome,
+        bag=bag and f'{folder.name}/{bag}',
+        duration_s=report['duration_s'],
+        attempts=report['attempts'] or 0,
+    )
+
+
+def _reached(client: Client, stamp_ns: int) -> bool:
+    newest = client.newest_state
+    return newest is not None and newest[0] >= stamp_ns
+
+
+def _start(client: Client, instruction: str, tags: list[str]) -> bool:
+    """Begin to record; return whether the recorder hears every topic."""
+    request = StartEpisode.Request(instruction=instruction, tags=tags)
+    response = client.call(StartEpisode, 'recorder/start_episode', request)
+    if response.success and response.message:  # a topic is silent: not yet
+        discard = DiscardEpisode.Request(reason=response.message)
+        client.call(DiscardEpisode, 'recorder/discard_episode', discard)
+    return bool(response.success and not response.message)
