@@ -135,7 +135,6 @@ def measure(contenders: dict, batch: dict, noise: np.ndarray, rounds: int) -> di
 
 def run_size(name: str, raw: dict, threads: list, rounds: int) -> dict:
     """Measure one size; print its table; return ratios by thread count."""
-
     results: dict = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

@@ -41,15 +41,12 @@ class Tensorrt:
         precision: bf16, or fp16 for GPUs before Ampere.
         embodiment: Tag whose weights the engine gets; without it the checkpoint's only one.
         denoising_steps: Euler steps; without it the checkpoint's own.
-        tokens: Longest prompt in tokens, images included; without it the robot's cameras and 128
-            tokens of text.
     """
 
     checkpoint: tyro.conf.Positional[Path]
     precision: Literal['bf16', 'fp16'] = 'bf16'
     embodiment: str | None = None
     denoising_steps: int | None = None
-    tokens: int | None = None
 
 
 _Export = (
@@ -81,4 +78,10 @@ def main(argv: list[str]) -> int:
             json.dumps(dict(manifest.parity)) if manifest.parity else 'not measured',
         )
         return 0
-    raise NotImplementedError
+    from gr00t_core.export.tensorrt_export import export_tensorrt
+
+    for line in export_tensorrt(
+        options.checkpoint, options.precision, options.embodiment, options.denoising_steps
+    ):
+        _log.info('%s', line)
+    return 0

@@ -57,7 +57,7 @@ def export_onnx(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BackendError(f'{out} exists and is not an empty folder: give a new name.')
     tag = embodiment_of(checkpoint, embodiment)
-    slot, views = PROJECTOR_INDEX[tag], _views(checkpoint, tag)
+    slot, views = PROJECTOR_INDEX[tag], views_of(checkpoint, tag)
     model = Gr00tN15.from_pretrained(checkpoint, dtype=torch.float32)
     folded = FoldedModel(model, steps)
     torch.manual_seed(0)
@@ -111,7 +111,8 @@ def embodiment_of(checkpoint: Path, tag: str | None) -> str:
     return tag
 
 
-def _views(checkpoint: Path, tag: str) -> int:
+def views_of(checkpoint: Path, tag: str) -> int:
+    """Return the number of cameras of an embodiment."""
     return len(read_metadata(checkpoint)[tag]['modalities']['video'])
 
 

@@ -9,7 +9,7 @@
 V and T are free. `keys_values` has the dtype of the weights.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 import contextlib
 import io
 import logging
@@ -91,30 +91,26 @@ def _write(
     path: Path,
 ) -> Part:
     size = sum(p.numel() * p.element_size() for p in module.parameters())
-    exporter = logging.getLogger('torch.onnx')
-    level = exporter.level
-    exporter.setLevel(logging.ERROR)  # it warns of operators of packages that are not installed
-    try:
-        with (
-            torch.no_grad(),
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(io.StringIO()),
-        ):
-            warnings.simplefilter('ignore')
-            program = torch.onnx.export(
-                module,
-                tuple(inputs.values()),
-                input_names=list(inputs),
-                output_names=[output],
-                opset_version=OPSET,
-                dynamo=True,
-                dynamic_shapes=tuple(free.get(name) for name in inputs),
-                verbose=False,
-            )
-    finally:
-        exporter.setLevel(level)
-    assert program is not None
-    program.save(path, external_data=size > _EXTERNAL_BYTES)
+    with (
+        torch.no_grad(),
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        # They tell every node that they fold, and warn of packages that are not needed.
+        _quiet('torch.onnx', 'onnx_ir', 'onnxscript'),
+    ):
+        warnings.simplefilter('ignore')
+        program = torch.onnx.export(
+            module,
+            tuple(inputs.values()),
+            input_names=list(inputs),
+            output_names=[output],
+            opset_version=OPSET,
+            dynamo=True,
+            dynamic_shapes=tuple(free.get(name) for name in inputs),
+            verbose=False,
+        )
+        assert program is not None
+        program.save(path, external_data=size > _EXTERNAL_BYTES)
     return describe(path)
 
 
@@ -148,10 +144,7 @@ def quantize(path: Path) -> Part:
     model = onnx.load(str(path))
     # Shapes that the exporter inferred contradict those that the quantiser infers.
     del model.graph.value_info[:]
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.ERROR)  # it advises a pre-processing that the exporter has done
-    try:
+    with _quiet('root'):  # it advises a pre-processing that the exporter has done
         quantize_dynamic(
             model,
             str(path),
@@ -160,6 +153,17 @@ def quantize(path: Path) -> Part:
             weight_type=QuantType.QInt8,
             use_external_data_format=large,
         )
-    finally:
-        root.setLevel(level)
     return describe(path)
+
+
+@contextlib.contextmanager
+def _quiet(*names: str) -> Iterator[None]:
+    loggers = [logging.getLogger(None if name == 'root' else name) for name in names]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        yield
+    finally:
+        for logger, level in zip(loggers, levels):
+            logger.setLevel(level)
