@@ -7,6 +7,7 @@ ros-$ROS_DISTRO-ros2-controllers ros-$ROS_DISTRO-robot-state-publisher. Cameras 
 it: start your camera drivers.
 """
 
+from launch import LaunchDescription
 from launch_ros.actions import Node
 
 from gr00t_bringup.launching import description
@@ -16,24 +17,23 @@ from gr00t_bringup.nodes import share
 def generate_launch_description():
     config = share() / 'config'
     urdf = (config / 'so101.ros2_control.urdf').read_text()
-    found = description(defaults={'robot': str(config / 'so101_ros2_control.yaml')})
-    found.add_action(
+    control = [
         Node(
             package='robot_state_publisher',
             executable='robot_state_publisher',
             parameters=[{'robot_description': urdf}],
-        )
-    )
-    found.add_action(
+        ),
         Node(
             package='controller_manager',
             executable='ros2_control_node',
             parameters=[str(config / 'so101_controllers.yaml')],
             output='screen',
-        )
-    )
-    for controller in ('joint_state_broadcaster', 'joint_trajectory_controller'):
-        found.add_action(
-            Node(package='controller_manager', executable='spawner', arguments=[controller])
-        )
-    return found
+        ),
+    ]
+    control += [
+        Node(package='controller_manager', executable='spawner', arguments=[controller])
+        for controller in ('joint_state_broadcaster', 'joint_trajectory_controller')
+    ]
+    ours = description(defaults={'robot': str(config / 'so101_ros2_control.yaml')})
+    # First what may not be installed: launch leaves running what it has started when it fails.
+    return LaunchDescription([*control, *ours.entities])
