@@ -281,4 +281,5 @@ def _encoder_options(options: VideoOptions) -> dict[str, str]:
     if options.encoder == 'libsvtav1':
         os.environ.setdefault('SVT_LOG', '1')  # errors only; it tells its life story to stderr
         return {'preset': '10', 'crf': str(options.crf), 'svtav1-params': 'lp=1'}
-    return {'preset': 'veryfast', 'crf': str(options.crf), 'bf': '0'}
+    # At the same quality four times as fast to encode as veryfast and twice to decode, +40 % size.
+    return {'preset': 'ultrafast', 'crf': str(options.crf), 'bf': '0'}
