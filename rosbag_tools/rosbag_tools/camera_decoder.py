@@ -14,6 +14,7 @@ import av
 
 from gr00t_core.dataset.video_writer import is_keyframe
 from gr00t_core.errors import BagError
+from gr00t_core.images import JPEG_END, JPEG_START
 
 # Names seen in `format` and `encoding` fields → PyAV decoder.
 VIDEO_CODECS = {
@@ -41,6 +42,31 @@ def starts_decoding(message: Any, codec: str | None) -> bool:
     if hasattr(message, 'flags'):
         return bool(message.flags & 1)  # AV_PKT_FLAG_KEY, as ffmpeg_image_transport stores it
     return codec not in ('h264', 'hevc') or is_keyframe(bytes(memoryview(message.data)), codec)
+
+
+class JpegDecoder:
+    """Decode JPEGs to their own planes: half the work of going through RGB, and closer to them."""
+
+    def __init__(self) -> None:
+        self._context = cast('av.VideoCodecContext', av.CodecContext.create('mjpeg', 'r'))
+        self._context.thread_count = 1
+        self._context.options = {'err_detect': 'explode'}
+
+    def decode(self, message: Any) -> av.VideoFrame | None:
+        """Return the picture of a CompressedImage; None unless it is a JPEG that is whole.
+
+        `gr00t_core.images` then says what it is instead, or what is wrong with it.
+        """
+        if hasattr(message, 'encoding'):
+            return None
+        data = memoryview(message.data)
+        if bytes(data[:3]) != JPEG_START or JPEG_END not in bytes(data[-64:]):
+            return None
+        try:
+            frames = self._context.decode(av.Packet(data))
+        except av.error.FFmpegError:
+            return None
+        return frames[0] if len(frames) == 1 and not frames[0].is_corrupt else None
 
 
 class VideoStream:

@@ -24,11 +24,11 @@ from gr00t_core.dataset.schema import STAMP_COLUMN
 from gr00t_core.dataset.shard import EpisodeWriter, robot_features
 from gr00t_core.dataset.video_writer import VideoOptions
 from gr00t_core.errors import BagError, ObservationError
-from gr00t_core.images import decode_image
+from gr00t_core.images import decode_image, JPEG_START
 from gr00t_core.robot import Camera, Robot
 from rosbag_tools.alignment import align, Alignment
 from rosbag_tools.bag import Bag
-from rosbag_tools.camera_decoder import VideoStream
+from rosbag_tools.camera_decoder import JpegDecoder, VideoStream
 from rosbag_tools.episodes import find_episodes
 from rosbag_tools.labels import check_action_source
 from rosbag_tools.plan import Plan, plan, PlannedEpisode
@@ -36,7 +36,6 @@ from rosbag_tools.survey import StreamSurvey, Survey, survey
 
 # More images than this that cannot be decoded mean a broken camera, not an accident.
 MOST_UNUSABLE = 100
-JPEG_MAGIC = b'\xff\xd8\xff'
 
 
 @dataclass(frozen=True)
@@ -194,6 +193,8 @@ class _CameraRows:
         self._copy = copy and all(
             _can_copy(made.frames[:, index], self._stream) for made in planned.episodes
         )
+        self._size: tuple[int, int] | None = None
+        self._jpeg = JpegDecoder()
         codec = self._stream.codec
         self._video = VideoStream(camera.stream.topic, codec) if codec and not self._copy else None
 
@@ -208,15 +209,16 @@ class _CameraRows:
             return 0
         message = read()
         data = bytes(memoryview(message.data)) if self._copy else b''
-        if self._copy and (self._stream.codec or data.startswith(JPEG_MAGIC)):
+        if self._copy and (self._stream.codec or data.startswith(JPEG_START)):
             codec = self._stream.codec or 'mjpeg'
             return self._write(
                 self._number, lambda e: self._writers.add_packet(e, self.camera, codec, data)
             )
         try:
-            image = decode_image(message)
+            image = self._jpeg.decode(message) or decode_image(message)
         except ObservationError as error:
             raise self._unusable(self._number, error) from None
+        self._check_size(self._number, image)
         return self._write(self._number, lambda e: self._writers.add_frame(e, self.camera, image))
 
     def finish(self) -> None:
@@ -241,7 +243,19 @@ class _CameraRows:
             raise self._unusable(self._number, error) from None
         return sum(self._write_frame(number, frame) for number, frame in frames)
 
+    def _check_size(self, number: int, image: Any) -> None:
+        """Refuse a camera whose pictures change their size: one video has one."""
+        is_array = isinstance(image, np.ndarray)
+        size = (image.shape[1], image.shape[0]) if is_array else (image.width, image.height)
+        self._size = self._size or size
+        if size != self._size:
+            raise BagError(
+                f'{self.camera.stream.topic}: image {number} is {size[0]}×{size[1]}, those before'
+                f' {self._size[0]}×{self._size[1]}; convert the parts as bags of their own'
+            )
+
     def _write_frame(self, number: int, frame: av.VideoFrame) -> int:
+        self._check_size(number, frame)
         if not self._done and self._wanted[self._next][0] < number:
             raise self._unusable(self._wanted[self._next][0], 'it gave no picture')
         return self._write(number, lambda e: self._writers.add_frame(e, self.camera, frame))
