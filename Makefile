@@ -13,6 +13,7 @@ export FASTDDS_DEFAULT_PROFILES_FILE ?= $(CURDIR)/gr00t_bringup/config/fastdds_s
 
 TYPED := gr00t_core/gr00t_core gr00t_training/gr00t_training rosbag_tools/rosbag_tools gr00t_sim/gr00t_sim
 NODES := gr00t_policy_node/gr00t_policy_node gr00t_bringup/gr00t_bringup
+BENCHES := $(wildcard $(patsubst %,benchmarks/%.py,node_latency handover convert train inference_cpu))
 
 .PHONY: help setup build demo test lint bench bench-gpu clean
 
@@ -40,10 +41,10 @@ lint: build  ## check style, types, package.xml files and import arrows
 	exit $$failed
 
 bench: build  ## run the benchmarks that need no GPU
-	@$(IN_ENV) for script in $(wildcard benchmarks/cpu_*.py); do echo "== $$script"; python "$$script"; done
+	@$(IN_ENV) for script in $(BENCHES); do echo "== $$script"; python "$$script"; done
 
-bench-gpu: build  ## run the benchmarks that need an NVIDIA GPU
-	@$(IN_ENV) for script in $(wildcard benchmarks/gpu_*.py); do echo "== $$script"; python "$$script"; done
+bench-gpu: build  ## run the benchmarks that need an NVIDIA GPU (without one they say so)
+	@$(IN_ENV) for script in $(wildcard benchmarks/*_gpu.py); do echo "== $$script"; python "$$script"; done
 
 clean:  ## remove what build and tools made; .venv stays
 	rm -rf build install log .mypy_cache .ruff_cache .pytest_cache .hypothesis */build */*.egg-info

@@ -42,6 +42,7 @@ setup(
         ],
         # Verbs of the `gr00t` command: 'verb = module:main', main(argv) -> int.
         'gr00t.verbs': [
+            'benchmark = gr00t_core.benchmark:main',
             'client = gr00t_core.serving.client_command:main',
             'doctor = gr00t_core.doctor:main',
             'export = gr00t_core.export.command:main',

@@ -102,6 +102,11 @@ echo "setup: installing requirements/{$(IFS=,; echo "${roles[*]}")}.txt (a minut
   fail 'pip could not install the pinned requirements (its words are above)' \
     'Is a package index reachable? PIP_INDEX_URL and PIP_FIND_LINKS point pip to a mirror.'
 
+# Optional: without it `make test` skips the tests that build TensorRT engines, and says so.
+"$venv/bin/python" -m pip install -qq --prefer-binary --disable-pip-version-check \
+  --requirement requirements/tensorrt_rtx.txt 2>/dev/null ||
+  echo 'setup: no TensorRT-RTX for this machine (optional: see docs/how-to/tensorrt.md)'
+
 "$venv/bin/python" setup/ros_wheels.py "$venv" "$ros" ||
   fail 'the environment could not be made a ROS 2 prefix (see above)' 'rm -r .venv; make setup'
 

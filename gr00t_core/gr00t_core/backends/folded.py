@@ -3,7 +3,7 @@
 """What all engines share: split the batch, run each request, keep its features for head-only."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +35,13 @@ class FoldedBackend(ABC):
     @abstractmethod
     def act(self, slot: int, seen: Any, begin: Start) -> Floats:
         """Run the action steps on a result of `encode`; return (R, H, A)."""
+
+    def parts(self, prompt: Prompt, begin: Start) -> dict[str, Callable[[], Any]]:
+        """Return stages that can be run, and timed, one by one."""
+        return {'vision_language': lambda: self.encode(prompt)}
+
+    def synchronize(self) -> None:  # noqa: B027 (most engines answer when they are done)
+        """Wait for the device; for whoever measures."""
 
     def answer(self, prompt: Prompt, begin: Start) -> tuple[Any, Floats]:
         """Run both parts; return what `encode` gave and the actions."""

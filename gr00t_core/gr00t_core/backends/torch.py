@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run the folded network in PyTorch: float32 on a CPU, bfloat16 on a GPU, as GR00T N1.5 does."""
 
+from collections.abc import Callable
 import logging
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,17 @@ class TorchBackend(FoldedBackend):
         with torch.inference_mode():
             actions = self.folded.action_steps(slot)(seen, *map(self._moved, _fields(begin)))
             return _to_numpy(actions)
+
+    @torch.inference_mode()
+    def parts(self, prompt: Prompt, begin: Start) -> dict[str, Callable[[], Any]]:
+        """Return vision (resizing on the device included) and language."""
+        images, ids = (self._moved(x) for x in (prompt.images, prompt.input_ids))
+        part = self.folded.vision_language
+        tokens = part.vision(self.pixels(images))
+        return {
+            'vision': torch.inference_mode()(lambda: part.vision(self.pixels(images))),
+            'language': torch.inference_mode()(lambda: part.language(ids, tokens)),
+        }
 
     def pixels(self, images: Tensor) -> Tensor:
         """Return float images as they are, camera frames (N, h, w, 3) uint8 as the model's."""
@@ -160,6 +172,10 @@ class CudaGraphBackend(TorchBackend):
                 eager = _to_numpy(everything(*(x.to(self._place) for x in inputs))[1])
                 _check(actions, eager, key)
         return replay, actions
+
+    def parts(self, prompt: Prompt, begin: Start) -> dict[str, Callable[[], Any]]:
+        """Return the whole network: it is one graph."""
+        return {'network': lambda: self.answer(prompt, begin)}
 
     def act(self, slot: int, seen: Any, begin: Start) -> Floats:
         """Run the action steps on the features that a replay of `answer` left."""

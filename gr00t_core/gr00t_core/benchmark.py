@@ -1,0 +1,194 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Time a checkpoint on a backend, stage by stage: the same command on every machine."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+import json
+import os
+from pathlib import Path
+import platform
+import resource
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import tyro
+
+_WARM_UPS = 3
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Time a checkpoint on a backend, stage by stage.
+
+    Attributes:
+        checkpoint: Checkpoint folder, or an export folder for --backend onnxruntime.
+        robot: Shipped robot or robot file; without it the checkpoint's own robot.yaml.
+        data_config: In place of a robot: one of upstream's data configs, with --embodiment.
+        embodiment: Embodiment tag of --data-config.
+        backend: torch, torch-compile, torch-cudagraph, torch-compile-cudagraph, onnxruntime or
+            tensorrt.
+        device: cpu, cuda or cuda:N.
+        denoising_steps: Euler steps; without it the checkpoint's own.
+        threads: CPU threads; without it the backend's choice.
+        calls: Calls that are timed.
+        vocabulary: Folder with the tokenizer's files, for checkpoints that hold none.
+        out: File for the figures as JSON; they are also the last line printed.
+    """
+
+    checkpoint: Path
+    robot: str | None = None
+    data_config: str | None = None
+    embodiment: str | None = None
+    backend: str = 'torch'
+    device: str = 'cpu'
+    denoising_steps: int | None = None
+    threads: int | None = None
+    calls: int = 50
+    vocabulary: Path | None = None
+    out: Path | None = None
+
+
+def main(argv: list[str]) -> int:
+    """Time a checkpoint on a backend, stage by stage."""
+    options = tyro.cli(Benchmark, prog='gr00t benchmark', args=argv)
+    result = run(options)
+    print(table(result))
+    line = json.dumps(result)
+    print(line)
+    if options.out is not None:
+        options.out.write_text(line + '\n', encoding='utf-8')
+    return 0
+
+
+def run(options: Benchmark) -> dict[str, Any]:
+    """Load the policy, time it, and return the figures: milliseconds, megabytes, seconds.
+
+    Raises:
+        CheckpointError: The checkpoint is incomplete or damaged.
+        BackendError: The backend cannot run it here.
+    """
+    if options.threads is not None:
+        os.environ['OMP_NUM_THREADS'] = str(options.threads)  # read by torch and by our backends
+    began = time.perf_counter()
+    from gr00t_core.policy import Gr00tPolicy
+
+    imported = time.perf_counter()
+    policy = Gr00tPolicy(
+        options.checkpoint,
+        options.robot,
+        options.backend,
+        options.device,
+        options.denoising_steps,
+        seed=0,
+        data_config=options.data_config,
+        embodiment=options.embodiment,
+        vocabulary=options.vocabulary,
+    )
+    _set_torch_threads(options.threads)
+    example = policy.observation_example()
+    policy.get_action(example)
+    first = time.perf_counter()
+    backend: Any = policy.backend
+    if hasattr(backend, 'wait'):  # engines that are built behind PyTorch
+        backend.wait()
+    ready = time.perf_counter()
+    times = {
+        name: percentiles(stage, backend.synchronize, options.calls)
+        for name, stage in _stages(policy, example).items()
+    }
+    return {
+        'benchmark': 'checkpoint',
+        'checkpoint': str(options.checkpoint),
+        'backend': options.backend,
+        'device': _device(options.device),
+        'threads': options.threads,
+        'calls': options.calls,
+        'ms': times,
+        'memory_mb': _memory(options.device),
+        'cold_start_s': {
+            'import': round(imported - began, 3),
+            'load_and_first_answer': round(first - imported, 3),
+            'until_ready': round(ready - imported, 3),
+        },
+    } | ({'state': backend.state} if hasattr(backend, 'state') else {})
+
+
+def _stages(policy: Any, example: dict[str, Any]) -> dict[str, Callable[[], Any]]:
+    from gr00t_core.inference.request import prompts, start
+
+    backend, batch = policy.backend, policy.transforms.apply(example)
+    (prompt,) = prompts(batch, backend.config)
+    begin = start(batch, backend.config, None, None, None)
+    return {
+        'preprocess': lambda: policy.transforms.apply(example),
+        **backend.parts(prompt, begin),
+        'total': lambda: policy.get_action(example),
+        'head': lambda: backend.predict(batch, begin.noise, head_only=True),
+    }
+
+
+def percentiles(
+    stage: Callable[[], Any], synchronize: Callable[[], None], calls: int
+) -> dict[str, float]:
+    """Return p50, p99, least and mean milliseconds of a stage, the device's work included."""
+    for _ in range(_WARM_UPS):
+        stage()
+    synchronize()
+    taken = []
+    for _ in range(calls):
+        began = time.perf_counter()
+        stage()
+        synchronize()
+        taken.append(1e3 * (time.perf_counter() - began))
+    p50, p99 = np.percentile(taken, [50, 99])
+    figures = {'p50': p50, 'p99': p99, 'min': min(taken), 'mean': np.mean(taken)}
+    return {name: round(float(value), 3) for name, value in figures.items()}
+
+
+def table(result: dict[str, Any]) -> str:
+    """Return the figures for people."""
+    cold, memory = result['cold_start_s'], result['memory_mb']
+    rows = [
+        f'{result["checkpoint"]}: {result["backend"]} on {result["device"]}',
+        f'{"stage":18}{"p50 ms":>10}{"p99 ms":>10}{"min ms":>10}',
+        *(
+            f'{name:18}{row["p50"]:10.2f}{row["p99"]:10.2f}{row["min"]:10.2f}'
+            for name, row in result['ms'].items()
+        ),
+        'memory             ' + ', '.join(f'{name} {mb:.0f} MB' for name, mb in memory.items()),
+        f'cold start         import {cold["import"]:.1f} s, load and first answer'
+        f' {cold["load_and_first_answer"]:.1f} s',
+    ]
+    if 'state' in result:
+        rows.append(f'engine             {result["state"]} after {cold["until_ready"]:.1f} s')
+    return '\n'.join(rows)
+
+
+def _set_torch_threads(threads: int | None) -> None:
+    if threads is not None and 'torch' in sys.modules:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def _memory(device: str) -> dict[str, float]:
+    memory = {'host_peak': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    if device.startswith('cuda'):
+        import torch
+
+        memory['device_peak'] = torch.cuda.max_memory_allocated(device) / 1e6
+    return memory
+
+
+def _device(device: str) -> str:
+    if device.startswith('cuda'):
+        import torch
+
+        return torch.cuda.get_device_name(device)
+    for line in Path('/proc/cpuinfo').read_text().splitlines():
+        if line.startswith('model name'):
+            return f'{line.partition(":")[2].strip()} ({platform.machine()})'
+    return platform.machine()
