@@ -5,7 +5,6 @@
 A policy that does no better has learned nothing that depends on what it sees.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from gr00t_sim.client import Client
 from gr00t_sim.expert import Expert
 from gr00t_sim.scene import JOINTS
 from gr00t_sim.simulation import Outcome, Simulation
-from gr00t_sim.task import training_task
+from gr00t_sim.task import Task, training_task
 
 HORIZON = 16  # as N1.5's
 MEAN_SEEDS = range(60)
@@ -43,6 +42,7 @@ class Baseline:
         self._client = client
         self._trajectory = trajectory
         self._columns = [JOINTS.index(name.split('/')[-1]) for name in robot.action_names]
+        self._acting = False
         self._start_ns: int | None = None
         self._rows = trajectory
         self._sequence = 0
@@ -58,13 +58,18 @@ class Baseline:
         self._client.node.destroy_publisher(self._publisher)
 
     def begin(self) -> None:
-        """Let the trajectory begin with the next frame."""
+        """Act from the next frame on."""
+        self._acting = True
         self._start_ns = None
+
+    def end(self) -> None:
+        """Act no more."""
+        self._acting = False
 
     def _on_frame(self, message: Any) -> None:
         stamp = stamp_ns(message)
         state = self._client.newest_state
-        if stamp is None or state is None:
+        if not self._acting or stamp is None or state is None:
             return
         if self._start_ns is None:
             self._start_ns = stamp
@@ -86,22 +91,29 @@ class Baseline:
         self._publisher.publish(chunk)
 
 
-def mean_trajectory(rate_hz: float, seeds: Sequence[int] = MEAN_SEEDS) -> NDArray[np.float64]:
+def mean_trajectory(rate_hz: float) -> NDArray[np.float64]:
     """Return the mean of what the expert commands in training scenes: (N, 6) rad.
 
     An episode that is over stays at its last command; N is the length of the longest one.
     """
     simulation = Simulation(tick_hz=int(rate_hz))
-    episodes = []
-    for seed in seeds:
-        simulation.reset(seed, training_task(seed))
-        expert = Expert(simulation, seed, 1.0 / rate_hz)
-        rows: list[NDArray[np.float64]] = []
-        while simulation.outcome is Outcome.NONE and len(rows) < LONGEST_S * rate_hz:
-            rows.append(expert.act())
-            simulation.step(rows[-1])
-        episodes.append(np.array(rows))
+    episodes = [
+        expert_trajectory(simulation, seed, training_task(seed), rate_hz) for seed in MEAN_SEEDS
+    ]
     longest = max(map(len, episodes))
     held = [np.pad(rows, ((0, longest - len(rows)), (0, 0)), 'edge') for rows in episodes]
     mean: NDArray[np.float64] = np.mean(held, axis=0)
     return mean
+
+
+def expert_trajectory(
+    simulation: Simulation, seed: int, task: Task, rate_hz: float
+) -> NDArray[np.float64]:
+    """Return what the expert commands in a scene until its end: (N, 6) rad."""
+    simulation.reset(seed, task)
+    expert = Expert(simulation, seed, 1.0 / rate_hz)
+    rows: list[NDArray[np.float64]] = []
+    while simulation.outcome is Outcome.NONE and len(rows) < LONGEST_S * rate_hz:
+        rows.append(expert.act())
+        simulation.step(rows[-1])
+    return np.array(rows)

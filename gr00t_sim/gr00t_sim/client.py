@@ -96,7 +96,10 @@ class Client:
             raise ServingError(f'{name}: {response.message}')
 
     def place(self, seed: int, task: Task, **parameters: Any) -> int:
-        """Put the simulator into the scene of a seed; return the episode's number."""
+        """Put the simulator into the scene of a seed; return the episode's number.
+
+        Joint states that are known afterwards are those of the new scene.
+        """
         values = {'seed': seed, 'instruction': task.instruction, **parameters}
         request = SetParameters.Request(
             parameters=[Parameter(k, value=v).to_parameter_msg() for k, v in values.items()]
@@ -107,7 +110,15 @@ class Client:
         response = self.call(Trigger, 'sim/reset', Trigger.Request())
         if not response.success:
             raise ServingError(f'sim/reset: {response.message}')
-        return int(response.message.split()[-1])
+        episode = int(response.message.split()[-1])
+        placed = self.until(lambda: self._report(episode), CALL_LIMIT_S, 'the new scene')
+        assert placed is not None
+        self.until(
+            lambda: self._stamps and self._stamps[-1] >= placed['start_ns'],
+            CALL_LIMIT_S,
+            'joint states of the new scene',
+        )
+        return episode
 
     def start(self) -> None:
         """Begin the episode in the scene that was placed."""
@@ -115,12 +126,9 @@ class Client:
 
     def outcome(self, episode: int, limit_s: float) -> dict[str, Any]:
         """Wait for an episode's end and return its report."""
-
-        def ended() -> dict[str, Any] | None:
-            found = (r for r in self._reports if r['episode'] == episode)
-            return next((r for r in found if r['outcome'] in ENDED), None)
-
-        report = self.until(ended, limit_s, f'the end of episode {episode}')
+        report = self.until(
+            lambda: self._report(episode, *ENDED), limit_s, f'the end of episode {episode}'
+        )
         assert report is not None
         return report
 
@@ -137,6 +145,10 @@ class Client:
     def newest_state(self) -> tuple[int, list[float]] | None:
         """Return stamp and (D,) positions of the last joint states."""
         return (self._stamps[-1], self._positions[-1]) if self._stamps else None
+
+    def _report(self, episode: int, *outcomes: str) -> dict[str, Any] | None:
+        found = (r for r in self._reports if r['episode'] == episode)
+        return next((r for r in found if not outcomes or r['outcome'] in outcomes), None)
 
     def _on_report(self, message: Any) -> None:
         with suppress(json.JSONDecodeError):  # not ours: somebody else's topic of that name

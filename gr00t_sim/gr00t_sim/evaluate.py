@@ -160,10 +160,10 @@ class _Stage:
         baseline = self._act(run)
         self._tell('')
         client.trigger('chunk_executor/stop')
+        client.until(self._rearmed, REARM_LIMIT_S, 'the executor to re-arm')  # it stands still
         episode = client.place(
             seed, task, blank=run == BLANK, view=filmed, episode_limit_s=plan.episode_limit_s
         )
-        client.until(self._rearmed, REARM_LIMIT_S, 'the executor to re-arm')
         self._chunks.clear()
         if baseline is not None:
             baseline.begin()
@@ -176,6 +176,8 @@ class _Stage:
                 self._tell(told.instruction)
                 client.start()
             report = client.outcome(episode, 30.0 * plan.episode_limit_s + 60.0)
+        if baseline is not None:
+            baseline.end()
         if self._acts and {chunk.instruction for chunk in self._chunks} - {told.instruction}:
             raise ServingError('the policy followed another instruction than it was told')
         start_ns = int(report['start_ns'])

@@ -48,7 +48,7 @@ FIXED_PARAMETERS: dict[str, tuple[Any, str]] = {
         ' the cameras, and no chunk is awaited',
     ),
     'silence_s': (
-        0.15,
+        0.1,
         'lock-step with chunk_period_s: wall time to wait for the first command after a chunk',
     ),
     'jpeg_quality': (90, 'JPEG quality of the frames, 1 to 100'),

@@ -15,7 +15,7 @@ from gr00t_sim.simulation import Outcome
 from gr00t_sim.task import is_for_evaluation_only
 
 CONFIDENCE = 0.95
-SMOOTHNESS_HZ = 30.0  # samples per second that jerk is taken from, whatever the state's rate
+SMOOTHNESS_HZ = 30.0  # about the samples per second that jerk is taken from, at any rate
 
 
 @dataclass(frozen=True)
@@ -161,16 +161,21 @@ def jerk(stamps_ns: Sequence[int], positions: NDArray[np.float64]) -> float | No
 
     Args:
         stamps_ns: (N,) stamps, not falling.
-        positions: (N, D) rad; thinned to `SMOOTHNESS_HZ` first.
+        positions: (N, D) rad, evenly spaced but for losses; thinned to about `SMOOTHNESS_HZ`.
     """
-    kept: list[int] = []
-    for index, stamp in enumerate(stamps_ns):
-        # A tenth of a period early is on time: stamps are whole nanoseconds or jitter.
-        if not kept or (stamp - stamps_ns[kept[-1]]) * SMOOTHNESS_HZ >= 0.9 * NANOSECONDS:
-            kept.append(index)
-    if len(kept) < 4:
+    if len(stamps_ns) < 2:
         return None
-    third = np.diff(positions[kept], n=3, axis=0) * SMOOTHNESS_HZ**3
+    period_s = float(np.median(np.diff(stamps_ns))) / NANOSECONDS
+    stride = max(1, round(1.0 / (SMOOTHNESS_HZ * period_s))) if period_s > 0 else 1
+    stamps, rows = np.asarray(stamps_ns)[::stride], positions[::stride]
+    if len(stamps) < 4:
+        return None
+    gap_s = np.diff(stamps) / NANOSECONDS
+    whole = np.abs(gap_s / (stride * period_s) - 1.0) < 0.1  # no sample was lost in between
+    evenly = whole[:-2] & whole[1:-1] & whole[2:]
+    if not evenly.any():
+        return None
+    third = np.diff(rows, n=3, axis=0)[evenly] / (stride * period_s) ** 3
     return float(np.sqrt(np.mean(third**2)))
 
 

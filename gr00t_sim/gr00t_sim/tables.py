@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+WIDTH = 125  # columns that the tables need; a narrower terminal wraps their lines
 NAMES = {
     'policy': 'policy',
     'swapped': 'policy, told the other cube',
@@ -19,6 +20,7 @@ NAMES = {
 def print_tables(report: dict[str, Any], console: Console | None = None) -> None:
     """Print the runs, and the policy's episodes by cube and phrasing."""
     console = console or Console()
+    console.width = max(console.width, WIDTH)
     runs = {name: report['runs'][name] for name in NAMES if name in report['runs']}
     title = f'{report["mode"]}, seeds {report["seeds"][0]} to {report["seeds"][1]}'
     console.print(_table(title, {NAMES[name]: score for name, score in runs.items()}))
