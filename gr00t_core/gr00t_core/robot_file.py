@@ -251,16 +251,20 @@ def _measured_by(
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """Refuse a key that stands twice in one mapping; PyYAML keeps the last silently."""
+    """Refuse a key that stands twice in one mapping; PyYAML keeps the last silently.
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key, (key_node, _) in zip(keys, node.value, strict=True):
-            if keys.count(key) > 1:
+    Looked for before `<<` merges other mappings in, whose keys may be repeated.
+    """
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        keys = [(key.tag, key.value) for key, _ in node.value]
+        for (key, _), name in zip(node.value, keys, strict=True):
+            if keys.count(name) > 1:
                 raise yaml.MarkedYAMLError(
-                    problem=f'key {key!r} stands twice', problem_mark=key_node.start_mark
+                    problem=f'key {key.value!r} stands twice', problem_mark=key.start_mark
                 )
-        return super().construct_mapping(node, deep)
+        return node
 
 
 @dataclass

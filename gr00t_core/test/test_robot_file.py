@@ -111,6 +111,18 @@ def test_key_that_stands_twice(tmp_path):
         load_robot(path)
 
 
+def test_merge_keys(tmp_path):
+    text = load_robot('so101').source.read_text()
+    begin = text.index('  wrist:\n')
+    end = text.index('\n\n', begin)
+    merged = text.replace('  front:\n', '  front: &camera\n', 1)
+    begin, end = begin + len(' &camera'), end + len(' &camera')
+    wrist = '  wrist: {<<: *camera, topic: camera/wrist/image_raw/compressed}'
+    path = tmp_path / 'merged.yaml'
+    path.write_text(merged[:begin] + wrist + merged[end:])
+    assert load_robot(path).cameras == load_robot('so101').cameras
+
+
 def test_unknown_robot_lists_the_shipped_ones():
     with pytest.raises(RobotFileError, match=r"no robot 'so100': .*agibot.*did you mean so101"):
         load_robot('so100')
