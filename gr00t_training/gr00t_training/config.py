@@ -48,6 +48,8 @@ class FinetuneConfig:
         action_horizon, action_dim: Change the model's; what fits is kept, what is new is listed.
         mask_padded_steps: Leave steps past the end of an episode out of the loss; upstream trains
             them.
+        mask_padding: Hide the padding of shorter prompts from VL self-attention and DiT; upstream
+            lets it be seen, so a sample's loss depends on its batch. Better for training from scratch.
         seed: Of order, augmentation, noise and dropout.
         dataset_weights: One per dataset; at least one must be 1.
         balance_dataset_weights: Multiply weights by the datasets' lengths.
@@ -113,6 +115,7 @@ class FinetuneConfig:
     action_horizon: int | None = None
     action_dim: int | None = None
     mask_padded_steps: bool = False
+    mask_padding: bool = False
     seed: int = 42
     dataset_weights: tuple[float, ...] = ()
     balance_dataset_weights: bool = True

@@ -66,7 +66,6 @@ def finetune(config: FinetuneConfig, command: str = '') -> Path:
     )
     accelerator = Accelerator(
         cpu=config.cpu,
-        mixed_precision='bf16' if half else 'no',
         fsdp_plugin=fsdp_plugin() if config.fsdp else None,
     )
     if torch.cuda.is_available() and not config.cpu:
@@ -76,6 +75,7 @@ def finetune(config: FinetuneConfig, command: str = '') -> Path:
     model, new = load_model(
         config.checkpoint, config.action_horizon, config.action_dim, config.seed
     )
+    model.mask_padding = config.mask_padding
     for line in new:
         _log.warning('new weights: %s', line)
     mixture = experiment.make_mixture(subjects, config, model.config.action_head.action_horizon)
@@ -129,7 +129,7 @@ def finetune(config: FinetuneConfig, command: str = '') -> Path:
     if restored is not None:
         _log.info('going on from step %d', restored[0]['step'])
     trainer = Trainer(
-        config, accelerator, model, slots, data, companions, _workers(config), evaluate
+        config, accelerator, model, half, slots, data, companions, _workers(config), evaluate
     )
     output = trainer.run(restored)
     accelerator.end_training()

@@ -23,11 +23,17 @@ BLOCKS = (DiTBlock, SelfAttentionBlock, LanguageLayer, VisionLayer)
 
 
 class Objective(nn.Module):
-    """A training batch, noise and time to the flow-matching loss."""
+    """A training batch, noise and time to the flow-matching loss.
 
-    def __init__(self, model: Gr00tN15) -> None:
+    Args:
+        model: The model.
+        half: Compute in bfloat16 where that is safe (autocast).
+    """
+
+    def __init__(self, model: Gr00tN15, half: bool = False) -> None:
         super().__init__()
         self.model = model
+        self._half = half
         self._backbone_trains = any(p.requires_grad for p in model.backbone.parameters())
 
     def forward(self, batch: TrainingBatch, noise: Tensor, time: Tensor) -> Tensor:
@@ -38,12 +44,16 @@ class Objective(nn.Module):
             noise: (B·K, H, A).
             time: (B·K,) flow times.
         """
+        with torch.autocast(noise.device.type, torch.bfloat16, enabled=self._half):
+            return self._loss(batch, noise, time)
+
+    def _loss(self, batch: TrainingBatch, noise: Tensor, time: Tensor) -> Tensor:
         head, tensors = self.model.action_head, batch.tensors
-        mask = None
+        # Padding has no cached features to attend to.
+        hidden = batch.ragged and (self.model.mask_padding or 'features' in tensors)
+        mask = tensors['attention_mask'].bool()[:, None, None, :] if hidden else None
         if 'features' in tensors:
             features = tensors['features']
-            if batch.ragged:  # padding has no features to attend to
-                mask = tensors['attention_mask'].bool()[:, None, None, :]
         else:
             images = batch.pixel_values(self.model.config.vision.image_size)
             with torch.set_grad_enabled(self._backbone_trains and torch.is_grad_enabled()):

@@ -52,6 +52,7 @@ class Trainer:
         config: What it is told.
         accelerator: Device, precision and processes.
         model: As `setup` left it: trainable parts chosen, slots reduced, LoRA added.
+        half: Compute in bfloat16.
         slots: The model's active slots.
         data: The batches.
         companions: What goes into every checkpoint beside the weights.
@@ -62,6 +63,7 @@ class Trainer:
     config: FinetuneConfig
     accelerator: Accelerator
     model: Gr00tN15
+    half: bool
     slots: ActiveSlots
     data: TrainingData
     companions: Companions
@@ -79,7 +81,7 @@ class Trainer:
         if restored is not None:
             step = int(restored[0]['step'])
             self.model.load_state_dict(restored[1], strict=False)
-        bare = Objective(self.model)
+        bare = Objective(self.model, self.half)
         self._names = {name for name, p in self.model.named_parameters() if p.requires_grad}
         optimizer = make_optimizer(
             bare,

@@ -5,11 +5,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 from gr00t_core.dataset.writer import DatasetWriter
 from gr00t_core.model.init_checkpoint import init_checkpoint
 from gr00t_core.robot import load_robot
-import numpy as np
-import pytest
 
 INSTRUCTIONS = ('pick up the red cube', 'push the blue block over to the left of the tray')
 

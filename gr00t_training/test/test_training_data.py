@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Batches against `EmbodimentTransforms`, caches against decoding, order against resuming."""
 
-from gr00t_core.dataset.mixture import draw_seed
-from gr00t_core.errors import DatasetError
-from gr00t_core.model.config import Gr00tConfig
-from gr00t_core.transforms import collate
 import numpy as np
 import pytest
 import torch
 
+from gr00t_core.dataset.mixture import draw_seed
+from gr00t_core.errors import DatasetError
+from gr00t_core.model.config import Gr00tConfig
+from gr00t_core.transforms import collate
 from gr00t_training import experiment, frame_cache
 from gr00t_training.data import make_loader
 

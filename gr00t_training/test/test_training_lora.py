@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """LoRA: what trains, and merged weights against live updates."""
 
-from gr00t_core.model import Gr00tN15
 import pytest
 import torch
 
+from gr00t_core.model import Gr00tN15
 from gr00t_training.lora import add_lora, merged
 
 

@@ -4,13 +4,13 @@
 
 from copy import deepcopy
 
-from gr00t_core.model import Gr00tN15
 import pytest
 import torch
 import transformers
 
+from gr00t_core.model import Gr00tN15
 from gr00t_training.ema import MovingAverage
-from gr00t_training.objective import draw_noise, Objective, recompute_activations
+from gr00t_training.objective import draw_noise, recompute_activations
 from gr00t_training.optimizer import learning_rate, make_optimizer, parameter_groups
 from gr00t_training.slots import ActiveSlots
 
@@ -96,7 +96,10 @@ def test_adamw_is_the_textbooks(model):
                 g = p.grad.double()
                 m, v = 0.95 * m + 0.05 * g, 0.999 * v + 0.001 * g * g
                 w = w * (1 - 1e-3 * decays[id(p)])
-                unbiased_m, unbiased_v = m / (1 - 0.95 ** (step + 1)), v / (1 - 0.999 ** (step + 1))
+                unbiased_m, unbiased_v = (
+                    m / (1 - 0.95 ** (step + 1)),
+                    v / (1 - 0.999 ** (step + 1)),
+                )
                 w = w - 1e-3 * unbiased_m / (unbiased_v.sqrt() + 1e-8)
                 mine[name] = [w, m, v]
         optimizer.step()
@@ -144,9 +147,7 @@ def test_noise_does_not_depend_on_the_number_of_processes(model):
 
 
 def test_weight_decay_excludes_what_upstream_excludes(model):
-    decayed, plain = (
-        {id(p) for p in group['params']} for group in parameter_groups(model, 0.1)
-    )
+    decayed, plain = ({id(p) for p in group['params']} for group in parameter_groups(model, 0.1))
     names = {id(p): name for name, p in model.named_parameters()}
     assert all('bias' in names[i] or 'norm' in names[i] for i in plain)
     assert any(names[i].endswith('state_encoder.layer1.b') for i in decayed)
@@ -171,5 +172,3 @@ def test_moving_average_is_the_formula():
     weights['w'].data = torch.tensor([3.0, 0.0])
     average.update()
     torch.testing.assert_close(average.average['w'], torch.tensor([1.2, 1.8]))
-
-
