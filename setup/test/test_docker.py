@@ -1,0 +1,94 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The images' files: linted, consistent with each other and with the commands they call."""
+
+import os
+from pathlib import Path
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCKER = ROOT / 'docker'
+TARGETS = ('cpu', 'cuda', 'orin', 'thor')
+COMPOSE = ('policy', 'recorder', 'training')
+
+
+def instructions(path: Path) -> list[tuple[str, str]]:
+    """Split a Dockerfile into (instruction, arguments)."""
+    lines = [line for line in path.read_text().splitlines() if not line.startswith('#')]
+    joined = '\n'.join(lines).replace('\\\n', ' ')
+    return [tuple(line.split(None, 1)) for line in joined.splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize('target', TARGETS)
+def test_dockerfile(target: str) -> None:
+    words = instructions(DOCKER / f'{target}.Dockerfile')
+    assert {name for name, _ in words} <= {
+        *('ARG', 'FROM', 'SHELL', 'RUN', 'ENV', 'WORKDIR', 'COPY', 'USER'),
+        *('ENTRYPOINT', 'CMD', 'HEALTHCHECK'),
+    }
+    stages = [text for name, text in words if name == 'FROM']
+    assert [stage.split()[-1] for stage in stages] == ['base', 'build', target]
+    assert ':' in stages[0].split()[0]  # no moving `latest`
+    last = [name for name, _ in words]
+    assert 'USER' in last[last.index('FROM', last.index('FROM') + 2) :]  # not root
+    assert dict(words)['USER'] == '10001'
+    for script in ('entrypoint', 'healthy'):
+        assert os.access(DOCKER / script, os.X_OK)
+        assert f'/opt/gr00t/docker/{script}' in ' '.join(text for _, text in words)
+
+
+@pytest.mark.parametrize('target', TARGETS)
+def test_hadolint(target: str) -> None:
+    tool = shutil.which('hadolint') or shutil.which('hadolint', path=Path(sys.executable).parent)
+    if tool is None:
+        pytest.skip('hadolint is not installed (requirements/test.txt)')
+    path = DOCKER / f'{target}.Dockerfile'
+    done = subprocess.run([tool, '--no-color', path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize('name', COMPOSE)
+def test_compose(name: str) -> None:
+    text = (DOCKER / f'compose.{name}.yaml').read_text()
+    for service in yaml.safe_load(text)['services'].values():
+        image = re.sub(r'\$\{\w+:-([^}]*)\}', r'\1', service['image'])
+        assert image in {f'gr00t:{target}' for target in TARGETS}
+        assert service['cap_drop'] == ['ALL']
+        assert service['command'].startswith('gr00t')
+
+
+def command_options(name: str, service: str) -> tuple[str, set[str]]:
+    """Return the verb and the --options of a service's command."""
+    compose = yaml.safe_load((DOCKER / f'compose.{name}.yaml').read_text())
+    words = compose['services'][service]['command'].split()
+    return words[1], {word for word in words if word.startswith('--')}
+
+
+@pytest.mark.parametrize(
+    ('name', 'service'), [('policy', 'server'), ('policy', 'nodes'), ('recorder', 'recorder')]
+)
+def test_compose_calls_commands_as_they_are(name: str, service: str) -> None:
+    verb, options = command_options(name, service)
+    done = subprocess.run(
+        [sys.executable, '-m', 'gr00t_core.cli', verb, '--help'], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    for option in options:
+        assert option in done.stdout
+
+
+def test_shell_scripts_parse() -> None:
+    for script in ('entrypoint', 'healthy'):
+        subprocess.run(['bash', '-n', DOCKER / script], check=True)
+
+
+def test_context_leaves_environments_and_outputs_out() -> None:
+    ignored = (ROOT / '.dockerignore').read_text().split()
+    for name in ('.git', '.venv', 'build', 'install', 'log', '**/__pycache__'):
+        assert name in ignored
