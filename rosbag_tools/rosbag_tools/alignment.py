@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gr00t_core.errors import BagError
+from gr00t_core.errors import BagError, ObservationError
 from gr00t_core.robot import NANOSECONDS, Robot
 from gr00t_core.ticks import frames_are_ticks, FrameTicks, GridTicks, Tick
 from gr00t_core.timeline import Row, Timeline
@@ -84,7 +84,10 @@ def align(
     pending: deque[tuple[Tick, int]] = deque()
     logged: dict[int, int] = {}  # reference frame's stamp → log time
     for log_ns, topic, payload, stamp_ns in _events(bag, robot, survey, timeline, unusable or {}):
-        placed = timeline.add(topic, payload, stamp_ns, log_ns)
+        try:
+            placed = timeline.add(topic, payload, stamp_ns, log_ns)
+        except ObservationError as error:
+            raise BagError(f'{bag.path}: {error}') from None
         if topic == survey.reference and placed is not None:
             logged[placed] = log_ns
             decided = ticks.add(placed)

@@ -78,6 +78,8 @@ class VideoStream:
         self._context = cast('av.VideoCodecContext', av.CodecContext.create(codec, 'r'))
         # One thread: frames come out as soon as they can; the pool over bags uses the cores.
         self._context.thread_count = 1
+        # Damage is an error: by default the decoder paints over it.
+        self._context.options = {'err_detect': 'explode'}
 
     def decode(self, data: bytes, number: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """Decode packet `number`; yield (number, frame) for the frames that it completes.

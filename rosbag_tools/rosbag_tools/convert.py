@@ -7,8 +7,8 @@ cameras are read once, in log order, and each image goes straight to its encoder
 by the encoders' queues whatever the bag's length.
 """
 
-from collections import defaultdict
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -34,8 +34,8 @@ from rosbag_tools.labels import check_action_source
 from rosbag_tools.plan import Plan, plan, PlannedEpisode
 from rosbag_tools.survey import StreamSurvey, Survey, survey
 
-# More images than this that cannot be decoded mean a broken camera, not an accident.
-MOST_UNUSABLE = 100
+# More damage than this in one camera's images is no accident.
+MOST_DAMAGES = 100
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,7 @@ def convert_bag(
     check_action_source(robot, options.action_from)
     with_action = options.action_from == 'command'
     unusable: dict[str, set[int]] = defaultdict(set)
+    damages: Counter[str] = Counter()
     with Bag(path, options.definitions) as bag:
         surveyed = survey(bag, robot, with_action=with_action, namespace=options.namespace)
         episodes = find_episodes(bag, surveyed, options.split)
@@ -117,14 +118,15 @@ def convert_bag(
             )
             writers = _Writers(robot, planned.episodes, options, folder)
             try:
-                _write_frames(bag, robot, surveyed, planned, options, writers, on_rows)
+                _write_frames(bag, robot, surveyed, planned, options, writers, unusable, on_rows)
                 shards = writers.finish()
                 break
             except _UnusableError as error:
                 # As if the message had not been sent: the rows are planned anew without it.
                 writers.discard()
-                unusable[error.topic].add(error.number)
-                if len(unusable[error.topic]) > MOST_UNUSABLE:
+                unusable[error.topic] |= error.numbers
+                damages[error.topic] += 1
+                if damages[error.topic] > MOST_DAMAGES:
                     raise BagError(f'{path}: {error}; too many to be accidents') from None
             except BaseException:
                 writers.discard()
@@ -134,12 +136,12 @@ def convert_bag(
 
 
 class _UnusableError(Exception):
-    """A camera message that cannot be decoded."""
+    """A camera message that cannot be decoded, and those that build on it."""
 
-    def __init__(self, topic: str, number: int, why: object) -> None:
-        super().__init__(f'{topic}: image {number} cannot be decoded: {why}')
+    def __init__(self, topic: str, numbers: range, why: object) -> None:
+        super().__init__(f'{topic}: image {numbers[0]} cannot be decoded: {why}')
         self.topic = topic
-        self.number = number
+        self.numbers = set(numbers)
 
 
 def _write_frames(
@@ -149,12 +151,19 @@ def _write_frames(
     planned: Plan,
     options: ConvertOptions,
     writers: '_Writers',
+    unusable: Mapping[str, Set[int]],
     on_rows: Callable[[int], None],
 ) -> None:
     """Read the cameras' topics once and hand every frame that a row shows to its episode."""
     by_topic = {
         surveyed.streams[camera.stream.topic].topic.name: _CameraRows(
-            camera, index, planned, writers, surveyed, copy=options.video is None
+            camera,
+            index,
+            planned,
+            writers,
+            surveyed,
+            unusable.get(camera.stream.topic, frozenset()),
+            copy=options.video is None,
         )
         for index, camera in enumerate(robot.cameras)
     }
@@ -177,11 +186,13 @@ class _CameraRows:
         planned: Plan,
         writers: '_Writers',
         surveyed: Survey,
+        unusable: Set[int],
         *,
         copy: bool,
     ) -> None:
         self.camera = camera
         self._writers = writers
+        self._skipped = unusable
         self._stream = surveyed.streams[camera.stream.topic]
         self._wanted = [
             (int(number), episode)
@@ -201,7 +212,7 @@ class _CameraRows:
     def add(self, read: Callable[[], Any]) -> int:
         """Take the topic's next message; return how many rows were written."""
         self._number += 1
-        if self._done or self._number < self._stream.first_usable:
+        if self._done or self._number < self._stream.first_usable or self._number in self._skipped:
             return 0
         if self._video is not None:
             return self._add_packet(self._video, read())
@@ -234,13 +245,20 @@ class _CameraRows:
         return self._next == len(self._wanted)
 
     def _unusable(self, number: int, why: object) -> '_UnusableError':
-        return _UnusableError(self.camera.stream.topic, number, why)
+        """Name an image and, in a video stream, all up to the next key frame."""
+        stop = number + 1
+        if self._stream.codec:
+            last = len(self._stream.log_ns)
+            stop = next((key for key in self._stream.key_frames if key > number), last)
+        return _UnusableError(self.camera.stream.topic, range(number, stop), why)
 
     def _add_packet(self, video: VideoStream, message: Any) -> int:
         try:
             frames = list(video.decode(bytes(memoryview(message.data)), self._number))
         except av.error.InvalidDataError as error:
             raise self._unusable(self._number, error) from None
+        if any(frame.is_corrupt for _, frame in frames):
+            raise self._unusable(self._number, 'it is damaged')
         return sum(self._write_frame(number, frame) for number, frame in frames)
 
     def _check_size(self, number: int, image: Any) -> None:

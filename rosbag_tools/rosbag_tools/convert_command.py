@@ -98,7 +98,13 @@ def main(argv: list[str]) -> int:
     _check_output(asked.output, asked.bags)
     results = {result.job.bag: result for result in _run(jobs, asked, robot)}
     ordered = [results[job.bag] for job in jobs]
-    return _finish(ordered, asked, robot, options)
+    try:
+        return _finish(ordered, asked, robot, options)
+    except OSError as error:
+        raise BagError(
+            f'{asked.output}: cannot be written: {error.strerror}; what is converted stays in'
+            f' {work}, so run the same command again'
+        ) from None
 
 
 def _check_output(output: Path, bags: tuple[Path, ...]) -> None:

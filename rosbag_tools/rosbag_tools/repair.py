@@ -8,27 +8,30 @@ as `<bag>.orig`. Works for this recorder's bags and for those of `ros2 bag recor
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+import io
 from pathlib import Path
 import re
 import shutil
 import struct
-from typing import Any
-import zlib
+from typing import Any, BinaryIO
 
+from lz4.frame import LZ4FrameDecompressor  # type: ignore[import-untyped]
+from mcap.data_stream import ReadDataStream
 from mcap.exceptions import McapError
-from mcap.records import Channel, DataEnd, Message, Schema
-from mcap.stream_reader import StreamReader
+from mcap.opcode import Opcode
+from mcap.records import Channel, Message, Schema
 from rosbags.interfaces import Qos
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.rosbag2.metadata import parse_qos
 from rosbags.typesys import get_types_from_idl, get_types_from_msg, get_typestore, Stores
+import zstandard
 
 from gr00t_core.errors import BagError
 from rosbag_tools.embedded_metadata import custom_data_of
 from rosbag_tools.episode_bag import read_notes
 
-LONGEST_RECORD = 1 << 30
-DAMAGE = (McapError, struct.error, ValueError, EOFError, MemoryError, zlib.error, RuntimeError)
+MAGIC = b'\x89MCAP0\r\n'
+DAMAGE = (McapError, struct.error, ValueError, KeyError, RuntimeError, zstandard.ZstdError)
 
 
 @dataclass(frozen=True)
@@ -103,30 +106,63 @@ class _Topic:
 
 
 def _messages(file: Path, ended: list[str]) -> Iterator[tuple[_Topic, int, bytes]]:
-    """Yield what can be read; tell in `ended` why it ends too early, if it does."""
+    """Yield what can be read; tell in `ended` where it ends too early, if it does."""
     schemas: dict[int, Schema] = {}
     topics: dict[int, _Topic] = {}
     with file.open('rb') as stream:
+        if stream.read(len(MAGIC)) != MAGIC:
+            ended.append(f'{file.name} is no MCAP file')
+            return
         try:
-            for record in StreamReader(stream, record_size_limit=LONGEST_RECORD).records:
-                if isinstance(record, Schema):
-                    schemas[record.id] = record
-                elif isinstance(record, Channel) and record.schema_id in schemas:
-                    schema = schemas[record.schema_id]
-                    topics[record.id] = _Topic(
-                        record.topic,
-                        schema.name,
-                        schema.encoding,
-                        schema.data.decode(),
-                        record.metadata.get('offered_qos_profiles', ''),
-                    )
-                elif isinstance(record, Message) and record.channel_id in topics:
-                    yield topics[record.channel_id], record.log_time, record.data
-                elif isinstance(record, DataEnd):
+            for opcode, content in _records(stream, file.stat().st_size):
+                data = ReadDataStream(io.BytesIO(content))
+                if opcode == Opcode.SCHEMA:
+                    schema = Schema.read(data)
+                    schemas[schema.id] = schema
+                elif opcode == Opcode.CHANNEL:
+                    channel = Channel.read(data)
+                    topics[channel.id] = _topic(channel, schemas[channel.schema_id])
+                elif opcode == Opcode.MESSAGE:
+                    message = Message.read(data, len(content))
+                    yield topics[message.channel_id], message.log_time, message.data
+                elif opcode == Opcode.DATA_END:
                     return
         except DAMAGE as error:
-            why = str(error) or type(error).__name__
-            ended.append(f'{file.name} ends at byte {stream.tell()}: {why}')
+            ended.append(f'{file.name} is damaged before byte {stream.tell()}: {error!r}')
+            return
+        ended.append(f'{file.name} is cut off at byte {stream.tell()}')
+
+
+def _topic(channel: Channel, schema: Schema) -> _Topic:
+    qos = channel.metadata.get('offered_qos_profiles', '')
+    return _Topic(channel.topic, schema.name, schema.encoding, schema.data.decode(), qos)
+
+
+def _records(stream: BinaryIO, end: int) -> Iterator[tuple[int, bytes]]:
+    """Yield (opcode, content) of whole records, those in chunks too, also in one that is cut."""
+    while len(head := stream.read(9)) == 9:
+        opcode, size = struct.unpack('<BQ', head)
+        if opcode == 0:
+            raise ValueError('a record of type 0')
+        content = stream.read(min(size, end - stream.tell()))
+        if opcode == Opcode.CHUNK:
+            inner = _unpacked(content)
+            yield from _records(io.BytesIO(inner), len(inner))
+        elif len(content) == size:
+            yield opcode, content
+
+
+def _unpacked(chunk: bytes) -> bytes:
+    """Return what can be read of a chunk's content, the start of it where the rest is missing."""
+    if len(chunk) < 32:
+        return b''
+    (length,) = struct.unpack_from('<I', chunk, 28)
+    compression, content = chunk[32 : 32 + length], chunk[40 + length :]
+    if compression == b'zstd':
+        return zstandard.ZstdDecompressor().decompressobj().decompress(content)
+    if compression == b'lz4':
+        return bytes(LZ4FrameDecompressor().decompress(content))
+    return content
 
 
 def _connect(writer: Writer, topic: _Topic, file: Path) -> Any:
