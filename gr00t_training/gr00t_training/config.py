@@ -48,8 +48,8 @@ class FinetuneConfig:
         action_horizon, action_dim: Change the model's; what fits is kept, what is new is listed.
         mask_padded_steps: Leave steps past the end of an episode out of the loss; upstream trains
             them.
-        mask_padding: Hide the padding of shorter prompts from VL self-attention and DiT; upstream
-            lets it be seen, so a sample's loss depends on its batch. Better for training from scratch.
+        mask_padding: Hide the padding of shorter prompts from VL self-attention and DiT. Upstream
+            lets it be seen, so that a sample's loss depends on its batch.
         seed: Of order, augmentation, noise and dropout.
         dataset_weights: One per dataset; at least one must be 1.
         balance_dataset_weights: Multiply weights by the datasets' lengths.

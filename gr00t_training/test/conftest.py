@@ -52,7 +52,7 @@ def so101_dataset(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope='session')
 def tiny_checkpoint(tmp_path_factory) -> Path:
-    """Give a tiny checkpoint for the SO-101 without dropout, so that equal runs can be compared."""
+    """Give a tiny checkpoint for the SO-101 without dropout, so that runs can be compared."""
     folder = tmp_path_factory.mktemp('checkpoints') / 'tiny'
     init_checkpoint('tiny', load_robot('so101'), folder)
     path = folder / 'config.json'

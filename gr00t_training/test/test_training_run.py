@@ -109,8 +109,8 @@ def test_resume_refuses_other_settings_and_runs_refuse_used_folders(told):
 
 @pytest.mark.parametrize('fsdp', [False, True])
 def test_two_processes_equal_one_with_twice_the_batch(told, tmp_path, fsdp):
-    # Padding is hidden: else a sample's loss depends on what it shares a batch with. Adam's epsilon
-    # is large: else rounding turns gradients near 0 into steps of ±lr.
+    # Padding is hidden: else a sample's loss depends on what it shares a batch with. Adam's
+    # epsilon is large: else rounding turns gradients near 0 into steps of ±lr.
     options = {'max_steps': 3, 'noise_draws': 2, 'gradient_accumulation_steps': 2}
     options |= {'mask_padding': True, 'adam_epsilon': 1e-3, 'max_grad_norm': 100.0}
     alone = finetune(told(output=tmp_path / 'alone', batch_size=4, **options))
