@@ -15,7 +15,7 @@ TYPED := gr00t_core/gr00t_core gr00t_training/gr00t_training rosbag_tools/rosbag
 NODES := gr00t_policy_node/gr00t_policy_node gr00t_bringup/gr00t_bringup
 BENCHES := $(wildcard $(patsubst %,benchmarks/%.py,node_latency handover convert train inference_cpu))
 
-.PHONY: help setup build demo test lint bench bench-gpu clean
+.PHONY: help setup build demo reproduce test lint bench bench-gpu clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ build: setup  ## build the workspace into install/
 
 demo: build  ## run the simulated arm, the policy node and the executor; print a table, save a video
 	@$(IN_ENV) python -m gr00t_sim.demo
+
+reproduce: build  ## make the shipped checkpoint again, from nothing (hours; ARGS=--smoke for minutes)
+	@$(IN_ENV) python reproduce/run.py $(ARGS)
 
 test: build  ## run the tests of all packages (ARGS='--with slow -k name' for more or fewer)
 	@$(IN_ENV) setup/test.sh $(ARGS)
