@@ -129,6 +129,9 @@ def _warnings(
     options: ConvertOptions,
 ) -> list[str]:
     warnings = []
+    if not episodes and not converted.plan.rejected:
+        why = ', '.join(f'{count} {reason}' for reason, count in converted.plan.dropped.items())
+        warnings.append(f'nothing is kept of this bag: {why or "no rows"}')
     if converted.survey.sim_time:
         warnings.append('the log clock is simulated time')
     for name, stream in streams.items():

@@ -55,7 +55,11 @@ def find_episodes(bag: Bag, survey: Survey, split: str) -> list[Episode]:
     if kind == 'bag':
         return [_whole(bag)]
     if kind == 'gap':
-        return _between_gaps(bag, survey, float(value))
+        try:
+            seconds = float(value)
+        except ValueError:
+            raise BagError(f'--split {split!r}: {value!r} is no number of seconds') from None
+        return _between_gaps(bag, survey, seconds)
     if kind == 'event':
         return _spoken(_topic_events(bag, value), bag)
     if kind == 'services':
