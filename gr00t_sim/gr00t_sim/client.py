@@ -75,6 +75,13 @@ class Client:
             self._executor.spin_once(timeout_sec=0.05)
         return result
 
+    def spin(self, seconds: float) -> None:
+        """Let time pass."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._check()
+            self._executor.spin_once(timeout_sec=0.05)
+
     def call(self, kind: Any, name: str, request: Any, limit_s: float = CALL_LIMIT_S) -> Any:
         """Call a service once it is there, and return its response."""
         if name not in self._clients:

@@ -35,6 +35,7 @@ from gr00t_sim.watch import Watch
 POLICY, SWAPPED, BLANK, ZERO, MEAN = 'policy', 'swapped', 'blank', 'zero', 'mean'
 START_LIMIT_S = 300.0  # loading a large model takes minutes
 REARM_LIMIT_S = 20.0
+SETTLE_S = 1.0  # from here one does not see whether the others have found one another
 MOST_RESTARTS = 5  # in a row, of the processes
 VIDEO_FPS = 30
 
@@ -293,7 +294,14 @@ class _Stage:
             client.until(
                 self._instruction.get_subscription_count, REARM_LIMIT_S, 'the policy to listen'
             )
+        commands = [group.stream.topic for group in self._robot.action]
+        client.until(
+            lambda: all(client.node.count_publishers(topic) for topic in commands),
+            REARM_LIMIT_S,
+            'the executor',
+        )
         self._heard(client)
+        client.spin(SETTLE_S)
 
     def _heard(self, client: Client) -> None:
         """Wait until simulator (in lock-step), executor and this node hear the chunks."""

@@ -3,9 +3,13 @@
 """Evaluation and collection through the real nodes, and what they are made of."""
 
 import json
+import os
 from pathlib import Path
+import re
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -25,6 +29,7 @@ from gr00t_sim.task import (
 )
 
 SEED = EVALUATION_SEEDS.start
+GR00T = [sys.executable, '-m', 'gr00t_core.cli']
 
 
 def scored(outcome: str, run: str = 'policy', seed: int = SEED, seconds: float = 3.0) -> Scored:
@@ -134,19 +139,49 @@ def test_the_experts_trajectory_sent_as_chunks_lifts_the_named_cube(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures('gl')
-def test_collected_bags_are_complete_and_an_evaluation_survives_a_dead_policy(
+def test_collected_bags_are_complete_and_a_second_call_goes_on(
     tmp_path: Path, ros_domain: dict[str, str]
 ) -> None:
-    gr00t = [sys.executable, '-m', 'gr00t_core.cli']
     bags = tmp_path / 'bags'
-    for episodes in (2, 3):  # the second call goes on after the first
+    for episodes in (2, 3):
         words = ['sim', 'collect', '--episodes', str(episodes), '--output', str(bags)]
-        done = subprocess.run([*gr00t, *words], env=ros_domain, capture_output=True, text=True)
+        done = subprocess.run([*GR00T, *words], env=ros_domain, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     counts = json.loads(done.stdout)
     assert counts['outcomes'] == {'success': 3}
     assert counts['bags'] == 3
     assert done.stderr.count('to go') == 1
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures('gl')
+def test_an_evaluation_survives_the_death_of_the_executor(
+    tmp_path: Path, ros_domain: dict[str, str]
+) -> None:
+    words = ['init-checkpoint', '--size', 'tiny', '--robot', 'so101', str(tmp_path / 'tiny')]
+    subprocess.run([*GR00T, *words], env=ros_domain, check=True)
+    words = ['sim', 'evaluate', '--checkpoint', str(tmp_path / 'tiny'), '--episodes', '2']
+    words += ['--episode-limit', '2', '--json', '--out', str(tmp_path)]
+    evaluation = subprocess.Popen(
+        [*GR00T, *words], env=ros_domain, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        end = time.monotonic() + 90.0
+        log = tmp_path / 'policy.log'
+        while not log.is_file() or 're-armed' not in log.read_text():
+            assert time.monotonic() < end
+            assert evaluation.poll() is None
+            time.sleep(0.05)
+        found = re.search(r'chunk_executor started \(pid (\d+)\)', log.read_text())
+        assert found is not None
+        os.kill(int(found[1]), signal.SIGKILL)
+        output, errors = evaluation.communicate(timeout=90.0)
+    finally:
+        evaluation.kill()
+    assert evaluation.returncode == 0, errors
+    assert 'starting the nodes again (1 of' in errors
+    assert json.loads(output)['runs']['policy']['episodes'] == 2
+    assert len((tmp_path / 'episodes.jsonl').read_text().splitlines()) == 2
 
 
 def plan(out: Path, runs: tuple[str, ...], seed: int, episodes: int) -> 'evaluate.Plan':  # noqa: F821
