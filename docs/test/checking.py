@@ -1,8 +1,8 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Check that what a page names is there: verbs, options, launch arguments, types, parameters, keys."""
+"""Check that what a page names is there: verbs, options, launch arguments, message types, keys."""
 
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -18,7 +18,7 @@ from unittest.mock import MagicMock, patch
 from snippets import Block, Page, ROOT
 import yaml
 
-from gr00t_core.cli import run as gr00t, verbs
+from gr00t_core import cli
 from gr00t_core.robot_file import parse, shipped_robots
 
 SUBVERBS = ('export', 'sim', 'benchmark')
@@ -57,7 +57,7 @@ def _check_gr00t(words: list[str]) -> None:
     verb, rest = words[0], words[1:]
     if verb.startswith('-'):
         return
-    assert verb in verbs(), f'gr00t {verb}: no such verb'
+    assert verb in cli.verbs(), f'gr00t {verb}: no such verb'
     sub = rest[0] if verb in SUBVERBS and rest and not rest[0].startswith('-') else ''
     text = help_of(verb, sub)
     for option in (word.partition('=')[0] for word in rest if word.startswith('--')):
@@ -73,11 +73,9 @@ def _check_gr00t(words: list[str]) -> None:
 def help_of(verb: str, sub: str) -> str:
     """Return what `gr00t VERB [SUB] --help` says."""
     said = io.StringIO()
-    with patch.dict('os.environ', {'COLUMNS': '300'}), redirect_stdout(said):
-        try:
-            gr00t(verb, [*([sub] if sub else []), '--help'])
-        except SystemExit as ended:
-            assert not ended.code, f'gr00t {verb} {sub} --help: status {ended.code}'
+    wide = patch.dict('os.environ', {'COLUMNS': '300'})
+    with wide, redirect_stdout(said), suppress(SystemExit):
+        cli.run(verb, [*([sub] if sub else []), '--help'])
     return said.getvalue()
 
 
@@ -101,7 +99,7 @@ def _check_ros2(words: list[str]) -> None:
 
 
 def launch_arguments(name: str) -> dict[str, list[str] | None]:
-    """Return the arguments that a launch file declares, with their choices; launch is not needed."""
+    """Return the arguments that a launch file declares, with their choices; without launch."""
     launch = {
         module: MagicMock()
         for module in ('launch', 'launch.actions', 'launch.substitutions', 'launch_ros.actions')
@@ -119,8 +117,8 @@ def _check_message(words: list[str], kind: str) -> None:
     name, type_name, *text = words
     package, _, short = type_name.split('/')
     interface = getattr(import_module(f'{package}.{kind}'), short)
-    filled = {'msg': interface, 'srv': getattr(interface, 'Request', None)}
-    message = (filled[kind] if kind in filled else interface.Goal)()
+    part = {'msg': '', 'srv': 'Request', 'action': 'Goal'}[kind]
+    message = (getattr(interface, part) if part else interface)()
     for key, value in (yaml.safe_load(text[0]) if text else {}).items():
         assert hasattr(message, key), f'{type_name}: no field {key}'
         setattr(message, key, value)
@@ -145,18 +143,10 @@ def check_yaml(block: Block) -> None:
 
 
 def parameters_of(node: str) -> set[str]:
-    """Return the parameters of a node of the suite."""
-    from gr00t_policy_node import executor_node, parameters
-    from gr00t_sim import node as sim_node
-    from rosbag_tools import recorder_node
-
-    tables: dict[str, Any] = {
-        'policy_node': [parameters.DECLARATIONS],
-        'chunk_executor': [executor_node.DECLARATIONS],
-        'recorder': [recorder_node.PARAMETERS],
-        'sim': [sim_node.FIXED_PARAMETERS, sim_node.EPISODE_PARAMETERS],
-    }
-    return {name for table in tables[node] for name in table} | {'use_sim_time'}
+    """Return the parameters of a node, from the file that a test compares with the nodes."""
+    text = (ROOT / 'gr00t_bringup' / 'config' / 'parameters.yaml').read_text(encoding='utf-8')
+    tables = {name.rpartition('/')[2]: table for name, table in yaml.safe_load(text).items()}
+    return set(tables[node]['ros__parameters']) | {'use_sim_time'}
 
 
 def _merged(base: Any, piece: Any) -> Any:

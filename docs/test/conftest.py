@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Make the helpers of this folder, and the maker of bags, importable: test folders are no packages."""
+"""Make the helpers here and the maker of bags importable: test folders are no packages."""
 
 from pathlib import Path
 import sys

@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Prepare what a page takes as given: bags, a dataset, checkpoints, all of the SO-101 and small."""
+"""Prepare what a page takes as given: bags, a dataset, checkpoints; all small, of the SO-101."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -4,7 +4,6 @@
 
 from collections.abc import Callable
 from contextlib import contextmanager
-from glob import glob
 import os
 from pathlib import Path
 import re
@@ -42,8 +41,6 @@ def run_page(page: Page, folder: Path) -> None:
 
 
 def _run_block(block: Block, running: 'list[Started]') -> None:
-    if 'end' in block.said:
-        _end(running)
     if 'save' in block.said:
         Path(block.one('save') or '').write_text(block.text + '\n', encoding='utf-8')
     if block.language == 'python':
@@ -88,9 +85,10 @@ def _run_line(block: Block, line: str, running: 'list[Started]') -> None:
         started.end()
         running.remove(started)
     elif program == 'gr00t' and not set('|>$') & set(line):
-        words = [each for word in words[1:] for each in (sorted(glob(word)) or [word])]
+        if words[1] == 'convert':
+            words += ['--workers', '1']  # starting processes takes longer than the bags
         try:
-            status = gr00t(words)
+            status = gr00t([each for word in words[1:] for each in _expanded(word)])
         except SystemExit as ended:  # --help
             status = ended.code or 0
         assert status == 0, f'{block.where}: {line}: exit status {status}'
@@ -99,6 +97,13 @@ def _run_line(block: Block, line: str, running: 'list[Started]') -> None:
             ['bash', '-c', line], capture_output=True, text=True, timeout=LIMIT_S, check=False
         )
         assert done.returncode == 0, f'{block.where}: {line}\n{done.stdout}{done.stderr}'
+
+
+def _expanded(word: str) -> list[str]:
+    """Expand a pattern as the shell does."""
+    if '*' not in word:
+        return [word]
+    return sorted(str(path) for path in Path().glob(word)) or [word]
 
 
 class Started:

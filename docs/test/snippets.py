@@ -8,13 +8,13 @@ A comment right above a block changes how it is tested, several may stand there:
     <!-- snippet: skip (needs a GPU) -->        not run, but its commands and options must exist
     <!-- snippet: replace "10000" by "2" -->    run with that text in place of the one shown
     <!-- snippet: stop at "active" -->          Ctrl-C once the output shows the text
-    <!-- snippet: background until "ready" -->  goes on to run until the page ends ...
-    <!-- snippet: end background -->            ... or until here
+    <!-- snippet: background until "ready" -->  goes on to run until the page ends
     <!-- snippet: keys r until "recording", wait 2 s, s until " messages", q -->
     <!-- snippet: save as my_arm.yaml -->       a file that later blocks use
     <!-- snippet: in so101 -->                  a piece of this robot's file
 
 `<!-- snippet: given bags base -->`, anywhere in a page, names prepared inputs; see `inputs.py`.
+`gr00t convert` gets `--workers 1` in the test.
 """
 
 from dataclasses import dataclass, field
@@ -33,7 +33,6 @@ FORMS = {
     'replace': re.compile(rf'replace {_QUOTED} by "([^"]*)"'),
     'stop': re.compile(rf'stop at {_QUOTED}'),
     'background': re.compile(rf'background until {_QUOTED}'),
-    'end': re.compile(r'end (background)'),
     'keys': re.compile(r'keys (.+)'),
     'save': re.compile(r'save as (\S+)'),
     'in': re.compile(r'in (\S+)'),
