@@ -154,7 +154,8 @@ def measured(
         'done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE)\n'
         'used = resource.getrusage(resource.RUSAGE_CHILDREN)\n'
         'sys.stdout.buffer.write(done.stdout)\n'
-        'print("\\n" + json.dumps([done.returncode, used.ru_utime + used.ru_stime, used.ru_maxrss]))'
+        'found = [done.returncode, used.ru_utime + used.ru_stime, used.ru_maxrss]\n'
+        'print("\\n" + json.dumps(found))'
     )
     found = subprocess.run(
         [sys.executable, '-c', probe, *words],

@@ -94,8 +94,9 @@ def main(argv: list[str]) -> int:
     )
     # Shards live beside the dataset, linked into it: a later run makes only what is new.
     work = asked.output.with_name(asked.output.name + '.shards')
-    jobs = make_jobs(asked.bags, robot.source, options, work)
-    _check_output(asked.output, asked.bags)
+    bags = [bag.absolute() for bag in asked.bags]  # as other processes and machines know them
+    jobs = make_jobs(bags, robot.source, options, work.absolute())
+    _check_output(asked.output, bags)
     results = {result.job.bag: result for result in _run(jobs, asked, robot)}
     ordered = [results[job.bag] for job in jobs]
     try:
@@ -107,7 +108,7 @@ def main(argv: list[str]) -> int:
         ) from None
 
 
-def _check_output(output: Path, bags: tuple[Path, ...]) -> None:
+def _check_output(output: Path, bags: list[Path]) -> None:
     """Refuse to take the place of a dataset whose episodes would be lost."""
     if not output.exists():
         return
@@ -150,7 +151,7 @@ def _run(jobs: list[Job], asked: Convert, robot: Robot) -> Iterator[Result]:
         for result in results:
             text = 'unchanged' if result.reused else result.error or 'converted'
             progress.console.print(f'{result.job.bag}: {text}', highlight=False, soft_wrap=True)
-            if result.reused or result.error:
+            if result.reused or result.error or asked.executor == 'ray':
                 progress.advance(rows, _frames(result.job, robot))
             yield result
 

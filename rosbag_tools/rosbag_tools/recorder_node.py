@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 import rclpy
 from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException
@@ -38,20 +39,21 @@ from rosbag_tools.episode_bag import RecordedTopic
 from rosbag_tools.session import Session
 from rosbag_tools.stream_watch import check_message, StreamWatch, Watched
 
-PARAMETERS: dict[str, Any] = {
-    'robot': 'so101',
-    'output': 'episodes',
-    'instruction': '',  # where StartEpisode gives none; '' is the robot file's
-    'tags': [''],  # of episodes that are started by key or button
-    'extra_topics': [''],
-    'zstd': False,
-    'bag_version': 9,
-    'min_free_gb': 1.0,
-    'joy_topic': '',
-    'joy_start': 0,  # button numbers
-    'joy_success': 1,
-    'joy_failure': 2,
-    'joy_discard': 3,
+# Parameter → (default, what it does, range of numbers or None).
+DECLARATIONS: dict[str, tuple[Any, str, tuple[float, float] | None]] = {
+    'robot': ('', 'name of a shipped robot description, or the path of one; required', None),
+    'output': ('episodes', 'folder that gets one bag per episode', None),
+    'instruction': ('', "where StartEpisode gives none; empty: the robot file's", None),
+    'tags': ([''], 'of episodes that are started by key or button', None),
+    'extra_topics': ([''], 'recorded beside the topics of the robot file', None),
+    'zstd': (False, 'compress the messages', None),
+    'bag_version': (9, 'rosbag2 metadata version: 9, or 8 for Humble and Iron', (8, 9)),
+    'min_free_gb': (1.0, 'free disk space in GB below which an episode is ended', (0.0, 1e6)),
+    'joy_topic': ('', 'sensor_msgs/Joy topic whose buttons start and end episodes', None),
+    'joy_start': (0, 'button that starts an episode', (0, 63)),
+    'joy_success': (1, 'button that ends it as a success', (0, 63)),
+    'joy_failure': (2, 'button that ends it as a failure', (0, 63)),
+    'joy_discard': (3, 'button that discards it', (0, 63)),
 }
 # A queue holds what comes while the executor is busy; a simulation in lock-step runs ahead.
 QUEUE_S = 4.0
@@ -66,11 +68,11 @@ class Recorder(Node):
     """The recorder: subscribed from the start, writing while an episode is under way."""
 
     def __init__(self, **overrides: Any) -> None:
-        """Subscribe and offer the services; `overrides` are values of PARAMETERS."""
+        """Subscribe and offer the services; `overrides` are values of parameters."""
         given = [Parameter(name, value=value) for name, value in overrides.items()]
         super().__init__('recorder', parameter_overrides=given)
         self.listener: Callable[[str, str], None] = lambda level, text: None
-        p = {name: self.declare_parameter(name, value).value for name, value in PARAMETERS.items()}
+        p = {name: self._declare(name) for name in DECLARATIONS}
         self.robot = load_robot(p['robot'])
         self.tags = [tag for tag in p['tags'] if tag]
         self._instruction = p['instruction']
@@ -108,6 +110,18 @@ class Recorder(Node):
             f'ready to record {self.robot.name} to {self.session.output.resolve()};'
             f' {self.session.free_bytes / 1e9:.0f} GB left',
         )
+
+    def _declare(self, name: str) -> Any:
+        """Declare a parameter with its description and range; return its value."""
+        default, text, bounds = DECLARATIONS[name]
+        descriptor = ParameterDescriptor(description=text, read_only=True)
+        if bounds is not None and isinstance(default, int):
+            whole = IntegerRange(from_value=int(bounds[0]), to_value=int(bounds[1]), step=1)
+            descriptor.integer_range = [whole]
+        elif bounds is not None:
+            real = FloatingPointRange(from_value=bounds[0], to_value=bounds[1])
+            descriptor.floating_point_range = [real]
+        return self.declare_parameter(name, default, descriptor).value
 
     def start(self, instruction: str, tags: Sequence[str]) -> str:
         """Begin an episode; return a remark, '' when there is nothing to say.
@@ -385,7 +399,7 @@ def run(
     """Run the node until it is stopped.
 
     Args:
-        overrides: Values of PARAMETERS, and `use_sim_time`.
+        overrides: Values of parameters, and `use_sim_time`.
         front_end: Called with the node before it spins.
         arguments: ROS arguments, None for those of the process.
     """

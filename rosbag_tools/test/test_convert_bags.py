@@ -3,6 +3,7 @@
 """Bags of every make, and every way to make episodes and actions of them."""
 
 import json
+from pathlib import Path
 
 from converted import convert
 import numpy as np
@@ -329,3 +330,14 @@ def test_an_unsynchronised_camera_shows_its_nearest_frame(tmp_path):
     assert truth.rows == 90
     assert np.abs(late[1:]).max() < 0.024
     assert (np.diff(truth.image_s['wrist'][1:]) > 0).all()
+
+
+@pytest.mark.slow
+def test_ray_runs_the_same_jobs(tmp_path, monkeypatch):
+    pytest.importorskip('ray', reason='no Ray: pip install ray')
+    for index in range(2):
+        TruthBag(seconds=1, seed=index).write(tmp_path / f'bag{index}')
+    monkeypatch.chdir(tmp_path)  # Ray's workers have working folders of their own
+    truth = convert(tmp_path, [Path('bag0'), Path('bag1')], '--executor', 'ray')
+    assert [place.length for place in truth.dataset.episodes] == [30, 30]
+    assert np.abs(truth.skew_ms).max() < 0.2

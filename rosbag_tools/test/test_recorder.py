@@ -38,6 +38,8 @@ def recorder(robot, ros_domain, tmp_path):
         '-p',
         f'output:={output}',
         '-p',
+        'robot:=so101',
+        '-p',
         'min_free_gb:=0.0',
         '-p',
         'extra_topics:=[parameter_events]',
