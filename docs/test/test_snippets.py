@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip('rclpy', reason='pages name nodes and messages: source ROS first')
 pytest.importorskip('gr00t_msgs.msg', reason='source install/setup.bash first')
 
-from checking import broken_links, check_command, check_yaml, commands
+from checking import broken_links, check_command, check_yaml, columns, commands
 from inputs import Inputs
 from running import run_page
 from snippets import pages
@@ -47,9 +47,9 @@ def test_page_runs_with_ros(page, tmp_path, inputs, ros_domain):
 @pytest.mark.parametrize('page', PAGES, ids=named)
 def test_page_names_what_exists(page):
     wrong = []
-    for where, line in commands(page):
+    for where, line, in_block in commands(page) + columns(page):
         try:
-            check_command(line)
+            check_command(line, in_block)
         except AssertionError as error:
             wrong.append(f'{where}: {line}: {error}')
     assert not wrong, '\n'.join(wrong)
@@ -66,3 +66,24 @@ def test_links_lead_somewhere(page):
 @pytest.mark.parametrize('block', SKIPPED, ids=lambda block: block.where)
 def test_skipped_block(block):
     pytest.skip(block.one('skip'))
+
+
+@pytest.mark.parametrize(
+    'line',
+    [
+        'gr00t transmogrify',
+        'gr00t convert bags --robot so101 --output x --fast',
+        'gr00t convert bags --robot so101 --fps 30',
+        'gr00t export onnx run out --precission fp16',
+        'ros2 launch gr00t_bringup robot.launch.py robbot:=so101',
+        'ros2 launch gr00t_bringup robot.launch.py shadow:=yes',
+        'ros2 launch gr00t_bringup nowhere.launch.py',
+        'ros2 run gr00t_policy_node policy',
+        'ros2 service call /recorder/stop_episode gr00t_msgs/srv/StopEpisode "{ok: true}"',
+        'ros2 service call /recorder/end_episode gr00t_msgs/srv/StopEpisode "{success: true}"',
+        'make coffee',
+    ],
+)
+def test_a_wrong_line_is_found(line):
+    with pytest.raises(AssertionError):
+        check_command(line)
