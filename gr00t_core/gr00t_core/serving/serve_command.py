@@ -42,7 +42,8 @@ class Serve:
         robot: Shipped robot or robot file; without it the checkpoint's own robot.yaml.
         data_config: In place of a robot: one of upstream's data configs, with --embodiment.
         embodiment: Embodiment tag of --data-config.
-        backend: torch, onnxruntime or tensorrt.
+        backend: torch, torch-compile, torch-cudagraph, torch-compile-cudagraph, onnxruntime (then
+            the checkpoint is an export) or tensorrt.
         device: cpu, cuda, cuda:N, or auto: the GPU where PyTorch sees one, else the CPU.
         bind: ZMQ address: tcp://ADDRESS:PORT (tcp://*:5555 for all networks) or ipc://PATH, which
             only this user can open.
@@ -52,7 +53,7 @@ class Serve:
             GR00T_API_TOKEN, without that there is no token.
         denoising_steps: Euler steps of the flow; without it the checkpoint's own.
         seed: Of the noise that chunks start from; without it a different one in each run.
-        threads: CPU threads of PyTorch; without it PyTorch's choice.
+        threads: CPU threads of the model; without it the backend's choice.
         vocabulary: Folder with the tokenizer's files, for checkpoints that hold none.
         exit_with_parent: End when the process that started this one has ended.
     """
@@ -134,15 +135,14 @@ def read_token(file: Path | None) -> str | None:
 
 def _loader(options: Serve) -> Callable[[], Loaded]:
     def load() -> Loaded:
-        import torch
+        if options.threads is not None:
+            os.environ['OMP_NUM_THREADS'] = str(options.threads)  # PyTorch's and ONNX Runtime's
 
         from gr00t_core.policy import Gr00tPolicy
 
-        if options.threads is not None:
-            torch.set_num_threads(options.threads)
         device = options.device
         if device == 'auto':
-            device = 'cuda' if torch.cuda.is_available() else 'cpu'
+            device = 'cpu' if options.backend == 'onnxruntime' else _torch_device()
         policy = Gr00tPolicy(
             options.checkpoint,
             options.robot,
@@ -164,6 +164,12 @@ def _loader(options: Serve) -> Callable[[], Loaded]:
         }
 
     return load
+
+
+def _torch_device() -> str:
+    import torch
+
+    return 'cuda' if torch.cuda.is_available() else 'cpu'
 
 
 def _http_host(options: Serve) -> str:
