@@ -1,0 +1,72 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`gr00t benchmark`, and the scripts in benchmarks/ that time inference."""
+
+import json
+from pathlib import Path
+import subprocess
+import sys
+
+import pytest
+
+from gr00t_core.benchmark import main, percentiles
+from gr00t_core.model.init_checkpoint import init_checkpoint
+from gr00t_core.robot import load_robot
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / 'benchmarks'
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('benchmark') / 'tiny'
+    init_checkpoint('tiny', load_robot('so101'), folder)
+    return folder
+
+
+def test_table_and_json(checkpoint, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv('OMP_NUM_THREADS', '1')
+    out = tmp_path / 'result.json'
+    assert main(['--checkpoint', str(checkpoint), '--calls', '3', '--out', str(out)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    result = json.loads(lines[-1])
+    assert json.loads(out.read_text()) == result
+    assert list(result['ms']) == ['preprocess', 'vision', 'language', 'total', 'head']
+    for stage, row in result['ms'].items():
+        assert 0 < row['min'] <= row['p50'] <= row['p99']
+        assert any(line.startswith(stage) for line in lines)
+    assert result['memory_mb']['host_peak'] > 50
+    assert result['cold_start_s']['load_and_first_answer'] > 0
+
+
+def test_percentiles_wait_for_the_device():
+    waits = []
+    figures = percentiles(lambda: None, lambda: waits.append(1), 10)
+    assert len(waits) == 11
+    assert figures['p50'] <= figures['p99'] < 100
+
+
+def run(script, *options):
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / script, *options], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout, json.loads(done.stdout.splitlines()[-1])
+
+
+def test_gpu_benchmark_runs_or_says_that_there_is_no_gpu():
+    options = ('--device', 'cpu', '--size', 'tiny', '--modes', 'torch', '--calls', '1')
+    _, result = run('inference_gpu.py', *options)
+    assert [row['cameras'] for row in result['rows']] == [1, 2, 3]
+    assert all(row['cosine'] > 0.999 for row in result['rows'])
+    import torch
+
+    if not torch.cuda.is_available():
+        text, result = run('inference_gpu.py')
+        assert 'there is no GPU here, nothing is measured' in text
+        assert result['gpu'] is None
+
+
+@pytest.mark.slow
+def test_cpu_benchmark_prints_its_ratios():
+    _, result = run('inference_cpu.py', '--sizes', 'tiny', '--threads', '1', '--rounds', '3')
+    assert result['ratio_best'] >= result['ratio_folded'] > 0.5
