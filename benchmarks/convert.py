@@ -241,9 +241,8 @@ def main() -> None:
             cpu_s, peak_mb = min(run[0] for run in runs), max(run[1] for run in runs)
             figures[video] = (cpu_s, peak_mb)
             spread = ', '.join(f'{run[0]:.1f}' for run in runs)
-            print(
-                f'gr00t convert --video {video}: {spread} CPU s, {peak_mb:.0f} MB, {runs[0][2]} rows'
-            )
+            rows = runs[0][2]
+            print(f'gr00t convert --video {video}: {spread} CPU s, {peak_mb:.0f} MB, {rows} rows')
         theirs = lerobot(folder, folder / 'h264')
         peak_mb = max(peak for _, peak in figures.values())
         result: dict[str, Any] = {

@@ -9,6 +9,7 @@ a row waits for the samples after its stamp as long as the bag may still bring t
 Shapes: N rows, V cameras, S state width, A action width.
 """
 
+from array import array
 from collections import deque
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
@@ -159,36 +160,35 @@ def _messages(bag: Bag, names: Mapping[str, str]) -> Iterator[tuple[int, str, An
 
 
 class _Collected:
-    """Rows on their way into arrays."""
+    """Rows on their way into arrays; an hour of them is a few ten MB."""
 
     def __init__(self, robot: Robot) -> None:
         self._robot = robot
-        self._rows: list[tuple[int, int, bool, bool]] = []
-        self._frames: list[list[int]] = []
-        self._state: list[NDArray[np.float64]] = []
-        self._command: list[NDArray[np.float64]] = []
+        self._stamps, self._logs, self._frames = array('q'), array('q'), array('q')
+        self._repeated, self._after_gap = bytearray(), bytearray()
+        self._state, self._command = array('d'), array('d')
         self._gaps: list[tuple[str, ...]] = []
 
     def add(self, timeline: Timeline, tick: Tick, log_ns: int) -> None:
         row = timeline.row(tick.stamp_ns, tick.frame_stamp_ns)
         timeline.forget(min(tick.stamp_ns, tick.frame_stamp_ns))
-        self._rows.append((tick.stamp_ns, log_ns, tick.repeated, tick.after_gap))
-        self._frames.append([_number(row, camera.name) for camera in self._robot.cameras])
-        self._state.append(_joined(self._robot.state, row.state))
-        self._command.append(_joined(self._robot.action, row.action))
+        self._stamps.append(tick.stamp_ns)
+        self._logs.append(log_ns)
+        self._repeated.append(tick.repeated)
+        self._after_gap.append(tick.after_gap)
+        self._frames.extend(_number(row, camera.name) for camera in self._robot.cameras)
+        self._state.frombytes(_joined(self._robot.state, row.state).tobytes())
+        self._command.frombytes(_joined(self._robot.action, row.action).tobytes())
         self._gaps.append(tuple(row.gaps))
 
     def result(self) -> Alignment:
-        count, robot = len(self._rows), self._robot
-        stamp_ns, log_ns, repeated, after_gap = (
-            zip(*self._rows, strict=True) if count else [()] * 4
-        )
+        count, robot = len(self._stamps), self._robot
         return Alignment(
-            np.array(stamp_ns, np.int64),
-            np.array(log_ns, np.int64),
+            np.array(self._stamps, np.int64),
+            np.array(self._logs, np.int64),
             np.array(self._frames, np.int64).reshape(count, len(robot.cameras)),
-            np.array(repeated, np.bool_),
-            np.array(after_gap, np.bool_),
+            np.frombuffer(self._repeated, np.bool_),
+            np.frombuffer(self._after_gap, np.bool_),
             np.array(self._state, np.float64).reshape(count, robot.state_width),
             np.array(self._command, np.float64).reshape(count, robot.action_width),
             tuple(self._gaps),

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Look through a bag before it is converted: its topics, stamps, rates and faults."""
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -125,8 +126,8 @@ def survey(bag: Bag, robot: Robot, *, with_action: bool, namespace: str = '') ->
     by_topic = {stream.topic: stream for stream in streams}
     found = {name: _find(bag, stream, namespace) for name, stream in by_topic.items()}
     names = {topic.name: name for name, topic in found.items()}
-    log: dict[str, list[int]] = {name: [] for name in found}
-    header: dict[str, list[int]] = {name: [] for name in found}
+    log = {name: array('q') for name in found}
+    header = {name: array('q') for name in found}
     stamped = {topic.name: bag.has_header(topic.name) for topic in found.values()}
     cameras = {camera.stream.topic for camera in robot.cameras}
     codecs: dict[str, str | None] = dict.fromkeys(names.values())
@@ -158,7 +159,7 @@ def survey(bag: Bag, robot: Robot, *, with_action: bool, namespace: str = '') ->
     return Survey(surveyed, robot.reference.stream.topic, sim_time=first_log < SIM_TIME_NS)
 
 
-def _stamps(stream: Stream, log: list[int], header: list[int]) -> NDArray[np.int64]:
+def _stamps(stream: Stream, log: 'array[int]', header: 'array[int]') -> NDArray[np.int64]:
     logs, headers = np.array(log, np.int64), np.array(header, np.int64)
     stamps = logs if stream.stamp == 'log' else np.where(headers == 0, logs, headers)
     return stamps + stream.offset_ns

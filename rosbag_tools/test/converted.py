@@ -52,6 +52,8 @@ def convert(
     words = [*map(str, bags), '--output', str(output), *options]
     if '--robot' not in words:
         words += ['--robot', 'so101']
+    if not {'--workers', '--executor'} & set(words):
+        words += ['--workers', '1']  # no processes to start
     assert gr00t('convert', words) == status
     return read(output)
 
