@@ -46,6 +46,8 @@ class FinetuneConfig:
         gradient_checkpointing: Recompute activations in the backward pass.
         compile: torch.compile the objective.
         action_horizon, action_dim: Change the model's; what fits is kept, what is new is listed.
+        dropout: Of DiT and VL self-attention; None keeps the checkpoint's. 0 learns several times
+            faster from scratch.
         mask_padded_steps: Leave steps past the end of an episode out of the loss; upstream trains
             them.
         mask_padding: Hide the padding of shorter prompts from VL self-attention and DiT. Upstream
@@ -114,6 +116,7 @@ class FinetuneConfig:
     compile: bool = False
     action_horizon: int | None = None
     action_dim: int | None = None
+    dropout: float | None = None
     mask_padded_steps: bool = False
     mask_padding: bool = False
     seed: int = 42

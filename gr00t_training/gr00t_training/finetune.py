@@ -47,7 +47,7 @@ def finetune(config: FinetuneConfig, command: str = '') -> Path:
     from gr00t_training.early import early_evaluation
     from gr00t_training.feature_cache import refuse_if_tuned
     from gr00t_training.lora import add_lora
-    from gr00t_training.objective import blocks, recompute_activations
+    from gr00t_training.objective import blocks, recompute_activations, set_dropout
     from gr00t_training.resize import load_model
     from gr00t_training.sharding import fsdp_plugin
     from gr00t_training.slots import ActiveSlots
@@ -76,6 +76,8 @@ def finetune(config: FinetuneConfig, command: str = '') -> Path:
         config.checkpoint, config.action_horizon, config.action_dim, config.seed
     )
     model.mask_padding = config.mask_padding
+    if config.dropout is not None:
+        set_dropout(model, config.dropout)
     for line in new:
         _log.warning('new weights: %s', line)
     mixture = experiment.make_mixture(subjects, config, model.config.action_head.action_horizon)

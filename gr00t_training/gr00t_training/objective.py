@@ -6,6 +6,7 @@ Shapes: B batch · K noise draws per sample · H horizon · A action width.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 
@@ -83,6 +84,19 @@ def recompute_activations(model: nn.Module) -> None:
     """Keep only the blocks' inputs for the backward pass (gradient checkpointing)."""
     for block in blocks(model):
         block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+
+
+def set_dropout(model: Gr00tN15, probability: float) -> None:
+    """Change the dropout of DiT and VL self-attention, in the configuration too."""
+    head = model.config.action_head
+    parts = {
+        name: replace(getattr(head, name), dropout=probability)
+        for name in ('dit', 'vl_self_attention')
+    }
+    model.config = replace(model.config, action_head=replace(head, **parts))
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = probability
 
 
 def seed_of(*parts: object) -> int:

@@ -68,6 +68,8 @@ def check_options(config: FinetuneConfig) -> None:
             raise PreflightError(
                 f'--{name.replace("_", "-")} {getattr(config, name)}: expected 0 <= value < 1'
             )
+    if config.dropout is not None and not 0 <= config.dropout < 1:
+        raise PreflightError(f'--dropout {config.dropout}: expected 0 <= value < 1')
     if not 0 < config.crop <= 1:
         raise PreflightError(f'--crop {config.crop}: expected 0 < crop <= 1')
     if config.eval_steps and not config.eval_episodes:
