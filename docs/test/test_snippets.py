@@ -38,6 +38,7 @@ def test_page_runs(page, tmp_path, inputs):
     run_page(page, tmp_path)
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize('page', [p for p in RUN if p.starts_nodes], ids=named)
 def test_page_runs_with_ros(page, tmp_path, inputs, ros_domain):
     inputs.give(page.given, tmp_path)
