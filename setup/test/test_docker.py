@@ -81,6 +81,9 @@ def test_compose_calls_commands_as_they_are(name: str, service: str) -> None:
     assert done.returncode == 0, done.stderr
     for option in options:
         assert option in done.stdout
+    plain = re.sub(r'[^\x20-\x7e\n]|\x1b\[[0-9;]*m', ' ', done.stdout)
+    for option in re.findall(r'(--[a-z-]+)[^\n]*(?:\n[^\n-]*)?\(required\)', plain):
+        assert option in options
 
 
 def test_shell_scripts_parse() -> None:
