@@ -14,7 +14,7 @@ from gr00t_bringup.nodes import nodes, NodeSpec
 SWITCH = ('true', 'false')
 # Name → (default, meaning, choices). Empty: the parameter file or the node's own default decides.
 ARGUMENTS: dict[str, tuple[str, str, tuple[str, ...] | None]] = {
-    'robot': ('so101', 'shipped robot, or path of a robot file', None),
+    'robot': ('', 'shipped robot, or path of a robot file', None),
     'checkpoint': ('', 'checkpoint folder', None),
     'backend': ('', 'where the model runs', ('', 'server', 'torch', 'onnxruntime', 'tensorrt')),
     'server_address': ('', 'a running policy server, e.g. tcp://gpu-host:5555', None),

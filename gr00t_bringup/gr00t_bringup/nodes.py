@@ -11,6 +11,7 @@ from typing import Any
 from gr00t_core.robot import load_robot
 
 PACKAGE = 'gr00t_bringup'
+SIMULATED_ROBOT = 'so101'  # what gr00t_sim simulates
 # Fast DDS 2 (Humble, Jazzy) reads the first, Fast DDS 3 (Kilted on) the second.
 DDS_PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 
@@ -60,7 +61,8 @@ def nodes(
     """Return the nodes to start.
 
     Args:
-        robot: Shipped robot or robot file; '' leaves it to the parameter file.
+        robot: Shipped robot or robot file; '' leaves it to the parameter file, or is the
+            simulated one with `sim`.
         checkpoint: Checkpoint folder, likewise.
         backend: server, torch, onnxruntime or tensorrt, likewise.
         server_address: A running policy server, e.g. tcp://gpu-host:5555; '' for a local one.
@@ -84,6 +86,7 @@ def nodes(
     }
     clock: dict[str, Any] = {'use_sim_time': True} if use_sim_time else {}
     # A path is read by processes with other working folders.
+    robot = robot or (SIMULATED_ROBOT if sim else '')
     known = {'robot': _resolved(robot)} if robot else {}
     found = []
     if sim:

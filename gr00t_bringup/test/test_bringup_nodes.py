@@ -38,14 +38,20 @@ def test_what_was_not_asked_for_is_left_to_the_parameter_file(tmp_path, monkeypa
 
 
 def test_switches():
-    found = named(nodes(shadow=True, autostart=False, use_sim_time=True, sim=True))
-    assert found['chunk_executor'].parameters == {'shadow': True, 'use_sim_time': True}
+    found = named(nodes(robot='so101', shadow=True, autostart=False, use_sim_time=True, sim=True))
+    assert found['chunk_executor'].parameters == {
+        'robot': 'so101',
+        'shadow': True,
+        'use_sim_time': True,
+    }
     assert found['policy_node'].parameters == {
+        'robot': 'so101',
         'autostart': False,
         'use_sim_time': True,
         'use_default_instruction': True,
     }
-    assert found['sim'].parameters == {'lock_step': True}
+    assert found['sim'].parameters == {'robot': 'so101', 'lock_step': True}
+    assert named(nodes(sim=True))['policy_node'].parameters['robot'] == 'so101'
     assert [spec.name for spec in nodes(policy=False, record=True)] == ['recorder']
 
 
@@ -85,13 +91,17 @@ def test_a_replay_plays_observations_and_no_commands():
 
 def test_parameter_file_lists_every_parameter_with_its_default():
     pytest.importorskip('rclpy')
+    pytest.importorskip('gr00t_msgs.msg', reason='source install/setup.bash first')
     from gr00t_policy_node import executor_node, parameters
+    from rosbag_tools import recorder_node
 
     written = yaml.safe_load((CONFIG / 'parameters.yaml').read_text())
     policy = written['/**/policy_node']['ros__parameters']
     assert policy == {name: each[0] for name, each in parameters.DECLARATIONS.items()}
     executor = written['/**/chunk_executor']['ros__parameters']
     assert executor == {name: each[0] for name, each in executor_node.DECLARATIONS.items()}
+    recorder = written['/**/recorder']['ros__parameters']
+    assert recorder == {name: each[0] for name, each in recorder_node.DECLARATIONS.items()}
 
 
 def test_ros2_control_example_agrees_with_the_robot_file():

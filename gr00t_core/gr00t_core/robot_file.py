@@ -65,6 +65,8 @@ def load(name_or_path: str | Path) -> Robot:
     path = Path(name_or_path)
     if str(name_or_path) in shipped:
         path = shipped[str(name_or_path)]
+    elif not str(name_or_path):
+        raise RobotFileError(f'no robot is named; give one of {", ".join(shipped)}, or a file')
     elif not path.is_file():
         near = get_close_matches(str(name_or_path), shipped, n=3)
         hint = f'; did you mean {" or ".join(near)}?' if near else ''

@@ -48,7 +48,7 @@ _DEFAULTS = Settings()
 Allowed = tuple[float, float] | tuple[str, ...]
 # name: (default, what it does, range of numbers or choices of texts)
 DECLARATIONS: dict[str, tuple[Any, str, Allowed]] = {
-    'robot': ('so101', 'name of a shipped robot description, or the path of one', ()),
+    'robot': ('', 'name of a shipped robot description, or the path of one; required', ()),
     'shadow': (False, 'publish to ~/shadow/<topic> only: the robot is not commanded', ()),
     'realtime_priority': (
         20,

@@ -62,7 +62,7 @@ class Settings:
 
 # name: (default, what it does, range of numbers or None)
 DECLARATIONS: dict[str, tuple[Any, str, tuple[float, float] | None]] = {
-    'robot': ('so101', 'name of a shipped robot description, or the path of one', None),
+    'robot': ('', 'name of a shipped robot description, or the path of one; required', None),
     'checkpoint': (
         '',
         'folder of a GR00T N1.5 checkpoint; may be empty when server_address names a server',

@@ -83,7 +83,7 @@ class PolicyGraph:
                 'server_arguments': server_arguments,
                 **parameters,
             }
-        parameters = {'use_default_instruction': True, **parameters}
+        parameters = {'robot': 'so101', 'use_default_instruction': True, **parameters}
         for name, value in parameters.items():
             text = str(value).lower() if isinstance(value, bool) else value
             words += ['-p', f"{name}:='{value}'" if isinstance(value, str) else f'{name}:={text}']

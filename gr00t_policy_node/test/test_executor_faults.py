@@ -164,7 +164,7 @@ def executor_graph(ros_domain, tmp_path) -> Iterator[Graph]:
 
 def test_sources_that_die_or_freeze_stop_the_arm_and_it_recovers(executor_graph):
     graph = executor_graph
-    graph.start(EXECUTOR, 'soft_start_s:=0.1')
+    graph.start(EXECUTOR, 'robot:=so101', 'soft_start_s:=0.1')
     arm, policy = graph.start(ARM), graph.start(POLICY)
     graph.moving()
 
@@ -199,7 +199,7 @@ def test_sources_that_die_or_freeze_stop_the_arm_and_it_recovers(executor_graph)
 
 def test_the_e_stop_latches_for_publishers_of_any_kind(executor_graph):
     graph = executor_graph
-    executor = graph.start(EXECUTOR, 'soft_start_s:=0.1')
+    executor = graph.start(EXECUTOR, 'robot:=so101', 'soft_start_s:=0.1')
     graph.start(ARM), graph.start(POLICY)
     graph.moving()
     graph.e_stop.publish(Bool(data=True))
@@ -223,7 +223,7 @@ def test_the_e_stop_latches_for_publishers_of_any_kind(executor_graph):
     latched = graph.node.create_publisher(Bool, 'e_stop', LATCHED)
     latched.publish(Bool(data=True))
     graph.commands.clear()
-    graph.start(EXECUTOR, 'e_stop_required:=true')
+    graph.start(EXECUTOR, 'robot:=so101', 'e_stop_required:=true')
     graph.mode('e-stopped', 'e-stop')
     graph.spin(0.5)
     assert not graph.commands
@@ -232,13 +232,13 @@ def test_the_e_stop_latches_for_publishers_of_any_kind(executor_graph):
 def test_the_executor_comes_late_dies_and_ends(executor_graph):
     graph = executor_graph
     graph.start(ARM), graph.start(POLICY)
-    executor = graph.start(EXECUTOR, 'soft_start_s:=0.1')
+    executor = graph.start(EXECUTOR, 'robot:=so101', 'soft_start_s:=0.1')
     graph.moving()
     executor.kill()
     executor.wait(10)
     graph.spin(0.2)
     graph.check_limits()
-    executor = graph.start(EXECUTOR, 'soft_start_s:=0.1')
+    executor = graph.start(EXECUTOR, 'robot:=so101', 'soft_start_s:=0.1')
     graph.moving()
 
     teleop = graph.node.create_publisher(JointState, 'teleop/joint_commands', 10)
@@ -259,7 +259,7 @@ def test_the_executor_comes_late_dies_and_ends(executor_graph):
     np.testing.assert_array_equal(still, still[:1] * 5)
     graph.check_limits()
 
-    shadow = graph.start(EXECUTOR, 'shadow:=true')
+    shadow = graph.start(EXECUTOR, 'robot:=so101', 'shadow:=true')
     shown = []
     graph.node.create_subscription(
         JointState, 'chunk_executor/shadow/joint_commands', shown.append, 10
@@ -285,7 +285,7 @@ def test_a_clock_that_jumps_back_stops_the_arm_and_it_recovers(executor_graph):
 
     graph.node.create_timer(0.01, tell)
     for words in (EXECUTOR, ARM, POLICY):
-        graph.start(words, 'use_sim_time:=true')
+        graph.start(words, 'robot:=so101', 'use_sim_time:=true')
     graph.moving()
     graph.modes.clear()
     now_ns -= 100 * 1_000_000_000
