@@ -80,6 +80,9 @@ def main(argv: list[str]) -> int:
     # parent's *thread* ends, and nodes start their server from short-lived threads.
     parent = os.getppid()
     options = tyro.cli(Serve, prog='gr00t serve', args=argv)
+    # Read when PyTorch's OpenMP is loaded. Its threads must not spin beside the robot's nodes: on
+    # shared cores a spinning team took seconds for a chunk that takes milliseconds.
+    os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
     began = time.monotonic()
 
     def announce() -> None:
