@@ -75,6 +75,10 @@ class TakeOverBackend(FoldedBackend):
         actions: Floats = runner.act(slot, features, begin)
         return actions
 
+    def synchronize(self) -> None:
+        """Wait for the device; for whoever measures."""
+        self._first.synchronize()
+
     def wait(self, timeout_s: float | None = None) -> str:
         """Wait until the faster engine is ready or refused; return `state`."""
         if self._thread is not None:
