@@ -44,6 +44,11 @@ class Step:
     words: list[str]
     makes: Path
 
+    @property
+    def command(self) -> str:
+        """Return the command as one would type it."""
+        return shlex.join(['gr00t', *self.words])
+
 
 def steps(config: Mapping[str, Any], out: Path) -> list[Step]:
     """Return the steps that a configuration stands for, with all outputs in one folder."""
@@ -76,19 +81,25 @@ def steps(config: Mapping[str, Any], out: Path) -> list[Step]:
     ]
 
 
-def run(step: Step, records: Path) -> dict[str, Any]:
-    """Run a step, unless it was finished with the same command; return its record.
+def run(step: Step, before: list[str], records: Path) -> dict[str, Any]:
+    """Run a step, unless it was finished after the same commands; return its record.
+
+    Args:
+        step: What to run.
+        before: Commands that made what it starts from.
+        records: Folder of the records.
 
     Raises:
         CalledProcessError: The command failed.
     """
     record = records / f'{step.name}.json'
     known = json.loads(record.read_text('utf-8')) if record.is_file() else {'seconds': 0.0}
-    command = shlex.join(['gr00t', *step.words])
-    if known.get('command') == command and known.get('finished') and step.makes.exists():
+    command = step.command
+    same = known.get('command') == command and known.get('after') == before
+    if same and known['finished'] and step.makes.exists():
         print(f'== {step.name}: finished before', flush=True)
         return dict(known)
-    if known.get('command') != command:
+    if not same:
         known = {'seconds': 0.0}
     print(f'== {command}', flush=True)
     began = time.monotonic()
@@ -101,7 +112,12 @@ def run(step: Step, records: Path) -> dict[str, Any]:
         raise
     finally:  # an interrupted step's time counts as well
         seconds = round(known['seconds'] + time.monotonic() - began, 1)
-        known = {'command': command, 'seconds': seconds, 'finished': finished}
+        known = {
+            'command': command,
+            'after': before,
+            'seconds': seconds,
+            'finished': finished,
+        }
         records.mkdir(parents=True, exist_ok=True)
         record.write_text(json.dumps(known, indent=1) + '\n', 'utf-8')
     return known
@@ -118,7 +134,9 @@ def provenance(done: Mapping[str, dict[str, Any]], config: Mapping[str, Any], ou
         'commit': _output('git', '-C', str(ROOT), 'rev-parse', 'HEAD'),
         'changed_files': len(_output('git', '-C', str(ROOT), 'status', '-s', '-uno').splitlines()),
         'config': config,
-        'steps': done,
+        'steps': {
+            name: {k: step[k] for k in ('command', 'seconds')} for name, step in done.items()
+        },
         'hours': round(sum(step['seconds'] for step in done.values()) / 3600.0, 3),
         'dataset': {
             'episodes': info['total_episodes'],
@@ -189,14 +207,19 @@ def main(argv: list[str] | None = None) -> int:
     done = {}
     for step in plan:
         try:
-            done[step.name] = run(step, out / 'steps')
+            # Random weights depend on nothing that was made before.
+            alone = step.name == 'init-checkpoint'
+            before = [] if alone else [earlier.command for earlier in plan[: plan.index(step)]]
+            done[step.name] = run(step, before, out / 'steps')
         except subprocess.CalledProcessError as error:
             print(f'{step.name} failed ({error.returncode}); the same command goes on from here')
             return 1
         if step.name == asked.until:
             break
-    if 'evaluate' in done:
-        file = out / 'provenance.json'
+    file = out / 'provenance.json'
+    evaluated = out / 'steps' / 'evaluate.json'
+    fresh = file.is_file() and file.stat().st_mtime > evaluated.stat().st_mtime
+    if 'evaluate' in done and not fresh:
         file.write_text(json.dumps(provenance(done, config, out), indent=1) + '\n', 'utf-8')
         print(f'{file}: commands, seeds, sizes, hours, machine and figures')
     return 0
