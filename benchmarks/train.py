@@ -6,7 +6,7 @@
 
 Each row is the plain run with one thing changed; the variants take turns, step by step, so that a
 busy machine slows all of them alike. The last line is JSON with one ratio to the plain row each
-(draws per second for the rows with more draws). GPU rows are in benchmarks/gpu_train.py.
+(draws per second for the rows with more draws). GPU rows are in benchmarks/train_gpu.py.
 """
 
 import argparse

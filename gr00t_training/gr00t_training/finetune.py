@@ -150,12 +150,12 @@ def _recorded(config: FinetuneConfig) -> dict[str, Any]:
 
 
 def _set_dtypes(model: 'Gr00tN15', half: bool) -> None:
-    """Hold what trains in float32, the rest in bfloat16 or float32."""
+    """Hold everything in float32, with `half` a frozen backbone's weights in bfloat16."""
     import torch
 
-    for parameter in model.parameters():
-        frozen = torch.bfloat16 if half else torch.float32
-        parameter.data = parameter.data.to(torch.float32 if parameter.requires_grad else frozen)
+    for name, parameter in model.named_parameters():
+        halved = half and name.startswith('backbone.') and not parameter.requires_grad
+        parameter.data = parameter.data.to(torch.bfloat16 if halved else torch.float32)
 
 
 def _workers(config: FinetuneConfig) -> int:
