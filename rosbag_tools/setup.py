@@ -20,7 +20,15 @@ setup(
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
         ('share/' + package_name, ['package.xml']),
     ],
-    install_requires=['gr00t_core[data]', 'lz4', 'mcap', 'numpy', 'pyyaml', 'rosbags', 'zstandard'],
+    install_requires=[
+        'gr00t_core[data]',
+        'lz4',
+        'mcap',
+        'numpy',
+        'pyyaml',
+        'rosbags',
+        'zstandard',
+    ],
     extras_require={'test': ['pytest']},
     zip_safe=False,
     entry_points={
