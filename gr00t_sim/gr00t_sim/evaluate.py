@@ -76,12 +76,13 @@ def evaluate(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
     jobs = [(run, plan.seed_start + i) for run in plan.runs for i in range(_count(plan, run))]
     done: list[Scored] = []
     began = time.monotonic()
-    failures = 0
+    failures, ready = 0, False
     with (plan.out / 'episodes.jsonl').open('w', encoding='utf-8') as lines:
         while jobs:
             acts = jobs[0][0] not in (ZERO, MEAN)
             try:
                 with _Stage(plan, robot, acts) as stage:
+                    ready = True
                     while jobs and acts is (jobs[0][0] not in (ZERO, MEAN)):
                         scored = stage.run(*jobs[0])
                         done.append(scored)
@@ -91,6 +92,8 @@ def evaluate(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
                         failures = 0
                         say(_line(scored, len(jobs)))
             except ServingError as error:
+                if not ready:
+                    raise  # what never ran will not run the next time
                 failures += 1
                 say(f'{jobs[0][0]}, seed {jobs[0][1]}: {error}')
                 if failures > MOST_RESTARTS:

@@ -36,12 +36,14 @@ class Up:
         self._command += ['--params-file', str(file)]
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
+        self._log_begin = 0
         self.starts = 0
 
     def start(self) -> None:
         """Start the nodes."""
         self.starts += 1
         with self._log.open('ab') as output:
+            self._log_begin = output.tell()
             self._process = subprocess.Popen(
                 self._command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
@@ -56,8 +58,9 @@ class Up:
             raise ServingError(f'the nodes ended by themselves; {self.last_words()}')
 
     def last_words(self) -> str:
-        """Return the end of the log."""
-        lines = self._log.read_text(encoding='utf-8', errors='replace').splitlines()
+        """Return the end of the log since the last start."""
+        written = self._log.read_bytes()[self._log_begin :]
+        lines = written.decode(errors='replace').splitlines()
         return f'the end of {self._log} says:\n' + '\n'.join(lines[-20:])
 
     def stop(self) -> None:
