@@ -107,8 +107,8 @@ def _random_model(config: Gr00tConfig, size: str, seed: int) -> 'Gr00tN15':
         torch.set_default_dtype(default)
     if size != '3b':
         # N1.5's 0.02 is 1/√inputs at its width of 1536; keep that rule at smaller widths.
-        # The decoder too: with 0.02 a small model has learned next to nothing after 130 steps, with
-        # the rule most of a trajectory (mean squared error 0.39 against 0.05, variance 0.23).
+        # The decoder too: with 0.02 a small model has learned next to nothing after 130 steps,
+        # with the rule most of a trajectory (mean squared error 0.39, 0.05; variance 0.23).
         head = model.action_head
         for part in (head.state_encoder, head.action_encoder, head.action_decoder):
             for layer in part.modules():
