@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Make the shipped checkpoint again: collect, convert, validate, initialise, finetune, evaluate.
+"""Make the shipped checkpoint again, from nothing: collect to evaluate.
 
 Each step is one `gr00t` command. A step that was finished with the same command is skipped; an
 interrupted `collect` or `finetune` goes on where it was. `provenance.json` says what was run,
@@ -38,11 +38,13 @@ class Step:
         name: Of the step.
         words: Arguments of `gr00t`, shown as they are; `*` in them is expanded when it runs.
         makes: What is there afterwards.
+        clear: Folder to remove first: the command wants to make it.
     """
 
     name: str
     words: list[str]
     makes: Path
+    clear: Path | None = None
 
     @property
     def command(self) -> str:
@@ -53,7 +55,7 @@ class Step:
 def steps(config: Mapping[str, Any], out: Path) -> list[Step]:
     """Return the steps that a configuration stands for, with all outputs in one folder."""
     bags, dataset, start = out / 'bags', out / 'dataset', out / 'initial'
-    checkpoint, evaluation = out / 'checkpoint', out / 'evaluation'
+    checkpoint, onnx, evaluation = out / 'checkpoint', out / 'onnx', out / 'evaluation'
     finetune = ['finetune', '--dataset', str(dataset), '--checkpoint', str(start)]
     plan: list[tuple[str, list[str], Path]] = [
         ('collect', ['sim', 'collect', '--output', str(bags)], bags / 'collected.jsonl'),
@@ -69,14 +71,18 @@ def steps(config: Mapping[str, Any], out: Path) -> list[Step]:
             [*finetune, '--output', str(checkpoint), '--resume'],
             checkpoint / 'config.json',
         ),
+        ('export', ['export', 'onnx', str(checkpoint), str(onnx)], onnx / 'manifest.json'),
         (
             'evaluate',
             ['sim', 'evaluate', '--checkpoint', str(checkpoint), '--out', str(evaluation)],
             evaluation / 'evaluation.json',
         ),
     ]
+    clear = {'init-checkpoint': start, 'export': onnx}
     return [
-        Step(name, words + _options(config.get(name.replace('-', '_'), {})), makes)
+        Step(
+            name, words + _options(config.get(name.replace('-', '_'), {})), makes, clear.get(name)
+        )
         for name, words, makes in plan
     ]
 
@@ -102,6 +108,8 @@ def run(step: Step, before: list[str], records: Path) -> dict[str, Any]:
     if not same:
         known = {'seconds': 0.0}
     print(f'== {command}', flush=True)
+    if step.clear is not None:
+        shutil.rmtree(step.clear, ignore_errors=True)
     began = time.monotonic()
     try:
         words = [path for word in step.words for path in _expanded(word)]
