@@ -68,7 +68,7 @@ def plot_episode(
     for axis, (group, i) in zip(axes, panels):
         if group in first.state:
             axis.plot(first.state[group][:, i], color='0.75', lw=1, label='state')
-        axis.plot(first.truth[group][:, i], color='tab:blue', lw=1.6, label='recorded')
+        axis.plot(first.truth[group][:, i], color='tab:blue', lw=1.6, label='recorded', zorder=5)
         for number, (label, trajectory) in enumerate(episode.items()):
             colour = _COLOURS[number % len(_COLOURS)]
             values = trajectory.predicted[group][:, i]
