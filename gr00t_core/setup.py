@@ -32,6 +32,8 @@ setup(
             'torch',
             'tyro',
         ],
+        'onnxruntime': ['onnxruntime', 'scipy', 'tokenizers', 'tyro'],
+        'export': ['onnx', 'onnxruntime', 'onnxscript'],
         'test': ['pytest'],
     },
     zip_safe=False,
