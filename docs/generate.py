@@ -117,7 +117,8 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     head = tuple(head)
     lines = [head, ('---',) * len(head), *rows]
     return '\n'.join(
-        '| ' + ' | '.join(re.sub(r'\|', r'\\|', cell) for cell in line) + ' |' for line in lines
+        '| ' + ' | '.join(re.sub(r'([|<])', r'\\\1', cell) for cell in line) + ' |'
+        for line in lines
     )
 
 

@@ -194,4 +194,9 @@ def _parser() -> argparse.ArgumentParser:
     add('--sim', action='store_true', help='start the simulated arm, too')
     add('--no-policy', dest='policy', action='store_false', help='leave out policy and executor')
     add('--record', action='store_true', help='start the recorder, too')
+    add(
+        '--use-default-instruction',
+        action='store_true',
+        help="follow the robot file's instruction until another one comes",
+    )
     return parser

@@ -24,6 +24,7 @@ from rosbag_tools.convert import ConvertOptions
 from rosbag_tools.jobs import Job, make_jobs, Result, run_in_processes, run_on_ray
 from rosbag_tools.report_page import report_page
 
+BAG_FILES = ('.mcap', '.db3')
 REPORT_JSON = 'meta/conversion_report.json'
 REPORT_HTML = 'meta/conversion_report.html'
 ENCODERS = {'h264': 'libx264', 'av1': 'libsvtav1', 'nvenc': 'h264_nvenc'}
@@ -34,7 +35,7 @@ class Convert:
     """Convert rosbags to a LeRobot dataset.
 
     Attributes:
-        bags: Bag folders or files; each gives at least one episode.
+        bags: Bags (folders or files), or folders that hold bags; each gives at least one episode.
         robot: Shipped robot or robot file.
         output: Folder of the dataset; an existing one made by this command is brought up to date.
         version: LeRobot version: v2.1 is read by GR00T N1.5, v3.0 by LeRobot 0.4 and later.
@@ -94,7 +95,8 @@ def main(argv: list[str]) -> int:
     )
     # Shards live beside the dataset, linked into it: a later run makes only what is new.
     work = asked.output.with_name(asked.output.name + '.shards')
-    bags = [bag.absolute() for bag in asked.bags]  # as other processes and machines know them
+    # Absolute, as other processes and machines know them.
+    bags = [bag.absolute() for given in asked.bags for bag in _bags_in(given)]
     jobs = make_jobs(bags, robot.source, options, work.absolute())
     _check_output(asked.output, bags)
     results = {result.job.bag: result for result in _run(jobs, asked, robot)}
@@ -106,6 +108,23 @@ def main(argv: list[str]) -> int:
             f'{asked.output}: cannot be written: {error.strerror}; what is converted stays in'
             f' {work}, so run the same command again'
         ) from None
+
+
+def _bags_in(given: Path) -> list[Path]:
+    """Return a bag itself, or the bags below a folder that is none; hidden ones are trash."""
+    if not given.is_dir() or _is_bag(given):
+        return [given]
+    found = sorted(path for path in given.rglob('*') if path.is_dir() and _is_bag(path))
+    bags = [bag for bag in found if not any(p[0] == '.' for p in bag.relative_to(given).parts)]
+    if not bags:
+        raise BagError(f'{given}: is no bag and holds none')
+    return bags
+
+
+def _is_bag(folder: Path) -> bool:
+    return any(
+        path.name == 'metadata.yaml' or path.suffix in BAG_FILES for path in folder.iterdir()
+    )
 
 
 def _check_output(output: Path, bags: list[Path]) -> None:
