@@ -117,6 +117,6 @@ def test_remedies_fit_and_the_gentlest_come_first():
     assert all(size <= total * 0.9 for _, size in found)
     assert found[0][0] == '--gradient-checkpointing'
     assert any('--batch-size 16' in switch or '--batch-size 8' in switch for switch, _ in found)
-    small = remedies(N15, 10_000_000_000)
+    small = remedies(N15, 13_000_000_000)
     assert '--no-tune-diffusion-model' in [switch for switch, _ in small]
     assert remedies(N15, 1) == []
