@@ -12,7 +12,6 @@ request to the backend happen on the inference thread (`inference`), which hands
 through a guard condition.
 """
 
-import array
 import signal
 import sys
 import time
@@ -20,31 +19,26 @@ import traceback
 from types import FrameType
 from typing import Any
 
-from builtin_interfaces.msg import Duration as DurationMessage
 from diagnostic_msgs.msg import DiagnosticArray
 import rclpy
 from rclpy._rclpy_pybind11 import RCLError
-from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
-from rclpy.duration import Duration
+from rclpy.clock import Clock, ClockType, TimeJump
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
-from rclpy.time import Time
 from std_msgs.msg import String
 
 from gr00t_core.chunk import ActionChunk
 from gr00t_core.errors import Gr00tError, ServingError
-from gr00t_core.robot import load_robot, NANOSECONDS, Robot
+from gr00t_core.robot import load_robot, NANOSECONDS
 from gr00t_msgs.action import ExecuteInstruction
-from gr00t_msgs.msg import ActionChunk as ChunkMessage
-from gr00t_policy_node import diagnostics, parameters, rtc
-from gr00t_policy_node.backends import action_values, Backend, check_modality, make_backend
+from gr00t_policy_node import diagnostics, parameters
+from gr00t_policy_node.backends import action_values, check_modality
 from gr00t_policy_node.goals import Goals
-from gr00t_policy_node.health import ERROR, milliseconds, OK, stream_status, WARN
-from gr00t_policy_node.inference import Answer, InferenceThread, Refusal, Request
-from gr00t_policy_node.observing import Observer, zero_observation
-from gr00t_policy_node.rates import RateMeter
+from gr00t_policy_node.health import ERROR, OK, stream_status, WARN
+from gr00t_policy_node.inference import Answer, Refusal, Request
+from gr00t_policy_node.loaded import chunk_message, Loaded
+from gr00t_policy_node.observing import zero_observation
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 # Waits between attempts to start by oneself; the last one repeats.
@@ -53,8 +47,6 @@ DIAGNOSTICS_S = 1.0
 WATCH_S = 0.1
 # Frames without a chunk are warned of at most so often; diagnostics show the rest.
 QUIET_S = 5.0
-# Of the last observation-to-chunk times: what an inference is expected to take at most.
-RTC_PERCENT = 95
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -73,7 +65,7 @@ class PolicyNode(LifecycleNode):
         self._told = ''
         self._reason_logged = False
         self._warned = -QUIET_S
-        self._loaded: _Loaded | None = None
+        self._loaded: Loaded | None = None
         self._goals: Goals | None = None
         self._topic_instruction = ''
         self._guard_transitions()
@@ -155,7 +147,7 @@ class PolicyNode(LifecycleNode):
             f'robot {robot.name} ({robot.source}), backend {settings.backend}'
             f' {settings.server_address or settings.checkpoint}'
         )
-        loaded = _Loaded(self, settings, robot)
+        loaded = Loaded(self, settings, robot)
         self._loaded = loaded
         loaded.backend.start()
         loaded.backend.wait_ready(self._keep_waiting)
@@ -255,7 +247,7 @@ class PolicyNode(LifecycleNode):
         if loaded.worker.crash:
             self._crashed(loaded.worker.crash)
 
-    def _publish(self, loaded: '_Loaded', answer: Answer) -> None:
+    def _publish(self, loaded: Loaded, answer: Answer) -> None:
         robot, request = loaded.robot, answer.request
         chunk = ActionChunk(
             request.stamp_ns, robot.step_ns, robot.action_names, answer.values, loaded.sequence
@@ -271,7 +263,7 @@ class PolicyNode(LifecycleNode):
         if self._goals is not None:
             self._goals.chunk(latency_s)
 
-    def _refused(self, loaded: '_Loaded', refusal: Refusal) -> None:
+    def _refused(self, loaded: Loaded, refusal: Refusal) -> None:
         loaded.refused[refusal.cause] += 1
         now = time.monotonic()
         if not self._reason and now > self._warned + QUIET_S:
@@ -394,138 +386,6 @@ class PolicyNode(LifecycleNode):
 
     def _label(self) -> str:
         return str(self._state_machine.current_state[1])
-
-
-class _Loaded:
-    """What exists between `configure` and `cleanup`."""
-
-    def __init__(self, node: PolicyNode, settings: parameters.Settings, robot: Robot) -> None:
-        self.robot = robot
-        self.use_default = settings.use_default_instruction
-        self.instruction = ''
-        self.run = 0
-        self.sequence = 0
-        self.chunk: ActionChunk | None = None
-        self.refused = {'observation': 0, 'backend': 0}
-        self.asked_ns = 0
-        self.diagnosed = time.monotonic()
-        # A frame half a period early is still the frame that the period asks for.
-        self.tolerance_ns = round(NANOSECONDS / robot.reference.stream.rate_hz / 2)
-        self._node = node
-        self._settings = settings
-        self._held = 0
-        self._delay_s = 0.0  # expected from a frame to its chunk
-        self._chunks = 0
-        self._rate = RateMeter(node.get_clock())
-        self._latency = diagnostics.Window()
-        self._paired = diagnostics.Window()
-        self._decoded = diagnostics.Window()
-        self._inferred = diagnostics.Window()
-        self.observer = Observer(node, robot, node.reference_frame)
-        self.backend: Backend = make_backend(settings, robot, node.get_logger())
-        self.worker = InferenceThread(self.observer, self.backend, robot, node.wake)
-        self.publisher = node.create_lifecycle_publisher(
-            ChunkMessage,
-            'action_chunk',
-            QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE),
-        )
-        # A latched publisher's last message reaches only a transient-local subscription, a plain
-        # `ros2 topic pub` only a volatile one; hearing an instruction twice changes nothing.
-        self._subscriptions = [
-            node.create_subscription(
-                String,
-                'instruction',
-                node.instruction_topic,
-                QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=durability),
-            )
-            for durability in (DurabilityPolicy.TRANSIENT_LOCAL, DurabilityPolicy.VOLATILE)
-        ]
-        self._jumps = node.get_clock().create_jump_callback(
-            JumpThreshold(
-                min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False
-            ),
-            post_callback=node.clock_jumped,
-        )
-
-    def begin_run(self) -> None:
-        """Void what is under way."""
-        self.run += 1
-        self.chunk = None
-        self.asked_ns = 0
-
-    def options(self, stamp_ns: int) -> dict[str, Any]:
-        """Return what the backend is told besides the observation (inference thread)."""
-        chunk = self.chunk
-        if not self._settings.rtc or chunk is None:
-            return {}
-        return rtc.options(chunk, self.robot, stamp_ns, self._delay_s)
-
-    def note(self, answer: Answer, latency_s: float) -> None:
-        """Count a published chunk."""
-        self._chunks += 1
-        self._held += bool(answer.held)
-        self._latency.add(latency_s)
-        if self._settings.rtc:
-            self._delay_s = self._latency.percentile(RTC_PERCENT) or 0.0
-        self._paired.add(answer.paired_s)
-        self._decoded.add(answer.decoded_s)
-        self._inferred.add(answer.inferred_s)
-
-    def values(self) -> dict[str, object]:
-        """Return the policy's numbers for diagnostics."""
-        return {
-            'robot': str(self.robot.source),
-            'embodiment': self.robot.embodiment,
-            'chunks': self._chunks,
-            'chunk rate (Hz)': self._rate.of(self._chunks),
-            'observation to chunk p50 (ms)': milliseconds(self._latency.percentile(50)),
-            'observation to chunk p99 (ms)': milliseconds(self._latency.percentile(99)),
-            'wait for state p50 (ms)': milliseconds(self._paired.percentile(50)),
-            'frames and decoding p50 (ms)': milliseconds(self._decoded.percentile(50)),
-            'inference p50 (ms)': milliseconds(self._inferred.percentile(50)),
-            'inference p99 (ms)': milliseconds(self._inferred.percentile(99)),
-            'chunks with held state': self._held,
-            'frames skipped while busy': self.worker.skipped,
-            'frames without observation': self.refused['observation'],
-            'requests failed': self.refused['backend'],
-        }
-
-    def close(self, timeout_s: float | None) -> None:
-        """Free everything; `timeout_s` bounds the wait for a request under way."""
-        node = self._node
-        self._jumps.unregister()
-        self.observer.close()
-        self.backend.stop()
-        patience_s = self._settings.request_timeout_s + 1.0 if timeout_s is None else timeout_s
-        if self.worker.stop(patience_s):
-            self.backend.close()
-        elif timeout_s is None:
-            node.get_logger().warning('the inference thread is still in a request: left behind')
-        for subscription in self._subscriptions:
-            node.destroy_subscription(subscription)
-        node.destroy_lifecycle_publisher(self.publisher)
-
-
-def chunk_message(
-    chunk: ActionChunk, instruction: str, robot: Robot, answer: Answer
-) -> ChunkMessage:
-    """Write a chunk as a message."""
-    message = ChunkMessage(
-        embodiment=robot.embodiment,
-        instruction=instruction,
-        names=list(chunk.names),
-        horizon=chunk.horizon,
-        width=len(chunk.names),
-        # The setter takes an array.array as it is; a list would be checked element by element.
-        data=array.array('f', chunk.values.tobytes()),
-        sequence=chunk.sequence,
-        inference_time=answer.decoded_s + answer.paired_s + answer.inferred_s,
-    )
-    message.header.stamp = Time(nanoseconds=chunk.stamp_ns).to_msg()
-    message.step = DurationMessage(
-        sec=chunk.step_ns // NANOSECONDS, nanosec=chunk.step_ns % NANOSECONDS
-    )
-    return message
 
 
 def main(args: list[str] | None = None) -> int:
