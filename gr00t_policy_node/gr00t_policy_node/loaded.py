@@ -22,6 +22,7 @@ from gr00t_policy_node.health import milliseconds
 from gr00t_policy_node.inference import Answer, InferenceThread
 from gr00t_policy_node.observing import Observer
 from gr00t_policy_node.rates import RateMeter
+from gr00t_policy_node.reuse import FeatureReuse
 
 if TYPE_CHECKING:
     from gr00t_policy_node.policy_node import PolicyNode
@@ -48,6 +49,7 @@ class Loaded:
         self._node = node
         self._settings = settings
         self._held = 0
+        self._reuse = FeatureReuse(settings.head_only_ticks)
         self._delay_s = 0.0  # expected from a frame to its chunk
         self._chunks = 0
         self._rate = RateMeter(node.get_clock())
@@ -86,16 +88,21 @@ class Loaded:
         self.run += 1
         self.chunk = None
         self.asked_ns = 0
+        self._reuse.reset()
 
     def options(self, stamp_ns: int) -> dict[str, Any]:
         """Return what the backend is told besides the observation (inference thread)."""
+        found: dict[str, Any] = {}
         chunk = self.chunk
-        if not self._settings.rtc or chunk is None:
-            return {}
-        return rtc.options(chunk, self.robot, stamp_ns, self._delay_s)
+        if self._settings.rtc and chunk is not None:
+            found |= rtc.options(chunk, self.robot, stamp_ns, self._delay_s)
+        if self._reuse.ask():
+            found['head_only'] = True
+        return found
 
     def note(self, answer: Answer, latency_s: float) -> None:
         """Count a published chunk."""
+        self._reuse.answered()
         self._chunks += 1
         self._held += bool(answer.held)
         self._latency.add(latency_s)
@@ -104,6 +111,11 @@ class Loaded:
         self._paired.add(answer.paired_s)
         self._decoded.add(answer.decoded_s)
         self._inferred.add(answer.inferred_s)
+
+    def refuse(self, cause: str) -> None:
+        """Count a frame without a chunk; a server that failed may have lost its features."""
+        self.refused[cause] += 1
+        self._reuse.reset()
 
     def values(self) -> dict[str, object]:
         """Return the policy's numbers for diagnostics."""

@@ -44,6 +44,7 @@ class Settings:
     request_timeout_s: float
     period_s: float
     rtc: bool
+    head_only_ticks: int
     use_default_instruction: bool
     goal_fault_s: float
 
@@ -116,6 +117,12 @@ DECLARATIONS: dict[str, tuple[Any, str, tuple[float, float] | None]] = {
         'while it computes; set it where the executor hands over with "rtc"',
         None,
     ),
+    'head_only_ticks': (
+        0,
+        'after each full inference, so many requests reuse its vision-language features with '
+        'fresh state: faster, and blind meanwhile; not with server_address',
+        (0, 100),
+    ),
     'use_default_instruction': (
         False,
         "with neither goal nor instruction topic, follow the robot file's default instruction",
@@ -166,6 +173,12 @@ def read(node: Node) -> Settings:
         raise ParameterError(
             f'server_address is {settings.server_address!r}, but backend is '
             f"{settings.backend!r}; set backend to 'server', or server_address to ''"
+        )
+    if settings.server_address and settings.head_only_ticks:
+        raise ParameterError(
+            f'head_only_ticks is {settings.head_only_ticks}, but server_address is'
+            f' {settings.server_address!r}: a shared server may hold the features of another'
+            ' client; set head_only_ticks to 0'
         )
     if settings.server_address and '://' not in settings.server_address:
         raise ParameterError(

@@ -264,7 +264,7 @@ class PolicyNode(LifecycleNode):
             self._goals.chunk(latency_s)
 
     def _refused(self, loaded: Loaded, refusal: Refusal) -> None:
-        loaded.refused[refusal.cause] += 1
+        loaded.refuse(refusal.cause)
         now = time.monotonic()
         if not self._reason and now > self._warned + QUIET_S:
             self.get_logger().warning(f'no chunk: {refusal.reason}')
