@@ -116,9 +116,7 @@ def _bags_in(given: Path) -> list[Path]:
         return [given]
     found = sorted(path for path in given.rglob('*') if path.is_dir() and _is_bag(path))
     bags = [bag for bag in found if not any(p[0] == '.' for p in bag.relative_to(given).parts)]
-    if not bags:
-        raise BagError(f'{given}: is no bag and holds none')
-    return bags
+    return bags or [given]  # which fails by itself, beside the others
 
 
 def _is_bag(folder: Path) -> bool:
