@@ -7,6 +7,8 @@ time, stamped by the system clock, and lock-step, where `/clock` waits for each 
 """
 
 import json
+import signal
+from types import FrameType
 from typing import Any
 
 from builtin_interfaces.msg import Time
@@ -14,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rcl_interfaces.msg import ParameterDescriptor
 import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CompressedImage, JointState
 import simplejpeg
 from std_msgs.msg import String
@@ -34,6 +36,7 @@ from gr00t_sim.task import parse_task
 
 PLACED = 'placed'
 RUNNING = 'running'
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 # Name → (default, meaning). Those of an episode may change; they count from the next reset.
 FIXED_PARAMETERS: dict[str, tuple[Any, str]] = {
@@ -288,23 +291,32 @@ def to_time(nanoseconds: int) -> Time:
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is stopped; 1 when something does not fit."""
-    rclpy.init(args=args)
+    # Own handlers: rclpy's end the context in the middle of a callback, which then cannot publish.
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    for number in STOP_SIGNALS:
+        signal.signal(number, _interrupt)
     node = None
     try:
         node = SimNode()
         rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except KeyboardInterrupt:
         pass
     except Gr00tError as error:
         rclpy.logging.get_logger('sim').fatal(str(error))
         return 1
     finally:
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         if node is not None:
             node.pace.close()
             node.simulation.close()
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 if __name__ == '__main__':
