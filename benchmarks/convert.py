@@ -6,7 +6,7 @@ The bag: 20 s, three cameras of 640×480 at 30 Hz (JPEG, quality 90, a textured 
 joints and their commands at 100 Hz. Measured are CPU seconds of whole processes and their peak
 memory, once encoding H.264, once copying the JPEGs; then LeRobot (`create`, `add_frame`,
 `save_episode`, same codec), fed the same decoded frames, decoding not counted. LeRobot lives in an
-environment of its own: LEROBOT_VENV, /work/lerobot_venv by default; without it the ratio is null.
+environment of its own, named by LEROBOT_VENV; without it the ratio is null.
 
     python benchmarks/convert.py [--hour] [--repeats N]
 """
@@ -204,7 +204,11 @@ def decoded(output: Path, folder: Path) -> tuple[Path, Path]:
 
 def lerobot(folder: Path, output: Path) -> float | None:
     """Return the CPU seconds of LeRobot's writer for the same frames; None where it is not."""
-    python = Path(os.environ.get('LEROBOT_VENV', '/work/lerobot_venv')) / 'bin' / 'python'
+    venv = os.environ.get('LEROBOT_VENV')
+    if venv is None:
+        print('lerobot: not measured (set LEROBOT_VENV)')
+        return None
+    python = Path(venv) / 'bin' / 'python'
     clean = {k: v for k, v in os.environ.items() if k in ('PATH', 'HOME', 'TMPDIR', 'LANG')}
     script = str(Path(__file__).with_name('lerobot_writer.py'))
     if not python.exists():
