@@ -13,13 +13,12 @@ import struct
 from types import TracebackType
 from typing import Any
 
-from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.rosbag2 import ReaderError
-from rosbags.typesys import get_types_from_msg
+from rosbags.rosbag2 import Reader, ReaderError
+from rosbags.typesys import TypesysError
 
 from gr00t_core.errors import BagError
 from gr00t_core.robot import NANOSECONDS
-from rosbag_tools.definitions import deserialize, has_header, known_types
+from rosbag_tools.definitions import bag_types, deserialize, has_header, stored_name
 from rosbag_tools.embedded_metadata import custom_data_of
 
 
@@ -77,19 +76,26 @@ class Bag:
         if not self.path.exists():
             raise BagError(f'{self.path}: no such bag')
         try:
-            self._reader = AnyReader([self.path], default_typestore=known_types())
+            self._reader = Reader(self.path)
             self._reader.open()
-        except FileNotFoundError as error:
-            raise BagError(f'{self.path}: {error}{_repair_hint(self.path)}') from None
-        except (AnyReaderError, ReaderError, OSError, EOFError, struct.error, TypeError) as error:
+        except (
+            FileNotFoundError,
+            ReaderError,
+            OSError,
+            EOFError,
+            struct.error,
+            TypeError,
+        ) as error:
             raise BagError(
                 f'{self.path}: cannot be opened: {error or type(error).__name__}'
                 f'{_repair_hint(self.path)}'
             ) from None
-        store = self._reader.typestore
-        for file in self._definitions:
-            store.register(get_types_from_msg(file.read_text(encoding='utf-8'), _type_name(file)))
-        self._store = store
+        given = {_type_name(file): file.read_text(encoding='utf-8') for file in self._definitions}
+        try:
+            self._store = bag_types(self._reader.connections, given)
+        except TypesysError as error:
+            self._reader.close()
+            raise BagError(f'{self.path}: message definitions: {error}') from None
         self.topics = {
             name: Topic(name, info.msgtype or self._two_types(name), info.msgcount)
             for name, info in self._reader.topics.items()
@@ -125,7 +131,7 @@ class Bag:
         try:
             for connection, log_ns, raw in self._reader.messages(connections, start_ns, stop_ns):
                 yield Message(connection.topic, log_ns, raw)
-        except (AnyReaderError, ReaderError, EOFError, struct.error) as error:
+        except (ReaderError, EOFError, struct.error) as error:
             raise BagError(f'{self.path}: damaged: {error}{_repair_hint(self.path)}') from None
 
     def deserialize(self, message: Message) -> Any:
@@ -136,7 +142,7 @@ class Bag:
         """
         kind = self.topics[message.topic].type
         try:
-            return deserialize(self._store, message.raw, kind)
+            return deserialize(self._store, message.raw, stored_name(self._store, kind))
         except KeyError:
             raise BagError(
                 f'{self.path}: {message.topic}: type {kind} is not defined in the bag;'
@@ -162,7 +168,7 @@ class Bag:
     def _custom_data(self) -> dict[str, str]:
         if self.path.is_file():
             return custom_data_of(self.path) if self.path.suffix == '.mcap' else {}
-        return self._reader.readers[0].storage.metadata.custom or {}  # type: ignore[union-attr]
+        return self._reader.storage.metadata.custom or {}
 
     def _two_types(self, topic: str) -> str:
         raise BagError(f'{self.path}: {topic}: recorded with two types; nothing is guessed')

@@ -5,15 +5,15 @@
 Known are Jazzy's standard messages and two video packages that old bags carry no definition of.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 import os
 from pathlib import Path
 import struct
 from typing import Any
 
-from rosbags.interfaces import Nodetype
+from rosbags.interfaces import Connection, MessageDefinitionFormat, Nodetype
 from rosbags.serde.errors import SerdeError
-from rosbags.typesys import get_types_from_msg, get_typestore, Stores
+from rosbags.typesys import get_types_from_idl, get_types_from_msg, get_typestore, Stores
 from rosbags.typesys.store import Typestore
 
 from gr00t_core.errors import BagError
@@ -35,6 +35,44 @@ def known_types() -> Typestore:
     for name, text in EXTRA_DEFINITIONS.items():
         store.register(get_types_from_msg(text, name))
     return store
+
+
+def bag_types(connections: Iterable[Connection], given: Mapping[str, str]) -> Typestore:
+    """Return a store of the types that a bag defines, then the given and the known ones.
+
+    Args:
+        connections: The bag's.
+        given: Type name → text of its `.msg` file.
+
+    Raises:
+        TypesysError: A definition cannot be parsed, or contradicts another one.
+    """
+    store = get_typestore(Stores.EMPTY)
+    for connection in connections:
+        if connection.msgdef.format == MessageDefinitionFormat.MSG:
+            store.register(get_types_from_msg(connection.msgdef.data, connection.msgtype))
+        elif connection.msgdef.format == MessageDefinitionFormat.IDL:
+            for text in _idl_files(connection.msgdef.data):
+                store.register(get_types_from_idl(text))
+    for name, text in given.items():
+        store.register(get_types_from_msg(text, name))
+    known = known_types().fielddefs
+    store.register({key: value for key, value in known.items() if key not in store.fielddefs})
+    return store
+
+
+def stored_name(store: Typestore, name: str) -> str:
+    """Return the name under which rosbags keeps a type: that of a service's has a `msg` put in."""
+    package, kind, last = name.split('/')
+    put_in = f'{package}/{kind}/msg/{last}'
+    return put_in if name not in store.fielddefs and put_in in store.fielddefs else name
+
+
+def _idl_files(data: str) -> list[str]:
+    separator = '=' * 80 + '\n'
+    if not data.startswith(f'{separator}IDL: '):
+        return [data]
+    return [file.split('\n', 1)[1] for file in data.split(separator)[1:]]
 
 
 def installed_types(names: tuple[str, ...]) -> Typestore:

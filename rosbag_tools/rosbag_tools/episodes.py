@@ -157,6 +157,9 @@ def _service_events(bag: Bag) -> Iterator[_Said]:
         if event.info.event_type != _RESPONSE_SENT:
             continue
         request, what = requests.pop(call, None), topics[message.topic]
+        answer = event.response[0] if len(event.response) else None
+        if answer is not None and not getattr(answer, 'ok', getattr(answer, 'success', True)):
+            continue  # the recorder refused
         text = getattr(request, 'instruction', '') if what == 'start' else ''
         success = getattr(request, 'success', None) if what == 'stop' else None
         yield _Said(message.log_ns, what, text, success)

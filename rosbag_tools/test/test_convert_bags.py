@@ -9,6 +9,7 @@ from converted import convert
 import numpy as np
 import pytest
 from rosbags.rosbag2 import CompressionMode, StoragePlugin, Writer
+from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 from truth_bag import Fault, joint_truth, STORE, T, TruthBag
 import yaml
 
@@ -250,6 +251,99 @@ def test_an_event_topic_makes_episodes(tmp_path):
     assert gr00t('convert', [*words, '--split', 'event:nothing']) == 1
     assert gr00t('convert', [*words, '--split', 'sometimes']) == 1
     assert gr00t('convert', [*words, '--split', 'gap:soon']) == 1
+
+
+RULE = '=' * 80 + '\n'
+EVENT_INFO = (
+    'MSG: service_msgs/ServiceEventInfo\nuint8 event_type\nbuiltin_interfaces/Time stamp\n'
+    f'char[16] client_gid\nint64 sequence_number\n{RULE}MSG: builtin_interfaces/Time\n'
+    'int32 sec\nuint32 nanosec\n'
+)
+SERVICES = {
+    'StartEpisode': ('string instruction\n', 'bool success\n'),
+    'StopEpisode': ('bool success\n', 'bool ok\n'),
+    'DiscardEpisode': ('string reason\n', 'bool ok\n'),
+}
+
+
+def service_event(service):
+    """Return the definition of a service's events, as rosbag2 stores it."""
+    name = f'gr00t_msgs/srv/{service}'
+    request, response = SERVICES[service]
+    return RULE.join(
+        [
+            f'service_msgs/ServiceEventInfo info\n{name}_Request[<=1] request\n'
+            f'{name}_Response[<=1] response\n',
+            EVENT_INFO,
+            f'MSG: {name}_Request\n{request}',
+            f'MSG: {name}_Response\n{response}',
+        ]
+    )
+
+
+def test_recorded_services_make_episodes(tmp_path):
+    """Calls as rosbag2 records them: request received (1), response sent (2); one is refused."""
+    calls = [
+        (0.5, 'StartEpisode', 'wave', True),
+        (0.7, 'StartEpisode', 'refused', False),
+        (1.5, 'StopEpisode', True, True),
+        (2.0, 'StartEpisode', 'drop', True),
+        (2.5, 'DiscardEpisode', 'bad', True),
+        (3.0, 'StartEpisode', 'push', True),
+        (3.5, 'StopEpisode', False, True),
+    ]
+    store = get_typestore(Stores.ROS2_JAZZY)
+    for service in SERVICES:
+        store.register(
+            {
+                name: fields
+                for name, fields in get_types_from_msg(
+                    service_event(service), f'gr00t_msgs/srv/{service}_Event'
+                ).items()
+                if name not in store.fielddefs
+            }
+        )
+    source = TruthBag(seconds=4).write(tmp_path / 'source')
+    with (
+        Bag(source) as bag,
+        Writer(tmp_path / 'bag', version=9, storage_plugin=StoragePlugin.MCAP) as writer,
+    ):
+        start = next(bag.messages([f'/{FRONT}'])).log_ns
+        written = [(m.log_ns, m.topic, m.raw) for m in bag.messages(bag.topics)]
+        known = {
+            name: writer.add_connection(name, topic.type, typestore=STORE)
+            for name, topic in bag.topics.items()
+        }
+        for number, (seconds, service, said, accepted) in enumerate(calls):
+            topic = f'/recorder/{service}/_service_event'
+            if topic not in known:
+                known[topic] = writer.add_connection(
+                    topic,
+                    f'gr00t_msgs/srv/{service}_Event',
+                    msgdef=service_event(service),
+                    rihs01='RIHS01_' + '0' * 64,
+                )
+            kind = f'gr00t_msgs/srv/msg/{service}'
+            types = store.types
+            for event_type in (1, 2):
+                info = types['service_msgs/msg/ServiceEventInfo'](
+                    event_type=event_type,
+                    stamp=types['builtin_interfaces/msg/Time'](sec=0, nanosec=0),
+                    client_gid=np.zeros(16, np.uint8),
+                    sequence_number=number,
+                )
+                event = types[f'{kind}_Event'](
+                    info=info,
+                    request=[types[f'{kind}_Request'](said)] if event_type == 1 else [],
+                    response=[types[f'{kind}_Response'](accepted)] if event_type == 2 else [],
+                )
+                raw = bytes(store.serialize_cdr(event, f'{kind}_Event'))
+                written.append((start + round(seconds * 1e9) + event_type, topic, raw))
+        for log_ns, topic, raw in sorted(written, key=lambda e: e[0]):
+            writer.write(known[topic], log_ns, raw)
+    truth = convert(tmp_path, tmp_path / 'bag', '--split', 'services')
+    assert [place.tasks for place in truth.dataset.episodes] == [('wave',), ('push',)]
+    assert [e['success'] for e in truth.report['bags'][0]['episodes']] == [True, False]
 
 
 def test_instruction_and_outcome_of_the_recorder(tmp_path):
