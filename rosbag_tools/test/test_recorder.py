@@ -42,6 +42,8 @@ def recorder(robot, ros_domain, tmp_path):
         '-p',
         'min_free_gb:=0.0',
         '-p',
+        'joy_topic:=joy',
+        '-p',
         'extra_topics:=[parameter_events]',
     ]
     process = subprocess.Popen(words, env=ros_domain)
@@ -118,6 +120,38 @@ def test_an_episode_is_recorded_as_it_was_sent(robot, recorder):
     assert (gone.ok, gone.episode) == (True, path.name)
     assert not path.exists()
     assert (recorder.output / '.trash' / path.name / 'metadata.yaml').is_file()
+
+
+def test_a_joystick_starts_and_ends_episodes(robot, recorder):
+    """A button acts when it goes down, once; the outcome is the button's."""
+    from sensor_msgs.msg import Joy
+
+    publisher = robot.node.create_publisher(Joy, 'joy', 10)
+    robot.wait_until(publisher.get_subscription_count, 'the recorder does not listen to joy')
+
+    def bags():
+        return sorted(recorder.output.glob('*/metadata.yaml'))
+
+    def press(button):
+        for buttons in ([0] * 4, [int(n == button) for n in range(4)], [0] * 4):
+            publisher.publish(Joy(buttons=buttons))
+
+    start(robot)  # everything has been heard
+    robot.call(DiscardEpisode, 'recorder/discard_episode')
+    for count, (button, outcome) in enumerate(((1, 'true'), (2, 'false')), start=1):
+        press(0)
+        time.sleep(1.0)
+        press(button)
+        robot.wait_until(lambda n=count: len(bags()) == n, 'no episode was written')
+        with Bag(bags()[-1].parent) as bag:
+            assert bag.custom_data['gr00t.success'] == outcome
+    press(0)
+    time.sleep(0.5)
+    press(3)
+    robot.wait_until(
+        lambda: len(list((recorder.output / '.trash').glob('*/metadata.yaml'))) == 2, 'no trash'
+    )
+    assert len(bags()) == 2
 
 
 def test_an_episode_is_refused_without_camera_or_state(robot, recorder):
