@@ -78,14 +78,7 @@ class Bag:
         try:
             self._reader = Reader(self.path)
             self._reader.open()
-        except (
-            FileNotFoundError,
-            ReaderError,
-            OSError,
-            EOFError,
-            struct.error,
-            TypeError,
-        ) as error:
+        except (ReaderError, OSError, EOFError, struct.error, TypeError) as error:
             raise BagError(
                 f'{self.path}: cannot be opened: {error or type(error).__name__}'
                 f'{_repair_hint(self.path)}'

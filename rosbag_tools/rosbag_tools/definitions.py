@@ -5,7 +5,7 @@
 Known are Jazzy's standard messages and two video packages that old bags carry no definition of.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 import os
 from pathlib import Path
 import struct
@@ -37,8 +37,10 @@ def known_types() -> Typestore:
     return store
 
 
-def bag_types(connections: Iterable[Connection], given: Mapping[str, str]) -> Typestore:
-    """Return a store of the types that a bag defines, then the given and the known ones.
+def bag_types(connections: Sequence[Connection], given: Mapping[str, str]) -> Typestore:
+    """Return a store of the types that a bag defines and of the given ones.
+
+    The known ones are added only to a bag that leaves a type undefined: there are hundreds.
 
     Args:
         connections: The bag's.
@@ -56,8 +58,9 @@ def bag_types(connections: Iterable[Connection], given: Mapping[str, str]) -> Ty
                 store.register(get_types_from_idl(text))
     for name, text in given.items():
         store.register(get_types_from_msg(text, name))
-    known = known_types().fielddefs
-    store.register({key: value for key, value in known.items() if key not in store.fielddefs})
+    if any(stored_name(store, each.msgtype) not in store.fielddefs for each in connections):
+        known = known_types().fielddefs
+        store.register({key: value for key, value in known.items() if key not in store.fielddefs})
     return store
 
 
