@@ -42,6 +42,7 @@ def finetune(config: FinetuneConfig, command: str = '') -> Path:
     from accelerate import Accelerator
     import torch
 
+    from gr00t_core.metadata import embodiment_metadata
     from gr00t_training import experiment, preflight
     from gr00t_training.checkpointing import checkpoints, Companions, last_state
     from gr00t_training.early import early_evaluation
@@ -81,7 +82,13 @@ def finetune(config: FinetuneConfig, command: str = '') -> Path:
     for line in new:
         _log.warning('new weights: %s', line)
     mixture = experiment.make_mixture(subjects, config, model.config.action_head.action_horizon)
-    metadata = mixture.metadata()
+    if config.keep_statistics:
+        metadata = {
+            subject.tag: embodiment_metadata(config.checkpoint, subject.tag)
+            for subject in subjects
+        }
+    else:
+        metadata = mixture.metadata()
     transforms = experiment.make_transforms(subjects, metadata, config, model.config)
 
     model.set_trainable(

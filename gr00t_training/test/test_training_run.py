@@ -254,3 +254,11 @@ def test_tensorboard_gets_the_figures(told):
     output = finetune(told(max_steps=2, report_to='tensorboard'))
     events = EventAccumulator(str(output / 'tensorboard')).Reload()
     assert [event.step for event in events.Scalars('train/loss')] == [1, 2]
+
+
+def test_statistics_of_the_checkpoint_can_be_kept(told):
+    config = told(max_steps=1, keep_statistics=True)
+    known = read_metadata(config.checkpoint)
+    assert read_metadata(finetune(config)) == known
+    other = finetune(told(max_steps=1, output=config.output.with_name('other')))
+    assert read_metadata(other) != known
