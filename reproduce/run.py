@@ -36,7 +36,7 @@ class Step:
 
     Attributes:
         name: Of the step.
-        words: Arguments of `gr00t`, shown as they are; `*` in them is expanded when it runs.
+        words: Arguments of `gr00t`.
         makes: What is there afterwards.
         clear: Folder to remove first: the command wants to make it.
     """
@@ -61,7 +61,7 @@ def steps(config: Mapping[str, Any], out: Path) -> list[Step]:
         ('collect', ['sim', 'collect', '--output', str(bags)], bags / 'collected.jsonl'),
         (
             'convert',
-            ['convert', f'{bags}/worker*/2*', '--output', str(dataset)],
+            ['convert', str(bags), '--output', str(dataset)],
             dataset / 'meta' / 'info.json',
         ),
         ('validate', ['validate', str(dataset)], dataset),
@@ -112,8 +112,8 @@ def run(step: Step, before: list[str], records: Path) -> dict[str, Any]:
         shutil.rmtree(step.clear, ignore_errors=True)
     began = time.monotonic()
     try:
-        words = [path for word in step.words for path in _expanded(word)]
-        subprocess.run([sys.executable, '-m', 'gr00t_core.cli', *words], check=True, cwd=ROOT)
+        words = [sys.executable, '-m', 'gr00t_core.cli', *step.words]
+        subprocess.run(words, check=True, cwd=ROOT)
         finished = True
     except BaseException:
         finished = False
@@ -183,12 +183,6 @@ def _options(section: Mapping[str, Any]) -> list[str]:
         else:
             words += [f'--{flag}', str(value)]
     return words
-
-
-def _expanded(word: str) -> list[str]:
-    if '*' not in word:
-        return [word]
-    return sorted(map(str, Path('/').glob(str(Path(word).absolute()).lstrip('/'))))
 
 
 def _output(*command: str) -> str:

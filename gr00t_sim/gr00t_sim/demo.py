@@ -1,174 +1,202 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run the whole road for a few seconds: simulated arm, policy node, executor and policy server.
+"""Go the whole road in minutes: record, convert, finetune, run (`make demo`).
 
-`make demo` makes a small random checkpoint, starts `gr00t up --sim` on a ROS graph of its own,
-watches its topics, prints a table and saves a video. The checkpoint has learned nothing yet.
+Every step is a `gr00t` command that one could type; what it says goes to a log. At the end there
+is one page, index.html, with the films, the reports and the plots.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 import json
-import os
 from pathlib import Path
-import signal
+import shlex
+import shutil
 import subprocess
 import sys
 import time
+from typing import Any
 
-import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from rich.console import Console
 from rich.table import Table
 import tyro
 
 from gr00t_core.errors import Gr00tError, ServingError
-from gr00t_core.robot import load_robot, Robot
-from gr00t_sim.recording import Figures, measure, Recording
-from gr00t_sim.video import write_video
-from gr00t_sim.watch import Watch
+from gr00t_sim.demo_page import write_page
+from gr00t_sim.domain import own_domain
+from gr00t_sim.tables import print_tables
 
-VIDEO_FPS = 30
-STOP_LIMIT_S = 20.0
+SHIPPED = Path('reproduce/checkpoint')
+# Scenes that the shipped checkpoint was not trained on, and that it is not judged by elsewhere.
+RECORDED_SEED, EVALUATED_SEED = 900_000, 1_900_000
 
 
 @dataclass(frozen=True)
 class Options:
-    """Run the simulated arm with a policy, print a table, save a video."""
+    """Record, convert, finetune and run in the simulator; one page shows it.
 
-    seconds: float = 20.0
-    """How long to watch, from the first action chunk on."""
-    start_limit: float = 120.0
-    """How long to wait for the first action chunk, s."""
-    robot: str = 'so101'
-    """Robot description: shipped name or path."""
-    checkpoint: Path | None = None
-    """Checkpoint folder; without one a small random one is made."""
+    Attributes:
+        out: Folder for everything that is made; what an earlier demo made there is replaced.
+        checkpoint: Checkpoint to start from; a random one is made where the folder is missing.
+        robot: Robot description: shipped name or path.
+        recorded: Expert episodes to record.
+        finetune_steps: Optimiser steps, at a small learning rate: they show the way, they do not
+            make a policy.
+        evaluated: Episodes to run.
+        episode_limit: Simulated time after which an episode has failed, s.
+        live_seconds: How long to watch in real time.
+    """
+
     out: Path = Path('demo')
-    """Folder for the checkpoint, the log, the figures and the video."""
-    domain: int = 73
-    """ROS domain of the demo, so that it meets no other robot."""
+    checkpoint: Path = SHIPPED
+    robot: str = 'so101'
+    recorded: int = 3
+    finetune_steps: int = 10
+    evaluated: int = 5
+    episode_limit: float = 12.0
+    live_seconds: float = 8.0
 
 
-def run(options: Options) -> Figures:
-    """Run the demo and return its figures.
+@dataclass(frozen=True)
+class Step:
+    """One command of the demo.
+
+    Attributes:
+        title: What it does, in a few words.
+        command: Of `gr00t`, as one would type it.
+        makes: Folder to remove before.
+    """
+
+    title: str
+    command: str
+    makes: Path | None = None
+
+
+def steps(options: Options) -> list[Step]:
+    """Return the commands, in order."""
+    made = {name: options.out / name for name in ('bags', 'dataset', 'finetuned', 'open_loop')}
+    made['evaluation'] = options.out / 'evaluation'
+    start = start_folder(options)
+    bags, dataset, finetuned, open_loop, evaluation = map(_quoted, made.values())
+    robot, seen = _quoted(options.robot), ' '.join(map(str, range(options.recorded)))
+    plan = [
+        Step(
+            f'record {options.recorded} demonstrations of the scripted expert over ROS',
+            f'sim collect --robot {robot} --output {bags} --episodes {options.recorded}'
+            f' --seed-start {RECORDED_SEED}',
+            made['bags'],
+        ),
+        Step(
+            'convert the bags to a LeRobot dataset',
+            f'convert {bags} --robot {robot} --output {dataset} --only-success --trim-idle 0.03',
+            made['dataset'],
+        ),
+        Step('validate the dataset', f'validate {dataset}'),
+        Step(
+            f'finetune the checkpoint for {options.finetune_steps} steps',
+            f'finetune --dataset {dataset} --checkpoint {_quoted(start)} --output {finetuned}'
+            f' --max-steps {options.finetune_steps} --batch-size 8 --learning-rate 1e-6'
+            ' --keep-statistics --mask-padding --report-to none --dataloader-num-workers 0',
+            made['finetuned'],
+        ),
+        Step(
+            'compare its predictions with the recorded actions',
+            f'evaluate --checkpoint {finetuned} --dataset {dataset} --output {open_loop}'
+            f' --episodes {seen}',
+            made['open_loop'],
+        ),
+        Step(
+            f'run {options.evaluated} episodes through policy node and executor',
+            f'sim evaluate --checkpoint {finetuned} --robot {robot} --out {evaluation}'
+            f' --episodes {options.evaluated} --seed-start {EVALUATED_SEED}'
+            f' --episode-limit {options.episode_limit} --videos {options.evaluated}',
+            made['evaluation'],
+        ),
+    ]
+    if start != options.checkpoint:
+        command = f'init-checkpoint {_quoted(start)} --size small --robot {robot}'
+        plan.insert(0, Step('make a random checkpoint', command, start))
+    return plan
+
+
+def start_folder(options: Options) -> Path:
+    """Return the checkpoint to start from: the given one, else the random one that is made."""
+    given = options.checkpoint
+    return given if (given / 'config.json').is_file() else options.out / 'random'
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Run the demo; return the summary of the evaluation.
 
     Raises:
-        ServingError: No action chunk came in time, or a node ended by itself.
+        ServingError: A step failed.
     """
-    os.environ['ROS_DOMAIN_ID'] = str(options.domain)
-    os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    from gr00t_sim.live import run_live
+
     console = Console()
-    robot = load_robot(options.robot)
-    options.out.mkdir(parents=True, exist_ok=True)
-    checkpoint = options.checkpoint or make_checkpoint(options.robot, options.out / 'checkpoint')
-    log = options.out / 'nodes.log'
-    console.print(f'starting the nodes (log: {log})')
-    with nodes(options.robot, checkpoint, log) as process:
-        recording = watch(robot, process, log, options.seconds, options.start_limit)
-    figures = measure(recording, {c.name: c.stream.rate_hz for c in robot.cameras})
-    console.print(table(figures))
-    path = options.out / 'demo.mp4'
-    title = f'{robot.name}, {checkpoint.name}, {robot.instruction!r}'
-    count = write_video(recording, path, VIDEO_FPS, title)
-    (options.out / 'figures.json').write_text(json.dumps(figures.as_dict(), indent=2) + '\n')
-    console.print(f'{path}: {count / VIDEO_FPS:.1f} s of both cameras, joints and chunks')
-    return figures
-
-
-def make_checkpoint(robot: str, folder: Path) -> Path:
-    """Make a small randomly initialised checkpoint, or take the one that is there."""
-    if not (folder / 'config.json').exists():
-        gr00t = [sys.executable, '-m', 'gr00t_core.cli']
-        command = [*gr00t, 'init-checkpoint', '--size', 'tiny', '--robot', robot, str(folder)]
-        subprocess.run(command, check=True)
-    return folder
-
-
-@contextmanager
-def nodes(robot: str, checkpoint: Path, log: Path) -> Iterator['subprocess.Popen[bytes]']:
-    """Run `gr00t up --sim`: simulator, policy node, executor, server; stop as Ctrl-C does."""
-    command = [sys.executable, '-m', 'gr00t_core.cli', 'up', '--robot', robot]
-    command += ['--checkpoint', str(checkpoint), '--sim']
-    # On few cores one thread serves a small model fastest: the others are for rendering and nodes.
-    environment = {'OMP_NUM_THREADS': '1', **os.environ}
-    with log.open('wb') as output:
-        process = subprocess.Popen(
-            command,
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
+    logs = options.out / 'logs'
+    logs.mkdir(parents=True, exist_ok=True)
+    if start_folder(options) != options.checkpoint:
+        console.print(
+            f'[bold]No checkpoint in {options.checkpoint}:[/] a random one is used, which has'
+            ' learned nothing and will lift nothing.'
         )
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(STOP_LIMIT_S)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+    done: list[tuple[str, str, float]] = []
+    for step in steps(options):
+        console.print(f'[bold]{step.title}[/]\n  gr00t {step.command}')
+        began = time.monotonic()
+        with console.status('…'):
+            _run(step, logs / f'{len(done) + 1}.log')
+        done.append((step.title, f'gr00t {step.command}', time.monotonic() - began))
+    report = json.loads((options.out / 'evaluation' / 'evaluation.json').read_text('utf-8'))
+    lines = (options.out / 'evaluation' / 'episodes.jsonl').read_text('utf-8').splitlines()
+    episodes = [json.loads(line) for line in lines]
 
+    console.print(f'[bold]watch it for {options.live_seconds:.0f} s in real time[/]')
+    began = time.monotonic()
+    with console.status('…'), own_domain():
+        figures = run_live(
+            options.robot,
+            options.out / 'finetuned',
+            options.out / 'live.mp4',
+            logs / 'live.log',
+            options.live_seconds,
+        )
+    done.append(('watch it in real time', 'gr00t up --sim', time.monotonic() - began))
+    (options.out / 'figures.json').write_text(json.dumps(figures.as_dict(), indent=2) + '\n')
 
-def watch(
-    robot: Robot, process: 'subprocess.Popen[bytes]', log: Path, seconds: float, start_limit: float
-) -> Recording:
-    """Record the topics from shortly before the first action chunk on.
-
-    Raises:
-        ServingError: No action chunk came within `start_limit`, or the nodes ended.
-    """
-    context = rclpy.Context()
-    rclpy.init(context=context)
-    node = rclpy.create_node('demo_watch', context=context)
-    recording = Watch(robot, node).recording
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
-    try:
-        begin = time.monotonic()
-        while not recording.chunks:
-            _check(process, log, time.monotonic() - begin, start_limit)
-            executor.spin_once(timeout_sec=0.1)
-        recording.forget_before(recording.chunks[0].received_ns)
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            _check(process, log, 0.0, start_limit)
-            executor.spin_once(timeout_sec=0.1)
-    finally:
-        executor.shutdown()
-        node.destroy_node()
-        rclpy.shutdown(context=context)
-    return recording
-
-
-def table(figures: Figures) -> Table:
-    """Return the figures as a table for people."""
-    lines = Table(title='GR00T N1.5 over ROS 2, simulated SO-101', show_header=False)
-    lines.add_column()
-    lines.add_column(justify='right')
+    print_tables(report, console)
+    table = Table(title='in real time', show_header=False)
     for label, text in figures.rows():
-        lines.add_row(label, text)
-    return lines
+        table.add_row(label, text)
+    console.print(table)
+    page = write_page(options.out, start_folder(options), report, episodes, figures.rows(), done)
+    seconds = sum(took for _, _, took in done)
+    console.print(f'{page}: films, reports and plots ({seconds:.0f} s in all)')
+    return dict(report)
 
 
-def _check(process: 'subprocess.Popen[bytes]', log: Path, waited: float, limit: float) -> None:
-    if process.poll() is not None:
-        reason = f'the nodes ended by themselves (exit status {process.returncode})'
-    elif waited > limit:
-        reason = f'no action chunk within {limit:.0f} s'
-    else:
-        return
-    tail = '\n'.join(log.read_text(errors='replace').splitlines()[-20:])
-    raise ServingError(f'{reason}; the end of {log} says:\n{tail}')
+def _quoted(value: object) -> str:
+    return shlex.quote(str(value))
+
+
+def _run(step: Step, log: Path) -> None:
+    if step.makes is not None:
+        shutil.rmtree(step.makes, ignore_errors=True)
+    command = [sys.executable, '-m', 'gr00t_core.cli', *shlex.split(step.command)]
+    with log.open('wb') as output:
+        code = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT).returncode
+    if code != 0:
+        tail = '\n'.join(log.read_text(errors='replace').splitlines()[-20:])
+        raise ServingError(
+            f'“gr00t {step.command}” failed ({code}); the end of {log} says:\n{tail}'
+        )
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the simulated arm with a policy for a few seconds: a table and a video."""
+    """Record, convert, finetune and run in the simulator, and write a page that shows it."""
     try:
         run(tyro.cli(Options, args=argv, prog='python -m gr00t_sim.demo'))
-    except (Gr00tError, subprocess.CalledProcessError) as error:
+    except Gr00tError as error:
         print(f'demo: {error}', file=sys.stderr)
         return 1
     return 0

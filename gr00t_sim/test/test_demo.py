@@ -1,6 +1,10 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
+"""The demo: its page, its film, what it measures in real time, and all of it as a user runs it."""
+
+from html.parser import HTMLParser
 import io
+import json
 from pathlib import Path
 import subprocess
 import sys
@@ -14,6 +18,7 @@ import pytest
 
 from gr00t_core.chunk import ActionChunk
 from gr00t_core.errors import ObservationError
+from gr00t_sim.demo_page import write_page
 from gr00t_sim.recording import measure, Recording, SeenChunk, SeenFrame
 from gr00t_sim.video import Canvas, write_video
 
@@ -162,7 +167,7 @@ def test_the_demo_watches_a_real_graph(
     pytest.importorskip('rclpy', reason='rclpy is not installed (make setup)')
     pytest.importorskip('gr00t_msgs', reason='gr00t_msgs is not built (make build)')
     from gr00t_core.robot import load_robot
-    from gr00t_sim.demo import watch
+    from gr00t_sim.live import watch
 
     log = tmp_path / 'log'
     with log.open('wb') as output:
@@ -191,7 +196,7 @@ def test_nodes_that_end_are_reported_with_their_log(
     pytest.importorskip('gr00t_msgs', reason='gr00t_msgs is not built (make build)')
     from gr00t_core.errors import ServingError
     from gr00t_core.robot import load_robot
-    from gr00t_sim.demo import watch
+    from gr00t_sim.live import watch
 
     log = tmp_path / 'log'
     log.write_text('the model file is damaged\n')
@@ -199,3 +204,56 @@ def test_nodes_that_end_are_reported_with_their_log(
     process.wait()
     with pytest.raises(ServingError, match=r'exit status 0(.|\n)*damaged'):
         watch(load_robot('so101'), process, log, seconds=1.0, start_limit=10.0)
+
+
+class Links(HTMLParser):
+    """Collect what a page loads and links, and its text."""
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self.files: set[str] = set()
+        self.text = ''
+        self.feed(page.read_text(encoding='utf-8'))
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.files |= {value for key, value in attributes if key in ('src', 'href') and value}
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_the_page_shows_every_episode(tmp_path: Path) -> None:
+    (tmp_path / 'open_loop').mkdir()
+    (tmp_path / 'open_loop' / 'episode_000000.png').touch()
+    score = {'right': 1, 'wrong': 0, 'none': 1, 'episodes': 2, 'time_s': 3.25}
+    episodes = [
+        {'seed': 1, 'outcome': 'success', 'told': 'lift <the> red cube', 'duration_s': 3.25},
+        {'seed': 2, 'outcome': 'none', 'told': 'grab the blue block', 'duration_s': 12.0},
+    ]
+    steps = [('record', 'gr00t sim collect', 20.4), ('convert', 'gr00t convert', 5.0)]
+    report = {'runs': {'policy': score}}
+    live = [('chunk rate', '29.8 Hz')]
+    found = Links(write_page(tmp_path, Path('some/checkpoint'), report, episodes, live, steps))
+    assert {f'evaluation/policy_{seed}.mp4' for seed in (1, 2)} < found.files
+    assert {'live.mp4', 'open_loop/episode_000000.png'} < found.files
+    for text in ('1 of 2', 'lift <the> red cube', 'lifted nothing in time', '25 s', '29.8 Hz'):
+        assert text in found.text
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures('gl')
+def test_the_whole_demo(tmp_path: Path, ros_domain: dict[str, str]) -> None:
+    """With a random checkpoint, which lifts nothing; all that the page names is there."""
+    pytest.importorskip('gr00t_msgs', reason='gr00t_msgs is not built (make build)')
+    command = [sys.executable, '-m', 'gr00t_sim.demo', '--checkpoint', str(tmp_path / 'missing')]
+    command += ['--out', str(tmp_path / 'demo'), '--recorded', '2', '--finetune-steps', '2']
+    command += ['--evaluated', '2', '--episode-limit', '2', '--live-seconds', '3']
+    run = subprocess.run(command, env=ros_domain, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert 'a random one is used' in ' '.join(run.stdout.split())
+    found = Links(tmp_path / 'demo' / 'index.html')
+    assert all((tmp_path / 'demo' / file).is_file() for file in found.files), found.files
+    assert len([file for file in found.files if file.endswith('.mp4')]) == 3
+    info = json.loads((tmp_path / 'demo' / 'dataset' / 'meta' / 'info.json').read_text())
+    assert info['total_episodes'] == 2

@@ -53,8 +53,8 @@ class FinetuneConfig:
         mask_padding: Hide the padding of shorter prompts from VL self-attention and DiT. Upstream
             lets it be seen, so that a sample's loss depends on its batch.
         seed: Of order, augmentation, noise and dropout.
-        keep_statistics: Normalise as the checkpoint does, not by the datasets' statistics: to go on
-            with a few more episodes of a robot that it knows.
+        keep_statistics: Normalise as the checkpoint does, not by the datasets' statistics: to go
+            on with a few more episodes of a robot that it knows.
         dataset_weights: One per dataset; at least one must be 1.
         balance_dataset_weights: Multiply weights by the datasets' lengths.
         balance_trajectory_weights: Draw episodes by their length.
