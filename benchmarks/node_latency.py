@@ -13,8 +13,10 @@ The state is interpolated at the frame's stamp, so an observation is complete wi
 after the frame: up to 10 ms later at 100 Hz, whatever the software does. `get_action` is the time
 that `Gr00tPolicy.get_action` took for this very chunk. So overhead is transport, decoding,
 request, reply and publication, and the time that a frame waits for the chunk before it.
-`from_frame` counts the wait for the joint sample as well; `against_bare` subtracts the median of
-get_action alone on the machine instead of this chunk's. Command jitter is how far the time between
+`from_frame` counts the wait for the joint sample as well; `against_bare` subtracts, instead of
+this chunk's, the median get_action of the same server process before robot and nodes were started,
+at the same rate: it counts as overhead also that the model itself is slower beside them. Command
+jitter is how far the time between
 two commands is from 10 ms. The last line is JSON.
 
     source .venv/setup.bash && source install/setup.bash && python benchmarks/node_latency.py
@@ -37,9 +39,11 @@ import yaml
 WIDTH, HEIGHT, CAMERAS = 640, 480, ('front', 'wrist', 'top')
 ROBOT_FOLDER = Path(__file__).resolve().parents[1] / 'gr00t_core' / 'gr00t_core' / 'robots'
 CONTROL_MS = 10.0
+FRAME_HZ = 29.97
 JOINT_PERIOD_MS = 10.0
 SETTLE_S = 3.0
 START_LIMIT_S = 120.0
+WARM_UP_CALLS, BARE_CALLS = 50, 150
 
 
 def robot_file(folder: Path, kind: str) -> Path:
@@ -106,7 +110,7 @@ def publish(robot_path: str) -> None:
         joints.publish(state)
 
     # Not commensurate on purpose: the phase between frames and joints takes every value.
-    node.create_timer(1 / 29.97, frames)
+    node.create_timer(1 / FRAME_HZ, frames)
     node.create_timer(1 / 100.0, measured)
     with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
         rclpy.spin(node)
@@ -117,11 +121,13 @@ def serve(robot_path: str, checkpoint: str, address: str, log: str) -> None:
     """Serve the checkpoint; write per call when it ended and how long get_action took, in ns."""
     import torch
 
+    from gr00t_core.memory import keep_freed_memory
     from gr00t_core.policy import Gr00tPolicy
     from gr00t_core.serving.server import PolicyServer
     from gr00t_core.serving.service import PolicyService
 
     torch.set_num_threads(1)
+    keep_freed_memory()
     file = Path(log).open('w', buffering=1)  # noqa: SIM115 - for the life of the process
 
     class Timed(Gr00tPolicy):
@@ -134,8 +140,13 @@ def serve(robot_path: str, checkpoint: str, address: str, log: str) -> None:
 
     def load():
         policy = Timed(checkpoint, robot_path, seed=0)
-        for _ in range(50):
-            policy.get_action(policy.observation_example())
+        observation = policy.observation_example()
+        for call in range(WARM_UP_CALLS + BARE_CALLS):
+            began = time.monotonic()
+            policy.get_action(observation)
+            # Paced: without pauses, caches and clock are in a state that no robot sees.
+            if call >= WARM_UP_CALLS:
+                time.sleep(max(began + 1 / FRAME_HZ - time.monotonic(), 0.0))
         return policy, {'model': checkpoint}
 
     service = PolicyService(load)
@@ -146,21 +157,10 @@ def serve(robot_path: str, checkpoint: str, address: str, log: str) -> None:
     service.stop(5.0)
 
 
-def bare(robot_path: str, checkpoint: str) -> None:
-    """Print the times of get_action alone, in ms."""
-    import torch
-
-    from gr00t_core.policy import Gr00tPolicy
-
-    torch.set_num_threads(1)
-    policy = Gr00tPolicy(checkpoint, robot_path, seed=0)
-    observation = policy.observation_example()
-    times = []
-    for _ in range(200):
-        began = time.perf_counter()
-        policy.get_action(observation)
-        times.append(1e3 * (time.perf_counter() - began))
-    print(json.dumps(times[50:]))
+def read_calls(log: Path) -> np.ndarray:
+    """Return what `serve` wrote: (N, 2) int64, end on the monotonic clock and duration, ns."""
+    lines = log.read_text().splitlines() if log.exists() else []
+    return np.array([[int(n) for n in line.split()] for line in lines]).reshape(-1, 2)
 
 
 def cpu_seconds(pid: int) -> float:
@@ -225,9 +225,6 @@ def measure(kind: str, folder: Path, checkpoint: Path, seconds: float) -> dict:
     robot = str(robot_file(folder, kind))
     this, address = [sys.executable, __file__], f'ipc://{folder}/{kind}'
     log = folder / f'{kind}.calls'
-    # Alone, before anything else runs.
-    words = [*this, '--role', 'bare', robot, str(checkpoint)]
-    alone = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
     commands = {
         'policy server': [*this, '--role', 'serve', robot, str(checkpoint), address, str(log)],
         'robot': [*this, '--role', 'publish', robot],
@@ -246,9 +243,13 @@ def measure(kind: str, folder: Path, checkpoint: Path, seconds: float) -> dict:
     watch = Watch()
     try:
         output = (folder / f'{kind}.log').open('w')
+        end = time.monotonic() + START_LIMIT_S
         for name, words in commands.items():
             processes[name] = subprocess.Popen(words, stdout=output, stderr=output)
-        end = time.monotonic() + START_LIMIT_S
+            # The server comes first and is alone until it has made its own calls.
+            while len(read_calls(log)) < WARM_UP_CALLS + BARE_CALLS and time.monotonic() < end:
+                time.sleep(0.2)
+        alone = read_calls(log)[WARM_UP_CALLS : WARM_UP_CALLS + BARE_CALLS, 1] / 1e6
         while len(watch.chunks) < 10 or len(watch.commands) < 10:
             watch.spin(0.2)
             if time.monotonic() > end:
@@ -276,7 +277,7 @@ def measure(kind: str, folder: Path, checkpoint: Path, seconds: float) -> dict:
         watch.close()
     # One call per chunk, one at a time: a chunk's call is the last that ended before it came out.
     offset = time.time_ns() - time.monotonic_ns()
-    calls = np.array([[int(n) for n in line.split()] for line in log.read_text().splitlines()])
+    calls = read_calls(log)
     latency, wait, policy = [], [], []
     for _, stamp, published in chunks:
         call = np.searchsorted(calls[:, 0] + offset, published) - 1
@@ -294,7 +295,7 @@ def measure(kind: str, folder: Path, checkpoint: Path, seconds: float) -> dict:
         'latency': latency,
         'wait_for_joint_sample': wait,
         'get_action': policy,
-        'bare_get_action': np.array(alone),
+        'bare_get_action': alone,
         'overhead': latency - wait - policy,
         'overhead_from_frame': latency - policy,
         'overhead_against_bare': latency - wait - float(np.median(alone)),
@@ -320,11 +321,11 @@ def main() -> int:
     """Run one role, or the whole benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--seconds', type=float, default=20.0, help='per kind of image')
-    parser.add_argument('--role', choices=['publish', 'serve', 'bare'], help='internal')
+    parser.add_argument('--role', choices=['publish', 'serve'], help='internal')
     parser.add_argument('rest', nargs='*', help='internal')
     arguments = parser.parse_args()
     if arguments.role:
-        {'publish': publish, 'serve': serve, 'bare': bare}[arguments.role](*arguments.rest)
+        {'publish': publish, 'serve': serve}[arguments.role](*arguments.rest)
         return 0
     os.environ['ROS_DOMAIN_ID'] = '97'
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
@@ -349,7 +350,8 @@ def main() -> int:
         texts = [f'{v:.2f}' if isinstance(v, float) else str(v) for v in values]
         print(f'{key:32} {texts[0]:>16} {texts[1]:>16}')
     keys = ('overhead_p50_ms', 'overhead_p99_ms', 'dropped', 'jitter_p99_ms')
-    keys += ('overhead_from_frame_p50_ms', 'overhead_from_frame_p99_ms')
+    for kind in ('against_bare', 'from_frame'):
+        keys += (f'overhead_{kind}_p50_ms', f'overhead_{kind}_p99_ms')
     summary = {key: results[0][key] for key in keys}
     summary |= {f'raw_{key}': results[1][key] for key in keys}
     print(json.dumps({k: round(v, 2) for k, v in summary.items()}))

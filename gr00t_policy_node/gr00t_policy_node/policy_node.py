@@ -30,6 +30,7 @@ from std_msgs.msg import String
 
 from gr00t_core.chunk import ActionChunk
 from gr00t_core.errors import Gr00tError, ServingError
+from gr00t_core.memory import keep_freed_memory
 from gr00t_core.robot import load_robot, NANOSECONDS
 from gr00t_msgs.action import ExecuteInstruction
 from gr00t_policy_node import diagnostics, parameters
@@ -392,6 +393,7 @@ def main(args: list[str] | None = None) -> int:
     """Run the policy node until SIGINT or SIGTERM: 0; 1 when it can never start."""
     # Executor and inference thread hand the GIL to each other; 5 ms, the default, is a long wait.
     sys.setswitchinterval(0.001)
+    keep_freed_memory()
     # Own handlers: those of rclpy end the context first, and then nothing can be said any more.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     for number in STOP_SIGNALS:

@@ -21,6 +21,7 @@ from typing import Any
 import tyro
 
 from gr00t_core.errors import ServingError
+from gr00t_core.memory import keep_freed_memory
 from gr00t_core.serving.http import HttpServer
 from gr00t_core.serving.server import PolicyServer
 from gr00t_core.serving.service import Policy, PolicyService
@@ -83,6 +84,7 @@ def main(argv: list[str]) -> int:
     # Read when PyTorch's OpenMP is loaded. Its threads must not spin beside the robot's nodes: on
     # shared cores a spinning team took seconds for a chunk that takes milliseconds.
     os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+    keep_freed_memory()
     began = time.monotonic()
 
     def announce() -> None:
