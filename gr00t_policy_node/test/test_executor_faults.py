@@ -31,6 +31,7 @@ POLICY = [SOURCES, 'policy', '0.4']
 # What a stop may take: the rest of the chunk (16 steps at 30 Hz, seen 60 ms after its stamp), the
 # braking (3 rad/s at 20 rad/s²) and what a busy machine adds.
 STOP_S = 16 / 30 + 3.0 / 20.0 + 0.5
+FROZEN_S = 5.0
 VELOCITY, ACCELERATION, PERIOD_S = 3.0, 20.0, 0.01
 JOINTS = [name.split('/')[1] for name in load_robot('so101').action_names]
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -176,9 +177,10 @@ def test_sources_that_die_or_freeze_stop_the_arm_and_it_recovers(executor_graph)
     graph.moving()
 
     policy.send_signal(signal.SIGSTOP)
-    stopped = time.time()
-    graph.mode('holding', 'no fresh action chunk')
-    graph.rests_after(stopped, STOP_S)
+    frozen = time.time()
+    assert graph.mode('holding', 'no fresh action chunk') - frozen < STOP_S + 0.2
+    assert graph.rests_after(frozen, STOP_S) > 10
+    graph.spin(max(frozen + FROZEN_S - time.time(), 0.0))
     policy.send_signal(signal.SIGCONT)
     graph.moving()
 
