@@ -12,7 +12,7 @@ import re
 from gr00t_core.cli import summary, verbs
 from gr00t_core.robot import load_robot, Robot
 from gr00t_core.robot_file import shipped_robots
-from gr00t_policy_node import executor_node, parameters
+from gr00t_policy_node import executor_parameters, parameters
 from gr00t_sim import node as sim_node
 from rosbag_tools import recorder_node
 
@@ -35,7 +35,7 @@ def parameters_page() -> str:
     """List the parameters of every node."""
     described = {
         'policy_node': parameters.DECLARATIONS,
-        'chunk_executor': executor_node.DECLARATIONS,
+        'chunk_executor': executor_parameters.DECLARATIONS,
         'recorder': recorder_node.DECLARATIONS,
     }
     nodes = {

@@ -92,14 +92,14 @@ def test_a_replay_plays_observations_and_no_commands():
 def test_parameter_file_lists_every_parameter_with_its_default():
     pytest.importorskip('rclpy')
     pytest.importorskip('gr00t_msgs.msg', reason='source install/setup.bash first')
-    from gr00t_policy_node import executor_node, parameters
+    from gr00t_policy_node import executor_parameters, parameters
     from rosbag_tools import recorder_node
 
     written = yaml.safe_load((CONFIG / 'parameters.yaml').read_text())
     policy = written['/**/policy_node']['ros__parameters']
     assert policy == {name: each[0] for name, each in parameters.DECLARATIONS.items()}
     executor = written['/**/chunk_executor']['ros__parameters']
-    assert executor == {name: each[0] for name, each in executor_node.DECLARATIONS.items()}
+    assert executor == {name: each[0] for name, each in executor_parameters.DECLARATIONS.items()}
     recorder = written['/**/recorder']['ros__parameters']
     assert recorder == {name: each[0] for name, each in recorder_node.DECLARATIONS.items()}
 

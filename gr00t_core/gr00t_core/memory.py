@@ -22,5 +22,6 @@ def keep_freed_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
     if mallopt is None:
         return False
-    from_heap = mallopt(M_MMAP_THRESHOLD, HEAP_BLOCK_BYTES) == 1
-    return mallopt(M_TRIM_THRESHOLD, KEPT_BYTES) == 1 and from_heap
+    from_heap: int = mallopt(M_MMAP_THRESHOLD, HEAP_BLOCK_BYTES)
+    kept: int = mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+    return from_heap == kept == 1

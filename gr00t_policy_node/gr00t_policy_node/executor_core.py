@@ -30,7 +30,7 @@ LARGEST_SLEW_NS = NANOSECONDS // 10
 
 @dataclass(frozen=True)
 class Settings:
-    """What a user may choose; `executor_node.DECLARATIONS` says what it means. Times in s."""
+    """What a user may choose; times in s. `executor_parameters` says what it means."""
 
     control_rate_hz: float = 100.0
     handover: str = 'crossfade'

@@ -8,7 +8,6 @@ SingleThreadedExecutor and does nothing slow. Its control timer follows the stea
 """
 
 from collections.abc import Callable
-from dataclasses import fields
 import functools
 import gc
 import os
@@ -19,7 +18,6 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 import numpy as np
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 import rclpy
 from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
@@ -34,84 +32,14 @@ from gr00t_core.errors import Gr00tError, ObservationError
 from gr00t_core.fields import read_group
 from gr00t_core.robot import ActionGroup, load_robot, NANOSECONDS, StateGroup
 from gr00t_msgs.msg import ActionChunk
-from gr00t_policy_node import diagnostics
+from gr00t_policy_node import diagnostics, executor_parameters
 from gr00t_policy_node.admission import ReceivedChunk
-from gr00t_policy_node.executor_core import Command, ExecutorCore, Settings
-from gr00t_policy_node.handover import METHODS
+from gr00t_policy_node.executor_core import Command, ExecutorCore
 from gr00t_policy_node.modes import Mode
 from gr00t_policy_node.outputs import message_class, outputs_of
 
-ON_TIMEOUT = ('hold', 'silent')
 # In simulated time a step of /clock may span several control periods; no more are made up for.
 MOST_PERIODS = 100
-_DEFAULTS = Settings()
-Allowed = tuple[float, float] | tuple[str, ...]
-# name: (default, what it does, range of numbers or choices of texts)
-DECLARATIONS: dict[str, tuple[Any, str, Allowed]] = {
-    'robot': ('', 'name of a shipped robot description, or the path of one; required', ()),
-    'shadow': (False, 'publish to ~/shadow/<topic> only: the robot is not commanded', ()),
-    'realtime_priority': (
-        20,
-        'priority of the node under SCHED_FIFO where the system permits it, so that commands are '
-        'on time on a busy machine; 0: none',
-        (0, 99),
-    ),
-    'control_rate_hz': (_DEFAULTS.control_rate_hz, 'commands per second', (1.0, 1000.0)),
-    'handover': (_DEFAULTS.handover, 'how a new chunk takes over', METHODS),
-    'blend_s': (_DEFAULTS.blend_s, 'crossfade: duration of a hand-over in s', (0.0, 5.0)),
-    'ensemble_decay': (
-        _DEFAULTS.ensemble_decay,
-        'ensemble: a chunk counts exp(-decay) times as much as the next older one',
-        (-10.0, 10.0),
-    ),
-    'position_margin': (
-        _DEFAULTS.position_margin,
-        'share of each position range kept free at either end (not for grippers)',
-        (0.0, 0.4),
-    ),
-    'max_jump_s': (
-        _DEFAULTS.max_jump_s,
-        'a chunk further from the measured state than the joint travels in this time (s) at its '
-        'velocity limit is rejected; a robot further from its command is stopped',
-        (0.01, 60.0),
-    ),
-    'chunk_timeout_s': (
-        _DEFAULTS.chunk_timeout_s,
-        'age in s of the observation behind a chunk up to which the chunk is followed; then, or '
-        'at the end of its last step, comes the declared stop',
-        (0.02, 600.0),
-    ),
-    'max_future_s': (
-        _DEFAULTS.max_future_s,
-        'how far in s the stamp of a chunk may lie ahead',
-        (0.0, 10.0),
-    ),
-    'state_timeout_s': (
-        _DEFAULTS.state_timeout_s,
-        's without measured state after which the robot is stopped',
-        (0.01, 60.0),
-    ),
-    'takeover_timeout_s': (
-        _DEFAULTS.takeover_timeout_s,
-        's without a message after which teleoperation has ended',
-        (0.02, 60),
-    ),
-    'soft_start_s': (
-        _DEFAULTS.soft_start_s,
-        's over which the speed limit rises to full after each start',
-        (0.0, 60.0),
-    ),
-    'on_timeout': (
-        _DEFAULTS.on_timeout,
-        'after the declared stop: "hold" repeats the last position, "silent" sends nothing',
-        ON_TIMEOUT,
-    ),
-    'e_stop_required': (
-        _DEFAULTS.e_stop_required,
-        'do not move before a message on e_stop said that it is released',
-        (),
-    ),
-}
 
 
 class ExecutorNode(Node):
@@ -119,7 +47,7 @@ class ExecutorNode(Node):
 
     def __init__(self) -> None:
         super().__init__('chunk_executor')
-        settings = self._declare()
+        settings = executor_parameters.declare(self)
         self.robot = load_robot(self.get_parameter('robot').value)
         self.core = ExecutorCore(self.robot, settings)
         self.shadow = bool(self.get_parameter('shadow').value)
@@ -170,33 +98,6 @@ class ExecutorNode(Node):
         return self.core.mode is Mode.WAITING or (
             self.core.mode is Mode.ESTOPPED and self.core.motion.resting
         )
-
-    def _declare(self) -> Settings:
-        """Declare all parameters; return those of the core.
-
-        Raises:
-            Gr00tError: A parameter is none of its choices.
-        """
-        values: dict[str, Any] = {}
-        for name, (default, meaning, allowed) in DECLARATIONS.items():
-            descriptor = ParameterDescriptor(description=meaning, read_only=True)
-            if isinstance(default, str) and allowed:
-                descriptor.additional_constraints = 'one of ' + ', '.join(map(str, allowed))
-            elif isinstance(default, float):
-                low, high = (float(bound) for bound in allowed)
-                descriptor.floating_point_range = [
-                    FloatingPointRange(from_value=low, to_value=high)
-                ]
-            elif allowed:
-                low, high = (int(bound) for bound in allowed)
-                descriptor.integer_range = [IntegerRange(from_value=low, to_value=high, step=1)]
-            value = self.declare_parameter(name, default, descriptor).value
-            if isinstance(value, str) and allowed and value not in allowed:
-                raise Gr00tError(
-                    f'parameter {name}: {value!r} is none of {", ".join(map(str, allowed))}'
-                )
-            values[name] = value
-        return Settings(**{field.name: values[field.name] for field in fields(Settings)})
 
     def _subscribe(self) -> None:
         self.create_subscription(ActionChunk, 'action_chunk', self._on_chunk, QoSProfile(depth=5))

@@ -19,6 +19,8 @@ from rclpy.parameter import Parameter
 from gr00t_core.errors import Gr00tError
 
 BACKENDS = ('server', 'torch', 'onnxruntime', 'tensorrt')
+# A range of numbers, choices of texts, or nothing said.
+Allowed = tuple[float, float] | tuple[str, ...]
 # May be changed while the node is configured; the others are read by `configure`.
 LIVE = ('period_s', 'goal_fault_s')
 
@@ -135,17 +137,30 @@ DECLARATIONS: dict[str, tuple[Any, str, tuple[float, float] | None]] = {
 
 def declare(node: Node) -> None:
     """Declare every parameter with its description and range."""
-    for name, (default, text, bounds) in DECLARATIONS.items():
-        descriptor = ParameterDescriptor(description=text, read_only=name == 'autostart')
-        if bounds is not None and isinstance(default, int):
-            whole = IntegerRange(from_value=int(bounds[0]), to_value=int(bounds[1]), step=1)
-            descriptor.integer_range = [whole]
-        elif bounds is not None:
-            real = FloatingPointRange(from_value=float(bounds[0]), to_value=float(bounds[1]))
-            descriptor.floating_point_range = [real]
-        if name == 'backend':
-            descriptor.additional_constraints = 'one of ' + ', '.join(BACKENDS)
-        node.declare_parameter(name, default, descriptor)
+    for name, (default, meaning, bounds) in DECLARATIONS.items():
+        allowed = BACKENDS if name == 'backend' else bounds or ()
+        described = descriptor(default, meaning, allowed, read_only=name == 'autostart')
+        node.declare_parameter(name, default, described)
+
+
+def descriptor(
+    default: Any, meaning: str, allowed: Allowed, *, read_only: bool
+) -> ParameterDescriptor:
+    """Describe a parameter; `allowed` is a range of numbers, choices of texts, or empty."""
+    described = ParameterDescriptor(description=meaning, read_only=read_only)
+    if not allowed:
+        return described
+    if isinstance(default, str):
+        described.additional_constraints = 'one of ' + ', '.join(map(str, allowed))
+        return described
+    low, high = allowed[0], allowed[-1]
+    if isinstance(default, int):
+        whole = IntegerRange(from_value=int(low), to_value=int(high), step=1)
+        described.integer_range = [whole]
+    else:
+        real = FloatingPointRange(from_value=float(low), to_value=float(high))
+        described.floating_point_range = [real]
+    return described
 
 
 def refuse(parameters: list[Parameter], *, configured: bool) -> SetParametersResult:

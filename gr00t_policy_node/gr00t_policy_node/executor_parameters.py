@@ -1,0 +1,99 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Declare and read the parameters of the chunk executor."""
+
+from dataclasses import fields
+from typing import Any
+
+from rclpy.node import Node
+
+from gr00t_policy_node.executor_core import Settings
+from gr00t_policy_node.handover import METHODS
+from gr00t_policy_node.parameters import Allowed, descriptor, ParameterError
+
+ON_TIMEOUT = ('hold', 'silent')
+_DEFAULTS = Settings()
+# name: (default, what it does, range of numbers or choices of texts)
+DECLARATIONS: dict[str, tuple[Any, str, Allowed]] = {
+    'robot': ('', 'name of a shipped robot description, or the path of one; required', ()),
+    'shadow': (False, 'publish to ~/shadow/<topic> only: the robot is not commanded', ()),
+    'realtime_priority': (
+        20,
+        'priority of the node under SCHED_FIFO where the system permits it, so that commands are '
+        'on time on a busy machine; 0: none',
+        (0, 99),
+    ),
+    'control_rate_hz': (_DEFAULTS.control_rate_hz, 'commands per second', (1.0, 1000.0)),
+    'handover': (_DEFAULTS.handover, 'how a new chunk takes over', METHODS),
+    'blend_s': (_DEFAULTS.blend_s, 'crossfade: duration of a hand-over in s', (0.0, 5.0)),
+    'ensemble_decay': (
+        _DEFAULTS.ensemble_decay,
+        'ensemble: a chunk counts exp(-decay) times as much as the next older one',
+        (-10.0, 10.0),
+    ),
+    'position_margin': (
+        _DEFAULTS.position_margin,
+        'share of each position range kept free at either end (not for grippers)',
+        (0.0, 0.4),
+    ),
+    'max_jump_s': (
+        _DEFAULTS.max_jump_s,
+        'a chunk further from the measured state than the joint travels in this time (s) at its '
+        'velocity limit is rejected; a robot further from its command is stopped',
+        (0.01, 60.0),
+    ),
+    'chunk_timeout_s': (
+        _DEFAULTS.chunk_timeout_s,
+        'age in s of the observation behind a chunk up to which the chunk is followed; then, or '
+        'at the end of its last step, comes the declared stop',
+        (0.02, 600.0),
+    ),
+    'max_future_s': (
+        _DEFAULTS.max_future_s,
+        'how far in s the stamp of a chunk may lie ahead',
+        (0.0, 10.0),
+    ),
+    'state_timeout_s': (
+        _DEFAULTS.state_timeout_s,
+        's without measured state after which the robot is stopped',
+        (0.01, 60.0),
+    ),
+    'takeover_timeout_s': (
+        _DEFAULTS.takeover_timeout_s,
+        's without a message after which teleoperation has ended',
+        (0.02, 60),
+    ),
+    'soft_start_s': (
+        _DEFAULTS.soft_start_s,
+        's over which the speed limit rises to full after each start',
+        (0.0, 60.0),
+    ),
+    'on_timeout': (
+        _DEFAULTS.on_timeout,
+        'after the declared stop: "hold" repeats the last position, "silent" sends nothing',
+        ON_TIMEOUT,
+    ),
+    'e_stop_required': (
+        _DEFAULTS.e_stop_required,
+        'do not move before a message on e_stop said that it is released',
+        (),
+    ),
+}
+
+
+def declare(node: Node) -> Settings:
+    """Declare all parameters; return those of the core.
+
+    Raises:
+        ParameterError: A parameter is none of its choices.
+    """
+    values: dict[str, Any] = {}
+    for name, (default, meaning, allowed) in DECLARATIONS.items():
+        described = descriptor(default, meaning, allowed, read_only=True)
+        value = node.declare_parameter(name, default, described).value
+        if isinstance(value, str) and allowed and value not in allowed:
+            raise ParameterError(
+                f'parameter {name}: {value!r} is none of {", ".join(map(str, allowed))}'
+            )
+        values[name] = value
+    return Settings(**{field.name: values[field.name] for field in fields(Settings)})
