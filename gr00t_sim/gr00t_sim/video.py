@@ -24,6 +24,7 @@ _CAMERA = (480, 360)  # w, h of each camera in the video
 _PLOT_HEIGHT = 110
 _PLOTS_PER_ROW = 3
 _TITLE_HEIGHT = 26
+_FONT_PX = 13
 _BACKGROUND, _GRID, _TEXT = (24, 26, 30), (58, 62, 70), (205, 208, 214)
 _MEASURED, _COMMANDED, _PREDICTED = (120, 190, 255), (255, 190, 80), (130, 225, 140)
 
@@ -60,7 +61,7 @@ class Canvas:
     def __init__(self, recording: Recording, title: str) -> None:
         self._recording = recording
         self._title = title
-        self._font = ImageFont.load_default()
+        self._font = ImageFont.load_default(_FONT_PX)
         self._names = list(recording.states)
         rows = -(-len(self._names) // _PLOTS_PER_ROW)
         self._plots_top = _TITLE_HEIGHT + _CAMERA[1]
@@ -86,10 +87,10 @@ class Canvas:
             pen.text((corner[0] + 6, corner[1] + 4), name, _BACKGROUND, self._font)
         chunk = self._chunk(now_ns)
         sequence = '-' if chunk is None else str(chunk.chunk.sequence)
-        pen.text((8, 7), f'{self._title}    chunk {sequence}', _TEXT, self._font)
+        pen.text((8, 5), f'{self._title}    chunk {sequence}', _TEXT, self._font)
         legend = (('measured', _MEASURED), ('commanded', _COMMANDED), ('chunk', _PREDICTED))
         for place, (label, color) in enumerate(legend):
-            pen.text((self.size[0] - 240 + 80 * place, 7), label, color, self._font)
+            pen.text((self.size[0] - 270 + 90 * place, 5), label, color, self._font)
         for index, name in enumerate(self._names):
             self._plot(pen, index, name, now_ns, chunk)
         return np.asarray(picture)
