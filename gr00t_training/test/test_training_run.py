@@ -262,3 +262,21 @@ def test_statistics_of_the_checkpoint_can_be_kept(told):
     assert read_metadata(finetune(config)) == known
     other = finetune(told(max_steps=1, output=config.output.with_name('other')))
     assert read_metadata(other) != known
+
+
+def test_wandb_gets_the_figures_offline(told, monkeypatch):
+    pytest.importorskip('wandb', reason='wandb is not installed (pip install wandb)')
+    monkeypatch.setenv('WANDB_MODE', 'offline')
+    output = finetune(told(max_steps=2, report_to='wandb'))
+    (run,) = (output / 'wandb').glob('offline-run-*/run-*.wandb')
+    assert b'train/loss' in run.read_bytes()
+
+
+@pytest.mark.slow
+def test_a_compiled_run_trains_the_same_weights(told, tmp_path):
+    """Epsilon is large: k biases have no gradient but rounding, which Adam would blow up."""
+    options = {'max_steps': 2, 'tune_visual': True, 'tune_llm': True, 'dropout': 0.0}
+    options['adam_epsilon'] = 1e-4
+    plain = finetune(told(output=tmp_path / 'plain', **options))
+    fast = finetune(told(output=tmp_path / 'compiled', compile=True, **options))
+    assert_equal(weights(plain), weights(fast), rtol=1e-4, atol=2e-5)
