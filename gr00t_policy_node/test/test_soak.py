@@ -44,12 +44,14 @@ def test_memory_stays_flat(graph, children_of, tmp_path, seconds):
     (server,) = children_of(policy.pid)
     pids = {'policy_node': policy.pid, 'server': server, 'chunk_executor': executor.pid}
     before = {name: resident_kb(pid) for name, pid in pids.items()}
-    count = 0
+    count, course = 0, []
     for _ in range(round((seconds - WARM_UP_S) / 10.0)):
         graph.chunks.clear()
         graph.spin(10.0)
         count += len(graph.chunks)
         assert graph.chunks, 'no chunks for 10 s'
-    growth = {name: resident_kb(pid) - before[name] for name, pid in pids.items()}
+        course.append({name: resident_kb(pid) - before[name] for name, pid in pids.items()})
+    growth = course[-1]
     sys.stdout.write(f'{count} chunks in {seconds - WARM_UP_S:.0f} s, growth in kB: {growth}\n')
-    assert max(growth.values()) <= GROWTH_KB, (before, growth)
+    # The course tells a leak, which grows all the time, from the mark that a backlog left.
+    assert max(growth.values()) <= GROWTH_KB, (before, course)
