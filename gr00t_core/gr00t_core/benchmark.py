@@ -28,8 +28,8 @@ class Benchmark:
         robot: Shipped robot or robot file; without it the checkpoint's own robot.yaml.
         data_config: In place of a robot: one of upstream's data configs, with --embodiment.
         embodiment: Embodiment tag of --data-config.
-        backend: torch, torch-compile, torch-cudagraph, torch-compile-cudagraph, onnxruntime or
-            tensorrt.
+        backend: torch, torch-compile, torch-cudagraph, torch-compile-cudagraph, torch-fp8,
+            torch-fp8-cudagraph, onnxruntime or tensorrt.
         device: cpu, cuda or cuda:N.
         denoising_steps: Euler steps; without it the checkpoint's own.
         threads: CPU threads; without it the backend's choice.

@@ -29,6 +29,8 @@ BACKENDS = {
     'onnxruntime': ('gr00t_core.backends.onnxruntime:OnnxBackend', 'pip install onnxruntime'),
     'tensorrt': ('gr00t_core.backends.tensorrt:TensorrtBackend', 'pip install onnx onnxscript'),
     'torch-compile-cudagraph': ('gr00t_core.backends.torch:CompiledGraphBackend', _TORCH),
+    'torch-fp8': ('gr00t_core.backends.fp8:Fp8Backend', _TORCH),
+    'torch-fp8-cudagraph': ('gr00t_core.backends.fp8:Fp8GraphBackend', _TORCH),
 }
 
 

@@ -8,6 +8,7 @@ goes on, and the log says why.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 import logging
 import threading
 from typing import Any, Protocol
@@ -19,9 +20,30 @@ from gr00t_core.inference.request import Floats, Prompt, Start
 
 _log = logging.getLogger(__name__)
 
-MIN_COSINE = 0.999
-MAX_ERROR = 0.05  # of normalised actions, which span 2
 _SAMPLES = 4
+
+
+@dataclass(frozen=True)
+class Gate:
+    """How far from the first engine a faster one may be; see `compare`.
+
+    Attributes:
+        min_cosine: Between what the two add to the noise.
+        max_error: Of normalised actions, which span 2.
+    """
+
+    min_cosine: float
+    max_error: float
+
+    def admits(self, cosine: float, error: float) -> bool:
+        """Return whether both are met; NaN is not."""
+        return cosine >= self.min_cosine and error <= self.max_error
+
+    def __str__(self) -> str:
+        return f'wanted cosine {self.min_cosine} or more, max error {self.max_error} or less'
+
+
+ENGINE_GATE = Gate(min_cosine=0.999, max_error=0.05)
 
 
 class Runner(Protocol):
@@ -93,20 +115,19 @@ class TakeOverBackend(FoldedBackend):
             self.state = f'refused: {failure}'
             _log.warning('%s: PyTorch goes on answering: %s', self.name, failure)
             return
-        if cosine >= MIN_COSINE and error <= MAX_ERROR:
+        if ENGINE_GATE.admits(cosine, error):
             self._faster = faster
             self.state = 'ready'
             _log.info('%s takes over: cosine %.6f, max error %.4f', self.name, cosine, error)
         else:
             self.state = f'refused: cosine {cosine:.6f}, max error {error:.4f}'
             _log.warning(
-                '%s differs from PyTorch (cosine %.6f, wanted %.3f; max error %.4f, allowed %.2f);'
+                '%s differs from PyTorch (cosine %.6f, max error %.4f; %s);'
                 ' PyTorch goes on answering',
                 self.name,
                 cosine,
-                MIN_COSINE,
                 error,
-                MAX_ERROR,
+                ENGINE_GATE,
             )
 
 

@@ -43,8 +43,8 @@ class Serve:
         robot: Shipped robot or robot file; without it the checkpoint's own robot.yaml.
         data_config: In place of a robot: one of upstream's data configs, with --embodiment.
         embodiment: Embodiment tag of --data-config.
-        backend: torch, torch-compile, torch-cudagraph, torch-compile-cudagraph, onnxruntime (then
-            the checkpoint is an export) or tensorrt.
+        backend: torch, torch-compile, torch-cudagraph, torch-compile-cudagraph, torch-fp8,
+            torch-fp8-cudagraph, onnxruntime (then the checkpoint is an export) or tensorrt.
         device: cpu, cuda, cuda:N, or auto: the GPU where PyTorch sees one, else the CPU.
         bind: ZMQ address: tcp://ADDRESS:PORT (tcp://*:5555 for all networks) or ipc://PATH, which
             only this user can open.
