@@ -10,16 +10,23 @@ a robot waits for. Images are 112 px (two cameras), the model is N1.5 scaled to 
 
     python benchmarks/inference_cpu.py [--rounds 15] [--sizes edge] [--threads 1 2]
 
-The last line is JSON: `ratio_folded` (folded PyTorch) and
-`ratio_best` (the fastest), at edge size with one thread.
+LeRobot's own GR00T N1.5 takes its turns, too, where LEROBOT_VENV names an environment that has
+it: a process of its own on the same checkpoint, inputs and noise, whose actions must agree with
+ours.
+
+The last line is JSON: `ratio_folded` (folded PyTorch), `ratio_best` (our fastest) and
+`ratio_lerobot` (how many times as fast as LeRobot our fastest is; null where that is not
+measured), at edge size with one thread.
 """
 
 import argparse
 from copy import deepcopy
 import json
 import logging
+import os
 from pathlib import Path
 from statistics import median
+import subprocess
 import sys
 import tempfile
 import time
@@ -39,6 +46,8 @@ from gr00t_core.robot import load_robot
 
 IMAGE_TOKEN, VIEWS, TEXT = 500, 2, 40
 PRECISIONS = ('fp32', 'fp16', 'int8')
+LEROBOT = 'lerobot 0.4.4'
+MAX_DIFFERENCE = 1e-4  # between LeRobot's actions and ours, both in float32
 
 
 def edge_config() -> dict:
@@ -118,6 +127,73 @@ class Plain:
             return self.model.get_action(tensors, noise=torch.from_numpy(noise)).numpy()
 
 
+class Lerobot:
+    """LeRobot's model in a process of its own; see `lerobot_inference.py`."""
+
+    def __init__(self, python: Path, folder: Path, batch: dict, noise: np.ndarray) -> None:
+        self.inputs, self.actions = folder / 'lerobot.npz', folder / 'lerobot.npy'
+        np.savez(self.inputs, noise=noise, **batch)
+        script = Path(__file__).with_name('lerobot_inference.py')
+        words = [python, script, folder / 'checkpoint', self.inputs, self.actions]
+        clean = {k: v for k, v in os.environ.items() if k in ('PATH', 'HOME', 'TMPDIR', 'LANG')}
+        self.process = subprocess.Popen(
+            [str(word) for word in words],
+            env=clean,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        if self.process.stdout.readline() != 'ready\n':
+            raise SystemExit(f'{script} does not start (exit code {self.process.wait()})')
+
+    def threads(self, count: int) -> None:
+        """Set the number of threads."""
+        print(f'threads {count}', file=self.process.stdin, flush=True)
+
+    def timed(self) -> tuple[float, float]:
+        """Run once; return wall ms and CPU ms as the process itself saw them."""
+        print('run', file=self.process.stdin, flush=True)
+        wall, cpu = json.loads(self.process.stdout.readline())
+        return wall, cpu
+
+    def predict(self, batch: dict, noise: np.ndarray) -> np.ndarray:
+        """Return the actions for what it was started with."""
+        self.timed()
+        return np.load(self.actions)
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.communicate()
+
+
+def lerobot_python() -> Path | None:
+    """Return the interpreter of LeRobot's environment; None, with the reason, where it is not."""
+    venv = os.environ.get('LEROBOT_VENV')
+    if venv is None:
+        print('lerobot: not measured (set LEROBOT_VENV)')
+        return None
+    python = Path(venv) / 'bin' / 'python'
+    if not python.exists():
+        print(f'lerobot: not measured (no {python}; set LEROBOT_VENV)')
+        return None
+    script = str(Path(__file__).with_name('lerobot_inference.py'))
+    works = subprocess.run([str(python), script], capture_output=True, text=True)
+    if works.returncode:
+        print(f'lerobot: not measured ({works.stderr.strip().splitlines()[-1]})')
+        return None
+    return python
+
+
+def timed(contender: object, batch: dict, noise: np.ndarray) -> tuple[float, float]:
+    """Return wall ms and CPU ms of one chunk."""
+    if isinstance(contender, Lerobot):
+        return contender.timed()
+    wall, cpu = time.perf_counter(), time.process_time()
+    contender.predict(batch, noise)
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    return 1e3 * wall, 1e3 * cpu
+
+
 def measure(contenders: dict, batch: dict, noise: np.ndarray, rounds: int) -> dict:
     """Return name → (wall ms, CPU ms) of every round; contenders take turns."""
     times: dict = {name: [] for name in contenders}
@@ -126,14 +202,11 @@ def measure(contenders: dict, batch: dict, noise: np.ndarray, rounds: int) -> di
     for turn in range(rounds):
         names = list(contenders)
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            wall, cpu = time.perf_counter(), time.process_time()
-            contenders[name].predict(batch, noise)
-            cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-            times[name].append((1e3 * wall, 1e3 * cpu))
+            times[name].append(timed(contenders[name], batch, noise))
     return times
 
 
-def run_size(name: str, raw: dict, threads: list, rounds: int) -> dict:
+def run_size(name: str, raw: dict, threads: list, rounds: int, python: Path | None) -> dict:
     """Measure one size; print its table; return ratios by thread count."""
     results: dict = {}
     with tempfile.TemporaryDirectory() as scratch:
@@ -146,6 +219,13 @@ def run_size(name: str, raw: dict, threads: list, rounds: int) -> dict:
         noise = np.random.default_rng(1).standard_normal((1, 16, 32), np.float32)
         truth = plain.predict(batch, noise)
         moved = np.square(truth - noise).mean()
+        theirs = {}
+        if python is not None:
+            theirs[LEROBOT] = Lerobot(python, folder, batch, noise)
+            difference = np.abs(theirs[LEROBOT].predict(batch, noise) - truth).max()
+            print(f'lerobot: actions differ from ours by {difference:.1e} at most')
+            if not difference <= MAX_DIFFERENCE:
+                raise SystemExit(f'lerobot computes something else (allowed: {MAX_DIFFERENCE})')
         weights = sum(p.numel() for p in folded.folded.vision_language.parameters())
         weights += sum(p.numel() for p in folded.folded.action_steps(31).parameters())
         tokens = batch['input_ids'].shape[1]
@@ -161,6 +241,9 @@ def run_size(name: str, raw: dict, threads: list, rounds: int) -> dict:
                 f'onnxruntime {precision}': OnnxBackend(folder / precision, threads=count)
                 for precision in PRECISIONS
             }
+            for other in theirs.values():
+                other.threads(count)
+            contenders |= theirs
             times = measure(contenders, batch, noise, rounds)
             for label, rows in times.items():
                 wall, cpu = (list(column) for column in zip(*rows))
@@ -171,6 +254,8 @@ def run_size(name: str, raw: dict, threads: list, rounds: int) -> dict:
                     f'{label:22}{count:8d}{median(wall):9.2f}{min(wall):8.2f}{median(cpu):8.2f}'
                     f'{ratio:9.2f}x{mse:12.1e}{mse / moved:10.1e}'
                 )
+        for other in theirs.values():
+            other.close()
     return results
 
 
@@ -183,11 +268,14 @@ def main() -> None:
     options = parser.parse_args()
     logging.disable(logging.WARNING)
     raw = {'edge': edge_config()} | {n: deepcopy(SIZES[n]) for n in ('small', 'tiny')}
+    python = lerobot_python()
     results = {
-        size: run_size(size, raw[size], options.threads, options.rounds) for size in options.sizes
+        size: run_size(size, raw[size], options.threads, options.rounds, python)
+        for size in options.sizes
     }
     first = results[options.sizes[0]]
     ours = {label: ratio for (count, label), ratio in first.items() if count == options.threads[0]}
+    theirs = ours.pop(LEROBOT, None)
     best = max(ours, key=lambda label: ours[label])
     print(
         json.dumps(
@@ -198,6 +286,7 @@ def main() -> None:
                 'ratio_folded': round(ours['torch folded'], 3),
                 'ratio_best': round(ours[best], 3),
                 'best': best,
+                'ratio_lerobot': None if theirs is None else round(ours[best] / theirs, 3),
                 'by_threads': {
                     f'{label}, {count} threads': round(ratio, 3)
                     for (count, label), ratio in first.items()
