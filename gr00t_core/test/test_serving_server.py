@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import msgpack
@@ -130,6 +131,14 @@ def test_our_client_has_options_info_and_configs(start: Start) -> None:
         health = client.ping()
         assert (health['model'], health['backend'], health['robot']) == ('fake', 'none', 'so101')
         assert (health['calls'], health['errors'], health['busy']) == (2, 0, False)
+
+
+def test_health_says_what_the_policy_holds_on_the_gpu(monkeypatch):
+    service = PolicyService(lambda: (None, {}))
+    assert 'gpu_memory_mib' not in service.health()
+    cuda = SimpleNamespace(is_initialized=lambda: True, memory_reserved=lambda: 7 * 2**20 + 5)
+    monkeypatch.setitem(sys.modules, 'torch', SimpleNamespace(cuda=cuda))
+    assert service.health()['gpu_memory_mib'] == 7
 
 
 def test_every_wrong_request_is_answered_with_an_error_that_names_it(start: Start) -> None:

@@ -95,7 +95,9 @@ class ServerBackend:
     def warm_up(self, observation: dict[str, Any]) -> dict[str, Any]:
         """Ask once with the patience of a start: compiling, allocating and caching happen now."""
         with PolicyClient(self.address, self._settings.startup_timeout_s, self._token) as client:
-            return client.get_action(observation)
+            action = client.get_action(observation)
+        self._ping()  # now it knows what memory it takes
+        return action
 
     def get_action(self, observation: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
         """Return `action.<group>` (H, D) for an observation."""

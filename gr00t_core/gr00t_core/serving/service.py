@@ -14,6 +14,7 @@ import hmac
 import inspect
 import logging
 import queue
+import sys
 import threading
 import time
 from typing import Any, Protocol
@@ -115,6 +116,7 @@ class PolicyService:
             'status': status,
             'message': message,
             **self._about,
+            **_gpu_memory(),
             'busy': self._busy,
             'waiting': self._calls.qsize(),
             'calls': self._answered,
@@ -235,6 +237,14 @@ def error_text(error: Exception) -> str:
     """Give the text of a reply's `error`: the message of ours, type and message of others."""
     text = str(error) if isinstance(error, Gr00tError) else f'{type(error).__name__}: {error}'
     return text[:2000]
+
+
+def _gpu_memory() -> dict[str, int]:
+    """Return what PyTorch holds on the GPU, MiB; nothing where it uses none."""
+    torch = sys.modules.get('torch')  # not every policy needs it
+    if torch is None or not torch.cuda.is_initialized():
+        return {}
+    return {'gpu_memory_mib': torch.cuda.memory_reserved() // 2**20}
 
 
 def _digest(token: str) -> bytes:
