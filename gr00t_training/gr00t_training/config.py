@@ -153,7 +153,7 @@ class FinetuneConfig:
     accept: tuple[Literal['statistics', 'action_equals_state', 'disk', 'memory'], ...] = ()
 
 
-# What may differ between a run and its continuation: it changes no weight, `compile` only by rounding.
+# What may differ between a run and its continuation: it changes no weight, or only its rounding.
 FREE_ON_RESUME = frozenset(
     {
         'output',
