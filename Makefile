@@ -26,7 +26,7 @@ setup:  ## make or update .venv (ROS 2 wheels unless a ROS distribution is sourc
 build: setup  ## build the workspace into install/
 	@setup/build.sh
 
-demo: build  ## run the simulated arm, the policy node and the executor; print a table, save a video
+demo: build  ## record, convert, finetune and run in the simulator, small; writes demo/index.html
 	@$(IN_ENV) python -m gr00t_sim.demo
 
 reproduce: build  ## make the shipped checkpoint again, from nothing (hours; ARGS=--smoke for minutes)
