@@ -139,6 +139,8 @@ def test_health_says_what_the_policy_holds_on_the_gpu(monkeypatch):
     cuda = SimpleNamespace(is_initialized=lambda: True, memory_reserved=lambda: 7 * 2**20 + 5)
     monkeypatch.setitem(sys.modules, 'torch', SimpleNamespace(cuda=cuda))
     assert service.health()['gpu_memory_mib'] == 7
+    monkeypatch.setitem(sys.modules, 'torch', SimpleNamespace())  # while it is being imported
+    assert 'gpu_memory_mib' not in service.health()
 
 
 def test_every_wrong_request_is_answered_with_an_error_that_names_it(start: Start) -> None:

@@ -241,10 +241,11 @@ def error_text(error: Exception) -> str:
 
 def _gpu_memory() -> dict[str, int]:
     """Return what PyTorch holds on the GPU, MiB; nothing where it uses none."""
-    torch = sys.modules.get('torch')  # not every policy needs it
-    if torch is None or not torch.cuda.is_initialized():
+    # Not every policy needs torch, and another thread may be importing it right now.
+    cuda = getattr(sys.modules.get('torch'), 'cuda', None)
+    if cuda is None or not cuda.is_initialized():
         return {}
-    return {'gpu_memory_mib': torch.cuda.memory_reserved() // 2**20}
+    return {'gpu_memory_mib': cuda.memory_reserved() // 2**20}
 
 
 def _digest(token: str) -> bytes:
