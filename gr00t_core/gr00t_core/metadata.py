@@ -173,7 +173,7 @@ def metadata_from_limits(robot: Robot) -> dict[str, Any]:
 
 
 def check_robot(robot: Robot, entry: Mapping[str, Any], where: str | Path) -> None:
-    """Reject a robot whose cameras or groups differ from those that a checkpoint was trained on.
+    """Reject a robot whose rate, cameras or groups are not those that a checkpoint knows.
 
     Args:
         robot: The robot description.
@@ -186,7 +186,9 @@ def check_robot(robot: Robot, entry: Mapping[str, Any], where: str | Path) -> No
     wanted = metadata_from_limits(robot)['modalities']
     for kind in MODALITIES:
         known = entry['modalities'][kind]
-        compared = ('resolution',) if kind == 'video' else ('shape', 'absolute', 'rotation_type')
+        compared = (
+            ('resolution', 'fps') if kind == 'video' else ('shape', 'absolute', 'rotation_type')
+        )
         for name, ours in wanted[kind].items():
             if name not in known:
                 raise RobotFileError(

@@ -125,6 +125,8 @@ def test_robot_and_metadata_must_agree(so101, entry):
         RobotFileError, match=r'video.wrist: resolution is \[160, 120\].*with \[320, 240\]'
     ):
         check_robot(small, entry, 'a checkpoint')
+    with pytest.raises(RobotFileError, match=r'video.front: fps is 10.*trained with 30'):
+        check_robot(replace(so101, rate_hz=10), entry, 'a checkpoint')
     other = replace(so101, cameras=(front, replace(wrist, name='top')))
     with pytest.raises(RobotFileError, match=r'video.top: not in the checkpoint .*front, wrist'):
         check_robot(other, entry, 'a checkpoint')

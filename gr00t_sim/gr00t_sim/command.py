@@ -21,7 +21,7 @@ class Evaluate:
 
     Attributes:
         checkpoint: Checkpoint folder; may be left out with --server-address.
-        robot: Shipped robot or robot file.
+        robot: Shipped robot or robot file; none takes the checkpoint's robot.yaml.
         episodes: Episodes of the policy; colors and phrasings take turns.
         seed_start: First scene; training scenes are refused.
         backend: server (a `gr00t serve` process), or torch, onnxruntime, tensorrt inside the node.
@@ -41,7 +41,7 @@ class Evaluate:
     """
 
     checkpoint: Path | None = None
-    robot: str = 'so101'
+    robot: str | None = None
     episodes: int = 50
     seed_start: int = FIRST_EVALUATION_SEED
     backend: Literal['server', 'torch', 'onnxruntime', 'tensorrt'] = 'server'
@@ -96,6 +96,11 @@ def _evaluate(asked: Evaluate) -> int:
         raise Gr00tError('give --checkpoint DIR, or --server-address of a running gr00t serve')
     if asked.checkpoint is not None and not (asked.checkpoint / 'config.json').is_file():
         raise Gr00tError(f'--checkpoint {asked.checkpoint}: no checkpoint folder (no config.json)')
+    robot = asked.robot
+    if robot is None:
+        if asked.checkpoint is None or not (asked.checkpoint / 'robot.yaml').is_file():
+            raise Gr00tError('give --robot: there is no robot.yaml in the checkpoint to take')
+        robot = str(asked.checkpoint.resolve() / 'robot.yaml')
     from gr00t_sim.domain import own_domain
     from gr00t_sim.tables import print_tables
     from gr00t_sim.task import evaluation_task
@@ -107,7 +112,7 @@ def _evaluate(asked: Evaluate) -> int:
 
         plan = Plan(
             checkpoint='' if asked.checkpoint is None else str(asked.checkpoint.resolve()),
-            robot=asked.robot,
+            robot=robot,
             backend=asked.backend,
             server_address=asked.server_address,
             real_time=asked.real_time,

@@ -37,7 +37,6 @@ class Options:
     Attributes:
         out: Folder for everything that is made; what an earlier demo made there is replaced.
         checkpoint: Checkpoint to start from; a random one is made where the folder is missing.
-        robot: Robot description: shipped name or path.
         recorded: Expert episodes to record.
         finetune_steps: Optimiser steps, at a small learning rate: they show the way, they do not
             make a policy.
@@ -48,7 +47,6 @@ class Options:
 
     out: Path = Path('demo')
     checkpoint: Path = SHIPPED
-    robot: str = 'so101'
     recorded: int = 3
     finetune_steps: int = 10
     evaluated: int = 5
@@ -77,11 +75,12 @@ def steps(options: Options) -> list[Step]:
     made['evaluation'] = options.out / 'evaluation'
     start = start_folder(options)
     bags, dataset, finetuned, open_loop, evaluation = map(_quoted, made.values())
-    robot, seen = _quoted(options.robot), ' '.join(map(str, range(options.recorded)))
+    # Converted as the checkpoint's training data was: its robot file says at which rate.
+    robot, seen = _quoted(start / 'robot.yaml'), ' '.join(map(str, range(options.recorded)))
     plan = [
         Step(
             f'record {options.recorded} demonstrations of the scripted expert over ROS',
-            f'sim collect --robot {robot} --output {bags} --episodes {options.recorded}'
+            f'sim collect --output {bags} --episodes {options.recorded}'
             f' --seed-start {RECORDED_SEED}',
             made['bags'],
         ),
@@ -106,14 +105,14 @@ def steps(options: Options) -> list[Step]:
         ),
         Step(
             f'run {options.evaluated} episodes through policy node and executor',
-            f'sim evaluate --checkpoint {finetuned} --robot {robot} --out {evaluation}'
+            f'sim evaluate --checkpoint {finetuned} --out {evaluation}'
             f' --episodes {options.evaluated} --seed-start {EVALUATED_SEED}'
             f' --episode-limit {options.episode_limit} --videos {options.evaluated}',
             made['evaluation'],
         ),
     ]
     if start != options.checkpoint:
-        command = f'init-checkpoint {_quoted(start)} --size small --robot {robot}'
+        command = f'init-checkpoint {_quoted(start)} --size small --robot so101'
         plan.insert(0, Step('make a random checkpoint', command, start))
     return plan
 
@@ -155,7 +154,6 @@ def run(options: Options) -> dict[str, Any]:
     began = time.monotonic()
     with console.status('…'), own_domain():
         figures = run_live(
-            options.robot,
             options.out / 'finetuned',
             options.out / 'live.mp4',
             logs / 'live.log',

@@ -28,12 +28,11 @@ VIDEO_FPS = 30
 STOP_LIMIT_S = 20.0
 
 
-def run_live(robot_name: str, checkpoint: Path, video: Path, log: Path, seconds: float) -> Figures:
+def run_live(checkpoint: Path, video: Path, log: Path, seconds: float) -> Figures:
     """Run a checkpoint for some seconds from its first action chunk on; film it.
 
     Args:
-        robot_name: Robot description: shipped name or path.
-        checkpoint: Checkpoint folder.
+        checkpoint: Checkpoint folder, with the robot it was made for in its robot.yaml.
         video: MP4 to write.
         log: File for what the nodes say.
         seconds: How long to watch.
@@ -41,8 +40,8 @@ def run_live(robot_name: str, checkpoint: Path, video: Path, log: Path, seconds:
     Raises:
         ServingError: No action chunk came in time, or a node ended by itself.
     """
-    robot = load_robot(robot_name)
-    with _nodes(robot_name, checkpoint, log) as process:
+    robot = load_robot(checkpoint / 'robot.yaml')
+    with _nodes(checkpoint, log) as process:
         recording = watch(robot, process, log, seconds, start_limit=120.0)
     title = f'{robot.name}, {checkpoint.name}, {robot.instruction!r}, real time'
     write_video(recording, video, VIDEO_FPS, title)
@@ -50,10 +49,10 @@ def run_live(robot_name: str, checkpoint: Path, video: Path, log: Path, seconds:
 
 
 @contextmanager
-def _nodes(robot: str, checkpoint: Path, log: Path) -> Iterator['subprocess.Popen[bytes]']:
+def _nodes(checkpoint: Path, log: Path) -> Iterator['subprocess.Popen[bytes]']:
     """Run `gr00t up --sim`: simulator, policy node, executor, server; stop as Ctrl-C does."""
-    command = [sys.executable, '-m', 'gr00t_core.cli', 'up', '--robot', robot]
-    command += ['--checkpoint', str(checkpoint), '--sim']
+    command = [sys.executable, '-m', 'gr00t_core.cli', 'up', '--checkpoint', str(checkpoint)]
+    command += ['--robot', str(checkpoint / 'robot.yaml'), '--sim']
     # On few cores one thread serves a small model fastest: the others are for rendering and nodes.
     environment = {'OMP_NUM_THREADS': '1', **os.environ}
     with log.open('wb') as output:

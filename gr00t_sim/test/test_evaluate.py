@@ -109,6 +109,9 @@ def test_wrong_use_is_told_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(Gr00tError, match='no checkpoint folder'):
         command.main(['evaluate', '--checkpoint', str(tmp_path)])
     (tmp_path / 'config.json').touch()
+    with pytest.raises(Gr00tError, match='give --robot'):
+        command.main(['evaluate', '--checkpoint', str(tmp_path)])
+    (tmp_path / 'robot.yaml').touch()
     with pytest.raises(Gr00tError, match='kept apart'):
         command.main(['evaluate', '--checkpoint', str(tmp_path), '--seed-start', '7'])
     with pytest.raises(Gr00tError, match='kept apart'):
