@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from gr00t_core.benchmark import main, percentiles
+from gr00t_core.errors import BackendError
 from gr00t_core.model.init_checkpoint import init_checkpoint
 from gr00t_core.robot import load_robot
 
@@ -30,12 +31,18 @@ def test_table_and_json(checkpoint, tmp_path, capsys, monkeypatch):
     lines = capsys.readouterr().out.splitlines()
     result = json.loads(lines[-1])
     assert json.loads(out.read_text()) == result
-    assert list(result['ms']) == ['preprocess', 'vision', 'language', 'total', 'head']
+    assert list(result['ms']) == ['preprocess', 'vision', 'language', 'head', 'total']
     for stage, row in result['ms'].items():
         assert 0 < row['min'] <= row['p50'] <= row['p99']
         assert any(line.startswith(stage) for line in lines)
     assert result['memory_mb']['host_peak'] > 50
     assert result['cold_start_s']['load_and_first_answer'] > 0
+
+
+@pytest.mark.parametrize('option', ['--calls', '--threads'])
+def test_counts_that_make_no_sense_are_refused(checkpoint, option):
+    with pytest.raises(BackendError, match=f'{option} is 0, expected 1 or more'):
+        main(['--checkpoint', str(checkpoint), option, '0'])
 
 
 def test_percentiles_wait_for_the_device():

@@ -20,7 +20,7 @@ from gr00t_core.errors import ServingError
 from gr00t_core.model.init_checkpoint import init_checkpoint
 from gr00t_core.policy import Gr00tPolicy
 from gr00t_core.robot import load_robot
-from gr00t_core.serving import client_command
+from gr00t_core.serving import client_command, serve_command
 from gr00t_core.serving.client import PolicyClient
 from gr00t_core.serving.serve_command import read_token
 from gr00t_core.serving.server import PolicyServer
@@ -195,6 +195,15 @@ def test_client_shows_the_actions_for_a_dataset(
     options = ['--dataset', str(dataset), '--address', echo_address, '--steps', '3']
     assert client_command.main([*options, '--stride', '10']) == 0
     output = capsys.readouterr().out
-    assert 'action.left_arm' in output
+    assert 'left_arm' in output
     assert re.search(r'\b20\b', output)
     assert re.search(r'3 answers, latency p50 \d+\.\d ms, p99 \d+\.\d ms', output)
+
+
+def test_counts_that_make_no_sense_are_refused(shared_data: Path, checkpoint: Path) -> None:
+    dataset = str(shared_data / 'robot_sim.PickNPlace')
+    for option, value in (('--steps', '0'), ('--stride', '-1'), ('--timeout', '0')):
+        with pytest.raises(ServingError, match=rf'{option} is {value}'):
+            client_command.main(['--dataset', dataset, option, value])
+    with pytest.raises(ServingError, match='--threads is 0, expected 1 or more'):
+        serve_command.main(['--checkpoint', str(checkpoint), '--threads', '0'])

@@ -43,6 +43,71 @@ def test_dockerfile(target: str) -> None:
         assert f'/opt/gr00t/docker/{script}' in ' '.join(text for _, text in words)
 
 
+def ignored() -> set[str]:
+    """Return what the context leaves out."""
+    lines = (ROOT / '.dockerignore').read_text().splitlines()
+    return {line for line in lines if not line.startswith('#')}
+
+
+def copies(path: Path) -> list[str]:
+    """Return what is wrong with the COPY lines: a stage, folder or source that is not there."""
+    wrong, homes, stage = [], {}, ''
+    for name, text in instructions(path):
+        words = text.split()
+        if name == 'FROM':
+            stage = words[-1]
+            homes[stage] = homes.get(words[0], '/')
+        elif name == 'WORKDIR':
+            homes[stage] = text
+        elif name == 'COPY':
+            origin = (
+                words.pop(0).removeprefix('--from=') if words[0].startswith('--from') else None
+            )
+            *sources, place = words
+            for source in sources:
+                if origin is not None:  # what `build` made lies where it worked, venvs do not move
+                    here = origin in homes and source == homes[origin] == place
+                else:
+                    here = (ROOT / source).exists() and source not in ignored()
+                if not here:
+                    wrong.append(f'{stage}: {name} {text}')
+    return wrong
+
+
+@pytest.mark.parametrize('target', TARGETS)
+def test_copies(target: str) -> None:
+    assert copies(DOCKER / f'{target}.Dockerfile') == []
+
+
+@pytest.mark.parametrize(
+    ('good', 'bad'),
+    [
+        ('COPY . .', 'COPY sources .'),
+        ('COPY . .', 'COPY install .'),
+        ('COPY --from=build', 'COPY --from=biuld'),
+        ('COPY --from=build /opt/gr00t /opt', 'COPY --from=build /opt/groot /opt'),
+        ('/opt/gr00t /opt/gr00t', '/opt/gr00t /opt/suite'),
+    ],
+)
+def test_copies_would_be_noticed(good: str, bad: str, tmp_path: Path) -> None:
+    text = (DOCKER / 'cuda.Dockerfile').read_text()
+    assert good in text
+    file = tmp_path / 'Dockerfile'
+    file.write_text(text.replace(good, bad))
+    assert len(copies(file)) == 1
+
+
+def test_the_context_holds_what_the_images_build_from() -> None:
+    """`.dockerignore` leaves out no file that git has; `COPY . .` then is a checkout."""
+    listed = subprocess.run(
+        ['git', 'ls-files'], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip('not a git checkout')
+    left_out = {file for file in listed.stdout.split() if file.split('/')[0] in ignored()}
+    assert {file.split('/')[0] for file in left_out} <= {'.github'}
+
+
 @pytest.mark.parametrize('target', TARGETS)
 def test_hadolint(target: str) -> None:
     tool = shutil.which('hadolint') or shutil.which('hadolint', path=Path(sys.executable).parent)
@@ -92,6 +157,5 @@ def test_shell_scripts_parse() -> None:
 
 
 def test_context_leaves_environments_and_outputs_out() -> None:
-    ignored = (ROOT / '.dockerignore').read_text().split()
     for name in ('.git', '.venv', 'build', 'install', 'log', '**/__pycache__'):
-        assert name in ignored
+        assert name in ignored()

@@ -7,13 +7,14 @@ from pathlib import Path
 import time
 
 import numpy as np
+from rich import box
 from rich.console import Console
 from rich.table import Table
 import tyro
 
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.embodiment import ModalityConfig
-from gr00t_core.errors import DatasetError
+from gr00t_core.errors import DatasetError, ServingError
 from gr00t_core.serving.client import PolicyClient
 from gr00t_core.serving.serve_command import read_token
 
@@ -44,6 +45,9 @@ class Client:
 def main(argv: list[str]) -> int:
     """Send a dataset's observations to a policy server and print its actions."""
     options = tyro.cli(Client, prog='gr00t client', args=argv)
+    for name in ('steps', 'stride', 'timeout'):
+        if getattr(options, name) <= 0:
+            raise ServingError(f'--{name} is {getattr(options, name)}, expected more than 0')
     dataset = Dataset.open(options.dataset)
     if not 0 <= options.episode < len(dataset.episodes):
         raise DatasetError(
@@ -51,7 +55,7 @@ def main(argv: list[str]) -> int:
         )
     length = dataset.episodes[options.episode].length
     latencies = []
-    table = Table(title=f'{options.address}, first step of each chunk')
+    table = Table('step', 'ms', 'group', 'first step of its chunk', box=box.SIMPLE_HEAD)
     with PolicyClient(options.address, options.timeout, read_token(options.token_file)) as client:
         served = client.get_modality_config()
         wanted = {
@@ -60,15 +64,16 @@ def main(argv: list[str]) -> int:
             if modality != 'action'
         }
         actions = served['action'].modality_keys
-        for column in ('step', *actions, 'ms'):
-            table.add_column(column, justify='right')
         for step in range(0, length, options.stride)[: options.steps]:
             observation = dataset.step(options.episode, step, wanted)
             start = time.perf_counter()
             action = client.get_action(observation)
             latencies.append((time.perf_counter() - start) * 1000)
-            first = [np.array2string(action[key][0], precision=3) for key in actions]
-            table.add_row(str(step), *first, f'{latencies[-1]:.1f}')
+            about = (str(step), f'{latencies[-1]:.1f}')
+            for key in actions:
+                values = ' '.join(f'{value:6.2f}' for value in action[key][0])
+                table.add_row(*about, key.removeprefix('action.'), values)
+                about = ('', '')
     p50, p99 = np.percentile(latencies, [50, 99])
     console = Console()
     console.print(table)

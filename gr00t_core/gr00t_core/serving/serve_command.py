@@ -81,6 +81,8 @@ def main(argv: list[str]) -> int:
     # parent's *thread* ends, and nodes start their server from short-lived threads.
     parent = os.getppid()
     options = tyro.cli(Serve, prog='gr00t serve', args=argv)
+    if options.threads is not None and options.threads < 1:
+        raise ServingError(f'--threads is {options.threads}, expected 1 or more')
     # Read when PyTorch's OpenMP is loaded. Its threads must not spin beside the robot's nodes: on
     # shared cores a spinning team took seconds for a chunk that takes milliseconds.
     os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
