@@ -29,6 +29,18 @@ def test_one_argument_reaches_every_node():
         assert spec.log_level == 'debug'
 
 
+def test_another_checkpoint_is_one_argument(tmp_path):
+    for name in 'ab':
+        (tmp_path / name).mkdir()
+    a, b = (nodes(robot='so101', checkpoint=str(tmp_path / name)) for name in 'ab')
+    different = [(x.name, x.parameters, y.parameters) for x, y in zip(a, b) if x != y]
+    assert len(different) == 1
+    (name, first, second) = different[0]
+    assert name == 'policy_node'
+    assert first | second == second
+    assert second['checkpoint'] == str(tmp_path / 'b')
+
+
 def test_what_was_not_asked_for_is_left_to_the_parameter_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'mine.yaml').touch()
