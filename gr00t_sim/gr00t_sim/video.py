@@ -3,7 +3,7 @@
 """Draw a recording as a video: the cameras side by side, below them every joint and its chunk.
 
 A plot shows the seconds around the frame: the measured joint, its command, and what the chunk that
-was known at that moment wants next.
+was known at that moment wants next. Where that leads the gripper is drawn into the front camera.
 """
 
 from bisect import bisect_right
@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from gr00t_core.errors import ObservationError
 from gr00t_core.images import decode_image
+from gr00t_sim.gripper_path import GripperPath
 from gr00t_sim.recording import Recording, SeenChunk, Series
 
 PAST_S, FUTURE_S = 4.0, 1.0
@@ -74,18 +75,21 @@ class Canvas:
         }
         self._chunk_arrivals = [seen.received_ns for seen in recording.chunks]
         self._ranges = {name: self._range(name) for name in self._names}
+        self._path = GripperPath(_CAMERA[0] / _CAMERA[1])
 
     def draw(self, now_ns: int) -> NDArray[np.uint8]:
         """Draw what was known at a time: (h, w, 3) uint8 RGB."""
         picture = Image.new('RGB', self.size, _BACKGROUND)
         pen = ImageDraw.Draw(picture)
+        chunk = self._chunk(now_ns)
         for index, (name, frames) in enumerate(self._recording.frames.items()):
             newest = max(bisect_right(self._arrivals[name], now_ns) - 1, 0)
             frame = Image.fromarray(decode_image(frames[newest].message)).resize(_CAMERA)
             corner = (index * _CAMERA[0], _TITLE_HEIGHT)
             picture.paste(frame, corner)
             pen.text((corner[0] + 6, corner[1] + 4), name, _BACKGROUND, self._font)
-        chunk = self._chunk(now_ns)
+            if chunk is not None and name == self._path.camera:
+                self._lead(pen, corner, chunk, now_ns)
         sequence = '-' if chunk is None else str(chunk.chunk.sequence)
         pen.text((8, 5), f'{self._title}    chunk {sequence}', _TEXT, self._font)
         legend = (('measured', _MEASURED), ('commanded', _COMMANDED), ('chunk', _PREDICTED))
@@ -98,6 +102,18 @@ class Canvas:
     def _chunk(self, now_ns: int) -> SeenChunk | None:
         newest = bisect_right(self._chunk_arrivals, now_ns) - 1
         return self._recording.chunks[newest] if newest >= 0 else None
+
+    def _lead(
+        self, pen: ImageDraw.ImageDraw, corner: tuple[int, int], seen: SeenChunk, now_ns: int
+    ) -> None:
+        """Draw where the rest of a chunk leads the gripper: a line, a dot per step."""
+        done = max(0, (now_ns - seen.chunk.stamp_ns) // seen.chunk.step_ns)
+        inside = np.clip(self._path.points(seen.chunk)[done:], 0.0, 1.0)
+        points = [(x, y) for x, y in (inside * _CAMERA + corner).tolist()]
+        if len(points) > 1:
+            pen.line(points, fill=_PREDICTED, width=2)
+        for x, y in points:
+            pen.ellipse((x - 2, y - 2, x + 2, y + 2), fill=_PREDICTED)
 
     def _plot(
         self, pen: ImageDraw.ImageDraw, index: int, name: str, now_ns: int, seen: SeenChunk | None
