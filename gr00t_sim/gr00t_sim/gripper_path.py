@@ -46,4 +46,4 @@ class GripperPath:
         places = np.array([self._kinematics.grasp(arm).position for arm in arms])
         seen = (places - self._eye) @ self._axes
         across = seen[:, :2] / -seen[:, 2:] / self._half  # [-1, 1], up is positive
-        return (across * [1.0, -1.0] + 1.0) / 2.0
+        return np.asarray((across * [1.0, -1.0] + 1.0) / 2.0)
