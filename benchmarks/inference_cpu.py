@@ -21,6 +21,7 @@ measured), at edge size with one thread.
 
 import argparse
 from copy import deepcopy
+from importlib.util import find_spec
 import json
 import logging
 import os
@@ -241,6 +242,10 @@ def run_size(name: str, raw: dict, threads: list, rounds: int, python: Path | No
                 f'onnxruntime {precision}': OnnxBackend(folder / precision, threads=count)
                 for precision in PRECISIONS
             }
+            if find_spec('openvino') is not None:
+                from gr00t_core.backends.openvino import OpenvinoBackend
+
+                contenders['openvino'] = OpenvinoBackend(folder / 'fp32', threads=count)
             for other in theirs.values():
                 other.threads(count)
             contenders |= theirs

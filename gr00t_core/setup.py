@@ -33,6 +33,7 @@ setup(
             'tyro',
         ],
         'onnxruntime': ['onnxruntime', 'scipy', 'tokenizers', 'tyro'],
+        'openvino': ['openvino', 'scipy', 'tokenizers', 'tyro'],
         'export': ['onnx', 'onnxruntime', 'onnxscript'],
         'test': ['pytest'],
     },

@@ -26,12 +26,12 @@ class Benchmark:
     """Time a checkpoint on a backend, stage by stage.
 
     Attributes:
-        checkpoint: Checkpoint folder, or an export folder for --backend onnxruntime.
+        checkpoint: Checkpoint folder, or an export folder for onnxruntime and openvino.
         robot: Shipped robot or robot file; without it the checkpoint's own robot.yaml.
         data_config: In place of a robot: one of upstream's data configs, with --embodiment.
         embodiment: Embodiment tag of --data-config.
         backend: torch, torch-compile, torch-cudagraph, torch-compile-cudagraph, torch-fp8,
-            torch-fp8-cudagraph, onnxruntime or tensorrt.
+            torch-fp8-cudagraph, onnxruntime, openvino or tensorrt.
         device: cpu, cuda or cuda:N.
         denoising_steps: Euler steps; without it the checkpoint's own.
         threads: CPU threads; without it the backend's choice.

@@ -162,6 +162,12 @@ def onnxruntime() -> Check:
     return Check('onnxruntime', present, detail, how_to_get('onnxruntime'))
 
 
+def openvino() -> Check:
+    """Check for OpenVINO."""
+    present, detail = probe('import openvino; print(openvino.__version__)')
+    return Check('OpenVINO', present, detail, 'pip install openvino')
+
+
 ENCODE_AND_DECODE = """
 import io, av, numpy as np
 codec = {codec!r}
@@ -251,6 +257,7 @@ CHECKS: tuple[Callable[[], Check], ...] = (
     tensorrt,
     tensorrt_rtx,
     onnxruntime,
+    openvino,
     lambda: codec('video h264', 'libx264', how_to_get('av')),
     lambda: codec('video hevc', 'libx265', how_to_get('av')),
     lambda: codec('video av1', 'libsvtav1', how_to_get('av')),

@@ -129,6 +129,24 @@ def test_head_only_reuses_the_features(checkpoint, exports):
     np.testing.assert_array_equal(moved, fresh)  # the images had not changed
 
 
+def test_openvino_is_torch_in_bfloat16(checkpoint, exports):
+    pytest.importorskip('openvino')
+    torch_backend, batch = example_batch(checkpoint)
+    noise = np.random.default_rng(1).standard_normal((3, 16, 32), np.float32)
+    backend = load_backend('openvino', exports['fp32'])
+    for given, options in (
+        (batch, {}),
+        ({'state': batch['state'] + 0.1}, {'head_only': True}),
+    ):
+        expected = torch_backend.predict(given, noise, **options)
+        actual = backend.predict(given, noise, **options)
+        assert actual.dtype == np.float32
+        moved = np.square(expected - noise).mean()
+        assert np.square(actual - expected).mean() < 1e-3 * moved
+    with pytest.raises(BackendError, match=r"'openvino' runs on device 'cpu', not 'cuda'"):
+        load_backend('openvino', exports['fp32'], device='cuda')
+
+
 def test_parity_is_measured_and_written(exports):
     content = json.loads((exports['fp32'] / 'manifest.json').read_text())
     assert content['parity']['max_abs_error'] < 1e-5

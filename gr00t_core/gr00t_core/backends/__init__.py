@@ -27,6 +27,7 @@ BACKENDS = {
     'torch-compile': ('gr00t_core.backends.torch:CompiledBackend', _TORCH),
     'torch-cudagraph': ('gr00t_core.backends.torch:CudaGraphBackend', _TORCH),
     'onnxruntime': ('gr00t_core.backends.onnxruntime:OnnxBackend', 'pip install onnxruntime'),
+    'openvino': ('gr00t_core.backends.openvino:OpenvinoBackend', 'pip install openvino'),
     'tensorrt': ('gr00t_core.backends.tensorrt:TensorrtBackend', 'pip install onnx onnxscript'),
     'torch-compile-cudagraph': ('gr00t_core.backends.torch:CompiledGraphBackend', _TORCH),
     'torch-fp8': ('gr00t_core.backends.fp8:Fp8Backend', _TORCH),

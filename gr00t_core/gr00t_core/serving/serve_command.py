@@ -44,7 +44,8 @@ class Serve:
         data_config: In place of a robot: one of upstream's data configs, with --embodiment.
         embodiment: Embodiment tag of --data-config.
         backend: torch, torch-compile, torch-cudagraph, torch-compile-cudagraph, torch-fp8,
-            torch-fp8-cudagraph, onnxruntime (then the checkpoint is an export) or tensorrt.
+            torch-fp8-cudagraph, tensorrt, or onnxruntime or openvino (then the checkpoint is an
+            export).
         device: cpu, cuda, cuda:N, or auto: the GPU where PyTorch sees one, else the CPU.
         bind: ZMQ address: tcp://ADDRESS:PORT (tcp://*:5555 for all networks) or ipc://PATH, which
             only this user can open.
@@ -149,7 +150,8 @@ def _loader(options: Serve) -> Callable[[], Loaded]:
 
         device = options.device
         if device == 'auto':
-            device = 'cpu' if options.backend == 'onnxruntime' else _torch_device()
+            on_cpu = options.backend in {'onnxruntime', 'openvino'}
+            device = 'cpu' if on_cpu else _torch_device()
         policy = Gr00tPolicy(
             options.checkpoint,
             options.robot,
