@@ -134,7 +134,8 @@ def run(options: Options) -> dict[str, Any]:
     console = Console()
     logs = options.out / 'logs'
     logs.mkdir(parents=True, exist_ok=True)
-    if start_folder(options) != options.checkpoint:
+    trained = start_folder(options) == options.checkpoint
+    if not trained:
         console.print(
             f'[bold]No checkpoint in {options.checkpoint}:[/] a random one is used, which has'
             ' learned nothing and will lift nothing.'
@@ -167,7 +168,14 @@ def run(options: Options) -> dict[str, Any]:
     for label, text in figures.rows():
         table.add_row(label, text)
     console.print(table)
-    page = write_page(options.out, start_folder(options), report, episodes, figures.rows(), done)
+    if trained:
+        console.print(
+            f'What ran is {options.out}/finetuned: {options.checkpoint} and'
+            f' {options.finetune_steps} steps. {options.evaluated} episodes say little: the'
+            ' success rate of the shipped checkpoint is in reproduce/evaluation.json.'
+        )
+    start = start_folder(options)
+    page = write_page(options.out, start, trained, report, episodes, figures.rows(), done)
     seconds = sum(took for _, _, took in done)
     console.print(f'{page}: films, reports and plots ({seconds:.0f} s in all)')
     return dict(report)

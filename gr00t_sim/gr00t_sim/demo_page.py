@@ -1,7 +1,8 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Show a demo as one HTML page beside its films, reports and plots."""
+"""Show a demo as one HTML page beside its films and reports; plots are inside."""
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -13,11 +14,16 @@ OUTCOMES = {
     'wrong': 'lifted the other cube',
     'none': 'lifted nothing in time',
 }
+RANDOM = (
+    'This checkpoint is random: it has learned nothing and lifts nothing. What is shown is the'
+    ' road, not a policy.'
+)
 
 
 def write_page(
     out: Path,
     checkpoint: Path,
+    trained: bool,
     report: Mapping[str, Any],
     episodes: Sequence[Mapping[str, Any]],
     live: Sequence[tuple[str, str]],
@@ -28,36 +34,32 @@ def write_page(
     Args:
         out: The demo's folder, with `evaluation`, `open_loop`, `dataset` and `live.mp4` in it.
         checkpoint: What was finetuned.
+        trained: False says that it is random.
         report: Content of `evaluation/evaluation.json`.
         episodes: Lines of `evaluation/episodes.jsonl`.
         live: Label and text of the figures in real time.
         steps: Title, command and seconds of every step.
     """
     score = report['runs']['policy']
+    low, high = (f'{100 * score[key]:.0f}' for key in ('wilson_low', 'wilson_high'))
     facts = [
-        (f'{score["right"]} of {score["episodes"]}', 'lifted the named cube'),
+        (f'{score["right"]} of {score["episodes"]}', f'lifted the named cube ({low} to {high} %)'),
         (str(score['wrong']), 'lifted the other cube'),
         ('-' if score['time_s'] is None else f'{score["time_s"]:.1f} s', 'median time to success'),
         (f'{sum(seconds for _, _, seconds in steps):.0f} s', 'for the whole demo'),
     ]
     template = Path(__file__).with_name('demo_page.html').read_text(encoding='utf-8')
     page = Template(template).substitute(
-        intro=(
-            f'A simulated SO-101 arm, told which cube to pick up. The checkpoint'
-            f' <code>{escape(str(checkpoint))}</code> was finetuned for a few steps on'
-            f' demonstrations recorded a minute before, and ran through policy node and executor'
-            f' over DDS in scenes that it was never trained on.'
-        ),
+        checkpoint=escape(str(checkpoint)),
+        trained='' if trained else f'<p class="warning">{RANDOM}</p>',
         facts=''.join(f'<div><b>{escape(a)}</b><span>{escape(b)}</span></div>' for a, b in facts),
         films=''.join(map(_film, episodes)),
         live=''.join(
             f'<tr><td>{escape(label)}</td><td class="number">{escape(text)}</td></tr>'
             for label, text in live
         ),
-        plots=''.join(
-            f'<img alt="{path.stem}" src="open_loop/{path.name}" loading="lazy">'
-            for path in sorted((out / 'open_loop').glob('episode_*.png'))
-        ),
+        bars=_bars(episodes),
+        plots=''.join(map(_plot, sorted((out / 'open_loop').glob('episode_*.png')))),
         steps=''.join(
             f'<tr><td>{escape(title)}</td><td><code>{escape(command)}</code></td>'
             f'<td class="number">{seconds:.0f}</td></tr>'
@@ -77,3 +79,19 @@ def _film(episode: Mapping[str, Any]) -> str:
         f' <b class="{outcome}">{OUTCOMES[outcome]}</b> after {episode["duration_s"]:.1f} s'
         f'</figcaption></figure>'
     )
+
+
+def _bars(episodes: Sequence[Mapping[str, Any]]) -> str:
+    longest = max(episode['duration_s'] for episode in episodes)
+    return ''.join(
+        f'<tr><td>{episode["seed"]}</td><td>“{escape(episode["told"])}”</td><td class="bar">'
+        f'<div class="{episode["outcome"]}" style="width:'
+        f'{100 * episode["duration_s"] / longest:.0f}%"></div></td><td class="number">'
+        f'{episode["duration_s"]:.1f} s</td><td>{OUTCOMES[episode["outcome"]]}</td></tr>'
+        for episode in episodes
+    )
+
+
+def _plot(path: Path) -> str:
+    content = b64encode(path.read_bytes()).decode()
+    return f'<img class="plot" alt="{path.stem}" src="data:image/png;base64,{content}">'

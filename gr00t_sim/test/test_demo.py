@@ -2,10 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The demo: its page, its film, what it measures in real time, and all of it as a user runs it."""
 
+import html
 from html.parser import HTMLParser
 import io
 import json
 from pathlib import Path
+import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -222,10 +225,11 @@ class Links(HTMLParser):
         self.text += data
 
 
-def test_the_page_shows_every_episode(tmp_path: Path) -> None:
-    (tmp_path / 'open_loop').mkdir()
-    (tmp_path / 'open_loop' / 'episode_000000.png').touch()
+def page_of_two_episodes(out: Path, png: bytes) -> Path:
+    (out / 'open_loop').mkdir()
+    (out / 'open_loop' / 'episode_000000.png').write_bytes(png)
     score = {'right': 1, 'wrong': 0, 'none': 1, 'episodes': 2, 'time_s': 3.25}
+    score |= {'wilson_low': 0.0945, 'wilson_high': 0.9055}
     episodes = [
         {'seed': 1, 'outcome': 'success', 'told': 'lift <the> red cube', 'duration_s': 3.25},
         {'seed': 2, 'outcome': 'none', 'told': 'grab the blue block', 'duration_s': 12.0},
@@ -233,11 +237,69 @@ def test_the_page_shows_every_episode(tmp_path: Path) -> None:
     steps = [('record', 'gr00t sim collect', 20.4), ('convert', 'gr00t convert', 5.0)]
     report = {'runs': {'policy': score}}
     live = [('chunk rate', '29.8 Hz')]
-    found = Links(write_page(tmp_path, Path('some/checkpoint'), report, episodes, live, steps))
+    return write_page(out, Path('some/checkpoint'), True, report, episodes, live, steps)
+
+
+def test_the_page_shows_every_episode(tmp_path: Path) -> None:
+    found = Links(page_of_two_episodes(tmp_path, b''))
     assert {f'evaluation/policy_{seed}.mp4' for seed in (1, 2)} < found.files
-    assert {'live.mp4', 'open_loop/episode_000000.png'} < found.files
-    for text in ('1 of 2', 'lift <the> red cube', 'lifted nothing in time', '25 s', '29.8 Hz'):
+    assert {'live.mp4', 'data:image/png;base64,'} < found.files
+    assert 'is random' not in found.text
+    for text in ('1 of 2', '9 to 91 %', 'lift <the> red', 'lifted nothing', '25 s', '29.8 Hz'):
         assert text in found.text
+
+
+HEADLESS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking']
+# Appended to a copy of the page: what the browser made of it.
+LOOK = """<script>window.addEventListener('load', () => {
+  const found = {films: [...document.querySelectorAll('video')].map(film => film.videoWidth),
+    errors: [...document.querySelectorAll('video')].filter(film => film.error).length,
+    plots: [...document.images].map(image => image.naturalWidth),
+    bars: [...document.querySelectorAll('td.bar div')].map(bar => bar.offsetWidth),
+    report: document.querySelector('iframe').getBoundingClientRect().width,
+    good: getComputedStyle(document.querySelector('b.success')).color,
+    wide: document.documentElement.scrollWidth};
+  const place = document.createElement('pre'); place.id = 'found';
+  place.textContent = JSON.stringify(found); document.body.append(place);
+});</script>"""
+
+
+def test_a_browser_plays_the_films_and_shows_the_plots(tmp_path: Path) -> None:
+    chromium = shutil.which('chromium') or shutil.which('google-chrome')
+    if chromium is None:
+        pytest.skip('no Chromium: apt-get install chromium')
+    films = [tmp_path / 'live.mp4']
+    films += [tmp_path / 'evaluation' / f'policy_{seed}.mp4' for seed in (1, 2)]
+    for film in films:
+        write_video(made(0.5), film, fps=30, title='')
+    plot = io.BytesIO()
+    Image.new('RGB', (300, 200)).save(plot, 'png')
+    report = tmp_path / 'dataset' / 'meta' / 'conversion_report.html'
+    report.parent.mkdir(parents=True)
+    report.write_text('<!doctype html><p>a report</p>')
+    page = page_of_two_episodes(tmp_path, plot.getvalue())
+    copy = tmp_path / 'copy.html'
+    copy.write_text(page.read_text('utf-8') + LOOK, 'utf-8')
+    width = Canvas(made(0.5), '').size[0]
+    good = set()
+    for scheme in ('light', 'dark'):
+        words = [chromium, *HEADLESS, f'--user-data-dir={tmp_path / scheme}']
+        words += ['--force-dark-mode'] if scheme == 'dark' else []
+        words += ['--window-size=1200,900', '--virtual-time-budget=5000', '--dump-dom']
+        shown = subprocess.run(
+            [*words, copy.as_uri()], capture_output=True, text=True, timeout=120, check=True
+        )
+        found = re.search(r'<pre id="found">(.*?)</pre>', shown.stdout, re.DOTALL)
+        assert found is not None
+        seen = json.loads(html.unescape(found[1]))
+        assert seen['films'] == [width] * 3
+        assert seen['errors'] == 0
+        assert seen['plots'] == [300]
+        assert seen['bars'][0] < 0.4 * seen['bars'][1]
+        assert seen['report'] > 800
+        assert seen['wide'] <= 1200
+        good.add(seen['good'])
+    assert len(good) == 2  # a green for each scheme
 
 
 @pytest.mark.slow
@@ -253,7 +315,10 @@ def test_the_whole_demo(tmp_path: Path, ros_domain: dict[str, str]) -> None:
     assert run.returncode == 0, run.stdout + run.stderr
     assert 'a random one is used' in ' '.join(run.stdout.split())
     found = Links(tmp_path / 'demo' / 'index.html')
-    assert all((tmp_path / 'demo' / file).is_file() for file in found.files), found.files
+    files = {file for file in found.files if not file.startswith('data:')}
+    assert all((tmp_path / 'demo' / file).is_file() for file in files), files
+    assert len(found.files - files) == 2  # plots are inside
+    assert 'is random' in found.text
     assert len([file for file in found.files if file.endswith('.mp4')]) == 3
     info = json.loads((tmp_path / 'demo' / 'dataset' / 'meta' / 'info.json').read_text())
     assert info['total_episodes'] == 2
