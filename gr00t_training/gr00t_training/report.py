@@ -3,26 +3,22 @@
 """Write what an evaluation found: plots, one self-contained HTML page, JSON and CSV."""
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 import csv
 from html import escape
 import json
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-import numpy as np
-
 from gr00t_training.open_loop import Trajectory
+from gr00t_training.plots import plot_episode
 
-_COLUMNS = 3
-_COLOURS = ('tab:orange', 'tab:purple', 'tab:green', 'tab:red', 'tab:brown')
 _STYLE = (
-    'body{font:15px/1.5 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem}'
-    'table{border-collapse:collapse}td,th{padding:.2rem .8rem;border-bottom:1px solid #ccc;'
-    'text-align:right}td:first-child,th:first-child,td:nth-child(2){text-align:left}'
-    'img{max-width:100%}'
+    'body{font:15px/1.5 system-ui,sans-serif;max-width:80rem;margin:2rem auto;padding:0 1rem;'
+    'color:#222}h2{margin-top:2.5rem}table{border-collapse:collapse;'
+    'font-variant-numeric:tabular-nums}td,th{padding:.2rem .9rem;border-bottom:1px solid #ddd;'
+    'text-align:right}td:first-child,th:first-child{text-align:left}b{color:#06682c}'
+    'img{max-width:100%}summary{cursor:pointer;margin:1rem 0}.note{color:#666}'
 )
 
 
@@ -49,41 +45,6 @@ def write_report(
     (output / 'report.html').write_text(_page(content, plots), encoding='utf-8')
 
 
-def plot_episode(
-    path: Path, episode: Mapping[str, Trajectory], names: Mapping[str, Sequence[str]]
-) -> None:
-    """Draw one episode: per element state, recorded and predicted action; dots where it was asked.
-
-    Args:
-        path: PNG file.
-        episode: Checkpoint → its prediction.
-        names: Group → names of its elements.
-    """
-    first = next(iter(episode.values()))
-    panels = [(group, i) for group in first.truth for i in range(first.truth[group].shape[1])]
-    rows = -(-len(panels) // _COLUMNS)
-    figure = Figure(figsize=(5 * _COLUMNS, 1.9 * rows + 0.6), layout='constrained')
-    FigureCanvasAgg(figure)
-    axes = np.atleast_1d(np.asarray(figure.subplots(rows, _COLUMNS, squeeze=False))).ravel()
-    for axis, (group, i) in zip(axes, panels):
-        if group in first.state:
-            axis.plot(first.state[group][:, i], color='0.75', lw=1, label='state')
-        axis.plot(first.truth[group][:, i], color='tab:blue', lw=1.6, label='recorded', zorder=5)
-        for number, (label, trajectory) in enumerate(episode.items()):
-            colour = _COLOURS[number % len(_COLOURS)]
-            values = trajectory.predicted[group][:, i]
-            marks = list(trajectory.marks)
-            axis.plot(values, color=colour, lw=1, label=label)
-            axis.plot(marks, values[marks], 'o', color=colour, ms=3)
-        axis.set_title(f'{group} / {names[group][i]}', fontsize=9)
-        axis.tick_params(labelsize=7)
-    for axis in axes[len(panels) :]:
-        axis.set_visible(False)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc='outside upper center', ncols=len(labels), fontsize=9)
-    figure.savefig(path, dpi=90)
-
-
 def _write_csv(path: Path, content: Mapping[str, Any]) -> None:
     with path.open('w', newline='', encoding='utf-8') as file:
         writer = csv.writer(file)
@@ -103,33 +64,73 @@ def _write_csv(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _page(content: Mapping[str, Any], plots: Sequence[tuple[str, Path]]) -> str:
-    groups = list(content['checkpoints'][0]['groups'])
-    head = ['checkpoint', 'what', 'all', *groups]
-    lines = [f'<tr>{"".join(f"<th>{escape(name)}</th>" for name in head)}</tr>']
-    for result in content['checkpoints']:
-        for kind in ('mse', 'mae'):
-            figures = [result[kind], *(result['groups'][group][kind] for group in groups)]
-            cells = [result['checkpoint'], kind.upper(), *(f'{value:.5g}' for value in figures)]
-            lines.append(f'<tr>{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>')
-    joins = ['<tr><th>checkpoint</th><th>at chunk boundaries</th><th>inside chunks</th>']
-    joins.append('<th>recorded</th><th>boundary / inside</th></tr>')
-    for result in content['checkpoints']:
-        of = result['smoothness']
-        cells = [result['checkpoint']]
-        cells += [f'{of[key]:.4g}' for key in ('boundary_jump', 'inside', 'recorded')]
-        cells.append(f'{of["jump_ratio"]:.2f}')
-        joins.append(f'<tr>{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>')
-    images = ''.join(
-        f'<h2>{escape(title)}</h2><img alt="{escape(title)}" src="data:image/png;base64,'
-        f'{b64encode(path.read_bytes()).decode()}">'
-        for title, path in plots
-    )
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Open-loop evaluation</title>'
+    results = content['checkpoints']
+    groups = list(results[0]['groups'])
+    parts = [
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Open-loop evaluation</title>'
         f'<style>{_STYLE}</style><h1>Open-loop evaluation</h1>'
         f'<p>Dataset {escape(content["dataset"])}, episodes'
-        f' {escape(", ".join(map(str, content["episodes"])))}. Errors in the units of the data.'
-        f' Dots mark the steps at which the policy was asked.</p>'
-        f'<table>{"".join(lines)}</table><h2>Smoothness</h2><p>Mean change from step to step, as'
-        f' part of each element’s recorded range.</p><table>{"".join(joins)}</table>{images}\n'
+        f' {", ".join(map(str, content["episodes"]))}. Errors are in the units of the data, means'
+        ' over steps and elements.</p>'
+    ]
+    for kind, title in (('mse', 'Mean squared error'), ('mae', 'Mean absolute error')):
+        figures = {
+            result['checkpoint']: [
+                result[kind],
+                *(result['groups'][group][kind] for group in groups),
+            ]
+            for result in results
+        }
+        parts.append(f'<h2>{title}</h2>{_table(["checkpoint", "all", *groups], figures)}')
+        parts.append(
+            f'<details><summary>Per element</summary>{_elements(content, kind)}</details>'
+        )
+    parts.append(
+        '<h2>Smoothness</h2><p>Mean change from one step to the next, as part of each element’s'
+        ' recorded range. Where boundary / inside is 1, chunks join without a seam.</p>'
     )
+    columns = ['boundary_jump', 'inside', 'recorded', 'jump_ratio']
+    heads = ['at chunk boundaries', 'inside chunks', 'in the record', 'boundary / inside']
+    joins = {r['checkpoint']: [r['smoothness'][key] for key in columns] for r in results}
+    parts.append(_table(['checkpoint', *heads], joins, mark_best=False))
+    parts.append(
+        '<p class="note">A dot marks a step at which the policy was asked; its line ends where the'
+        ' next chunk begins. Panels fit the record and the best prediction: what is further off'
+        ' leaves the frame.</p>'
+    )
+    for number, (title, path) in enumerate(plots):
+        found = ' · '.join(
+            f'{escape(r["checkpoint"])}: MSE {r["episodes"][number]["mse"]:.4g}' for r in results
+        )
+        parts.append(
+            f'<h2>{escape(title)}</h2><p>{found}</p><img alt="{escape(title)}"'
+            f' src="data:image/png;base64,{b64encode(path.read_bytes()).decode()}">'
+        )
+    return ''.join(parts) + '\n'
+
+
+def _elements(content: Mapping[str, Any], kind: str) -> str:
+    """Return a table with one row per element and one column per checkpoint."""
+    results = content['checkpoints']
+    rows = {
+        f'{group} / {name}': [r['groups'][group][f'{kind}_per_element'][i] for r in results]
+        for group, names in content['elements'].items()
+        for i, name in enumerate(names)
+    }
+    head = ['element', *(result['checkpoint'] for result in results)]
+    return _table(head, rows, mark_best=False)
+
+
+def _table(
+    head: Iterable[str], rows: Mapping[str, Sequence[float]], mark_best: bool = True
+) -> str:
+    """Return a table of figures; the lowest of each column is bold where rows compete."""
+    best = [min(column) for column in zip(*rows.values(), strict=True)]
+    lines = [f'<tr>{"".join(f"<th>{escape(name)}</th>" for name in head)}</tr>']
+    for label, figures in rows.items():
+        cells = [f'<td>{escape(label)}</td>']
+        for value, lowest in zip(figures, best, strict=True):
+            bold = mark_best and len(rows) > 1 and value == lowest
+            cells.append(f'<td><b>{value:.4g}</b></td>' if bold else f'<td>{value:.4g}</td>')
+        lines.append(f'<tr>{"".join(cells)}</tr>')
+    return f'<table>{"".join(lines)}</table>'
