@@ -39,7 +39,7 @@ def eagle(raw: dict) -> Eagle25VLForConditionalGeneration:
     sdpa = {'_attn_implementation': 'sdpa'}
     text = {**raw['text_config'], 'architectures': ['Qwen3ForCausalLM'], **sdpa}
     config = Eagle25VLConfig(
-        **{**raw, 'text_config': text, 'vision_config': {**raw['vision_config'], **sdpa}}, **sdpa
+        **{**raw, 'text_config': text, 'vision_config': {**raw['vision_config'], **sdpa}, **sdpa}
     )
     return Eagle25VLForConditionalGeneration(config, SiglipVisionModel(config.vision_config))
 
