@@ -172,9 +172,9 @@ def last_state(
             continue
         before = json.loads((folder / RUN_FILE).read_text(encoding='utf-8'))['config']
         differing = [
-            f'{key}: {before.get(key)!r}, now {value!r}'
+            f'{key}: {before[key]!r}, now {value!r}'
             for key, value in run['config'].items()
-            if key not in free and before.get(key) != value
+            if key not in free and key in before and before[key] != value
         ]
         if differing:
             raise CheckpointError(

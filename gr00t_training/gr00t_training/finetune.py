@@ -55,7 +55,6 @@ def finetune(config: FinetuneConfig, command: str = '') -> Path:
     from gr00t_training.trainer import Trainer
 
     preflight.check_options(config)
-    run = {'command': command, 'config': _recorded(config), 'torch': torch.__version__}
     if checkpoints(config.output) and not config.resume:
         raise preflight.PreflightError(
             f'{config.output} holds checkpoints of an earlier run: --resume to go on with it, or'
@@ -69,6 +68,9 @@ def finetune(config: FinetuneConfig, command: str = '') -> Path:
         cpu=config.cpu,
         fsdp_plugin=fsdp_plugin() if config.fsdp else None,
     )
+    # The order of the data depends on how many processes share it.
+    recorded = _recorded(config) | {'processes': accelerator.num_processes}
+    run = {'command': command, 'config': recorded, 'torch': torch.__version__}
     if torch.cuda.is_available() and not config.cpu:
         torch.backends.cuda.matmul.allow_tf32 = True
 

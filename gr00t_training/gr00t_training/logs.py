@@ -17,16 +17,22 @@ class Log:
         folder: Output folder of the run.
         report_to: `tensorboard`, `wandb` or `none`.
         config: What the run was told; shown beside the figures.
+        step: Last one that counts; later figures in the folder, of a run that was killed, go.
     """
 
-    def __init__(self, folder: Path, report_to: str, config: Mapping[str, Any]) -> None:
-        self._lines = (folder / 'metrics.jsonl').open('a', encoding='utf-8')
+    def __init__(
+        self, folder: Path, report_to: str, config: Mapping[str, Any], step: int = 0
+    ) -> None:
+        path = folder / 'metrics.jsonl'
+        kept = _lines_until(path, step) if path.is_file() else []
+        self._lines = path.open('w', encoding='utf-8')
+        self._lines.writelines(kept)
         self._board: Any = None
         self._wandb: Any = None
         if report_to == 'tensorboard':
             from torch.utils.tensorboard import SummaryWriter
 
-            self._board = SummaryWriter(str(folder / 'tensorboard'))
+            self._board = SummaryWriter(str(folder / 'tensorboard'), purge_step=step + 1)
         elif report_to == 'wandb':
             try:
                 import wandb
@@ -53,3 +59,9 @@ class Log:
             self._board.close()
         if self._wandb is not None:
             self._wandb.finish()
+
+
+def _lines_until(path: Path, step: int) -> list[str]:
+    """Return the whole lines of a metrics file up to a step."""
+    lines = path.read_text(encoding='utf-8').splitlines(keepends=True)
+    return [line for line in lines if line.endswith('\n') and json.loads(line)['step'] <= step]

@@ -9,6 +9,7 @@ so the state of a run is: weights, optimiser moments, step.
 from collections.abc import Callable, Mapping
 import contextlib
 from dataclasses import dataclass
+from datetime import timedelta
 import logging
 from pathlib import Path
 import time
@@ -115,7 +116,7 @@ class Trainer:
         )
         log = None
         if accelerator.is_main_process:
-            log = Log(config.output, config.report_to, self.companions.run['config'])
+            log = Log(config.output, config.report_to, self.companions.run['config'], step)
         with self._bar(step) as advance:
             window, started, waited = [], time.monotonic(), 0.0
             while step < config.max_steps:
@@ -228,10 +229,14 @@ class Trainer:
         if not self.accelerator.is_main_process:
             yield lambda step, figures: None
         elif not console.is_terminal:
+            began = time.monotonic()
 
             def write(step: int, figures: Mapping[str, float] | None) -> None:
                 if figures:
-                    _log.info('step %d/%d: %s', step, self.config.max_steps, _shown(figures))
+                    last = self.config.max_steps
+                    left = (time.monotonic() - began) / (step - start) * (last - step)
+                    eta = timedelta(seconds=round(left))
+                    _log.info('step %d/%d, %s left: %s', step, last, eta, _shown(figures))
 
             yield write
         else:

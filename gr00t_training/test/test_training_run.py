@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whole runs of `gr00t finetune`: interrupted, split over processes, cached, resized."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 import json
 import os
 from pathlib import Path
@@ -40,6 +40,10 @@ def assert_equal(a, b, **tolerance):
         )
 
 
+def figures(output):
+    return [json.loads(line) for line in (output / 'metrics.jsonl').read_text().splitlines()]
+
+
 def start(config, **environment):
     """Start a run in a process of its own."""
     arguments = []
@@ -64,6 +68,32 @@ def start(config, **environment):
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def start_two(config):
+    """Start a run in two processes, as torchrun does."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = str(free.getsockname()[1])
+    return [
+        start(
+            config,
+            RANK=str(rank),
+            LOCAL_RANK=str(rank),
+            WORLD_SIZE='2',
+            LOCAL_WORLD_SIZE='2',
+            MASTER_ADDR='127.0.0.1',
+            MASTER_PORT=port,
+            OMP_NUM_THREADS='1',
+        )
+        for rank in (0, 1)
+    ]
+
+
+def finish(runs):
+    for run in runs:
+        _, errors = run.communicate(timeout=150)
+        assert run.returncode == 0, errors
 
 
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(told, tmp_path):
@@ -97,6 +127,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(told, tmp_path):
         load_file(whole / 'checkpoint-12/training_state/weights.safetensors'),
         load_file(resumed / 'checkpoint-12/training_state/weights.safetensors'),
     )
+    assert [line['step'] for line in figures(resumed)] == list(range(1, 13))
 
 
 def test_resume_refuses_other_settings_and_runs_refuse_used_folders(told):
@@ -105,6 +136,10 @@ def test_resume_refuses_other_settings_and_runs_refuse_used_folders(told):
         finetune(told(max_steps=2))
     with pytest.raises(CheckpointError, match='batch_size: 4, now 8'):
         finetune(told(max_steps=2, batch_size=8, resume=True))
+    path = told().output / 'checkpoint-2/finetune.json'
+    path.write_text(path.read_text().replace('"processes": 1', '"processes": 2'))
+    with pytest.raises(CheckpointError, match='processes: 2, now 1'):
+        finetune(told(max_steps=2, resume=True))
 
 
 @pytest.mark.parametrize('fsdp', [False, True])
@@ -115,29 +150,54 @@ def test_two_processes_equal_one_with_twice_the_batch(told, tmp_path, fsdp):
     options |= {'mask_padding': True, 'adam_epsilon': 1e-3, 'max_grad_norm': 100.0}
     alone = finetune(told(output=tmp_path / 'alone', batch_size=4, **options))
     config = told(output=tmp_path / 'two', batch_size=2, fsdp=fsdp, **options)
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = str(free.getsockname()[1])
-    runs = [
-        start(
-            config,
-            RANK=str(rank),
-            LOCAL_RANK=str(rank),
-            WORLD_SIZE='2',
-            LOCAL_WORLD_SIZE='2',
-            MASTER_ADDR='127.0.0.1',
-            MASTER_PORT=port,
-            OMP_NUM_THREADS='1',
-        )
-        for rank in (0, 1)
-    ]
-    for run in runs:
-        _, errors = run.communicate(timeout=150)
-        assert run.returncode == 0, errors
+    finish(start_two(config))
     assert_equal(weights(alone), weights(config.output), rtol=1e-5, atol=1e-6)
     before = weights(config.checkpoint)
     moved = max(float((weights(alone)[name] - before[name]).abs().max()) for name in before)
     assert moved > 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('fsdp', [False, True])
+def test_two_killed_processes_go_on_as_if_nothing_had_happened(told, tmp_path, fsdp):
+    options = {'max_steps': 8, 'save_steps': 2, 'ema_decay': 0.9, 'batch_size': 2, 'fsdp': fsdp}
+    whole = told(output=tmp_path / 'whole', **options)
+    finish(start_two(whole))
+    config = told(output=tmp_path / 'killed', **options)
+    runs = start_two(config)
+    deadline = time.monotonic() + 120
+    while not checkpoints(config.output):
+        assert [run.poll() for run in runs] == [None, None]
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    for run in runs:
+        run.send_signal(signal.SIGKILL)
+        run.communicate()
+    assert max(checkpoints(config.output)) < 8
+    finish(start_two(replace(config, resume=True)))
+    assert_equal(weights(whole.output), weights(config.output))
+
+
+def test_two_embodiments_train_together(told, so101_dataset, shared_data):
+    """Each trains its own slot, and the checkpoint serves both robots."""
+    demo = shared_data / 'robot_sim.PickNPlace'
+    config = told(
+        dataset=(so101_dataset, demo),
+        robot=('so101', 'gr1_arms_only'),
+        balance_dataset_weights=False,
+        batch_size=8,
+    )
+    output = finetune(config)
+    assert set(read_metadata(output)) == {'new_embodiment', 'gr1'}
+    before, after = weights(config.checkpoint), weights(output)
+    for layer in ('state_encoder.layer1.W', 'action_decoder.layer2.W'):
+        name = f'action_head.{layer}'
+        changed = [not torch.equal(a, b) for a, b in zip(before[name], after[name], strict=True)]
+        assert [slot for slot, moved in enumerate(changed) if moved] == [24, 31]
+    for robot, group, width in (('so101', 'gripper', 1), ('gr1_arms_only', 'left_arm', 7)):
+        policy = Gr00tPolicy(output, robot, seed=0)
+        action = policy.get_action(policy.observation_example())
+        assert action[f'action.{group}'].shape == (16, width)
 
 
 def test_checkpoints_load_everywhere(told, so101_dataset):
