@@ -10,9 +10,9 @@ a robot waits for. Images are 112 px (two cameras), the model is N1.5 scaled to 
 
     python benchmarks/inference_cpu.py [--rounds 15] [--sizes edge] [--threads 1 2]
 
-LeRobot's own GR00T N1.5 takes its turns, too, where LEROBOT_VENV names an environment that has
-it: a process of its own on the same checkpoint, inputs and noise, whose actions must agree with
-ours.
+OpenVINO takes its turns where it is installed, and LeRobot's own GR00T N1.5 where LEROBOT_VENV
+names an environment that has it: a process of its own on the same checkpoint, inputs and noise,
+whose actions must agree with ours.
 
 The last line is JSON: `ratio_folded` (folded PyTorch), `ratio_best` (our fastest) and
 `ratio_lerobot` (how many times as fast as LeRobot our fastest is; null where that is not
