@@ -24,9 +24,11 @@ class Log:
         self, folder: Path, report_to: str, config: Mapping[str, Any], step: int = 0
     ) -> None:
         path = folder / 'metrics.jsonl'
-        kept = _lines_until(path, step) if path.is_file() else []
-        self._lines = path.open('w', encoding='utf-8')
-        self._lines.writelines(kept)
+        if path.is_file():
+            kept = path.with_suffix('.jsonl.part')
+            kept.write_text(''.join(_lines_until(path, step)), encoding='utf-8')
+            kept.replace(path)
+        self._lines = path.open('a', encoding='utf-8')
         self._board: Any = None
         self._wandb: Any = None
         if report_to == 'tensorboard':
