@@ -28,6 +28,7 @@ _TITLE_HEIGHT = 26
 _FONT_PX = 13
 _BACKGROUND, _GRID, _TEXT = (24, 26, 30), (58, 62, 70), (205, 208, 214)
 _MEASURED, _COMMANDED, _PREDICTED = (120, 190, 255), (255, 190, 80), (130, 225, 140)
+_OUTLINE = (10, 70, 30)  # what is predicted shows on a bright table, too
 
 
 def write_video(recording: Recording, path: Path, fps: int, title: str) -> int:
@@ -110,10 +111,11 @@ class Canvas:
         done = max(0, (now_ns - seen.chunk.stamp_ns) // seen.chunk.step_ns)
         inside = np.clip(self._path.points(seen.chunk)[done:], 0.0, 1.0)
         points = [(x, y) for x, y in (inside * _CAMERA + corner).tolist()]
-        if len(points) > 1:
-            pen.line(points, fill=_PREDICTED, width=2)
-        for x, y in points:
-            pen.ellipse((x - 2, y - 2, x + 2, y + 2), fill=_PREDICTED)
+        for color, width, radius in ((_OUTLINE, 4, 4), (_PREDICTED, 2, 2)):
+            if len(points) > 1:
+                pen.line(points, fill=color, width=width)
+            for x, y in points:
+                pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=color)
 
     def _plot(
         self, pen: ImageDraw.ImageDraw, index: int, name: str, now_ns: int, seen: SeenChunk | None
