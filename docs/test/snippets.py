@@ -104,8 +104,10 @@ class Page:
 
 
 def pages() -> list[Page]:
-    """Read the README and every page of docs/."""
-    return [read(ROOT / 'README.md'), *map(read, sorted((ROOT / 'docs').rglob('*.md')))]
+    """Read the README, those of the packages and every page of docs/."""
+    packages = (path.with_name('README.md') for path in ROOT.glob('*/package.xml'))
+    found = [ROOT / 'README.md', *sorted(packages), *sorted((ROOT / 'docs').rglob('*.md'))]
+    return list(map(read, found))
 
 
 def read(path: Path) -> Page:

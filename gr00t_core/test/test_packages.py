@@ -77,6 +77,7 @@ def test_manifest_is_well_formed(package: str) -> None:
     assert info.package_format == 3
     assert [str(text) for text in info.licenses] == ['Apache-2.0']
     assert (ROOT / package / 'LICENSE').read_bytes() == (ROOT / 'LICENSE').read_bytes()
+    assert (ROOT / package / 'README.md').read_text('utf-8').startswith(f'# {package}\n')
     info.validate()
 
 
