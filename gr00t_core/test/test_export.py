@@ -3,6 +3,7 @@
 """ONNX exports: checked, equal to torch, complete as checkpoint folders, built by TensorRT-RTX."""
 
 from dataclasses import replace
+from importlib.util import find_spec
 import json
 from pathlib import Path
 import shutil
@@ -129,22 +130,48 @@ def test_head_only_reuses_the_features(checkpoint, exports):
     np.testing.assert_array_equal(moved, fresh)  # the images had not changed
 
 
-def test_openvino_is_torch_in_bfloat16(checkpoint, exports):
-    pytest.importorskip('openvino')
+def test_openvino_is_torch_in_bfloat16(checkpoint, exports, tmp_path):
+    """In a process of its own, without PyTorch: see decision 0014."""
+    if find_spec('openvino') is None:
+        pytest.skip('openvino is not installed (requirements/test.txt)')
     torch_backend, batch = example_batch(checkpoint)
     noise = np.random.default_rng(1).standard_normal((3, 16, 32), np.float32)
-    backend = load_backend('openvino', exports['fp32'])
-    for given, options in (
-        (batch, {}),
-        ({'state': batch['state'] + 0.1}, {'head_only': True}),
-    ):
-        expected = torch_backend.predict(given, noise, **options)
-        actual = backend.predict(given, noise, **options)
-        assert actual.dtype == np.float32
+    other = batch['state'] + 0.1
+    np.savez(tmp_path / 'in.npz', noise=noise, other=other, **batch)
+    code = (
+        'import sys, numpy as np\n'
+        'sys.modules["torch"] = None\n'
+        'from gr00t_core.backends import load_backend\n'
+        'export, folder = sys.argv[1:]\n'
+        'given = dict(np.load(folder + "/in.npz"))\n'
+        'noise, other = given.pop("noise"), given.pop("other")\n'
+        'backend = load_backend("openvino", export)\n'
+        'full = backend.predict(given, noise)\n'
+        'head = backend.predict({"state": other}, noise, head_only=True)\n'
+        'np.savez(folder + "/out.npz", full=full, head=head)\n'
+    )
+    words = [sys.executable, '-c', code, str(exports['fp32']), str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = np.load(tmp_path / 'out.npz')
+    for name, given, head_only in (('full', batch, False), ('head', {'state': other}, True)):
+        expected = torch_backend.predict(given, noise, head_only=head_only)
+        assert found[name].dtype == np.float32
         moved = np.square(expected - noise).mean()
-        assert np.square(actual - expected).mean() < 1e-3 * moved
-    with pytest.raises(BackendError, match=r"'openvino' runs on device 'cpu', not 'cuda'"):
-        load_backend('openvino', exports['fp32'], device='cuda')
+        assert np.square(found[name] - expected).mean() < 1e-3 * moved
+
+
+def test_openvino_is_for_cpus(exports):
+    if find_spec('openvino') is None:
+        pytest.skip('openvino is not installed (requirements/test.txt)')
+    code = (
+        'import sys\n'
+        'from gr00t_core.backends import load_backend\n'
+        'load_backend("openvino", sys.argv[1], device="cuda")\n'
+    )
+    words = [sys.executable, '-c', code, str(exports['fp32'])]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert "'openvino' runs on device 'cpu', not 'cuda'" in done.stderr
 
 
 def test_parity_is_measured_and_written(exports):
