@@ -1,15 +1,18 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the engines share that run an export on the CPU: manifest, explicit threads, one slot."""
+"""What the engines share that run an export on the CPU: manifest, threads, the two graphs."""
 
 from abc import abstractmethod
 import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gr00t_core.backends.folded import FoldedBackend
 from gr00t_core.errors import BackendError
 from gr00t_core.export.manifest import ACTION_STEPS, Manifest, VISION_LANGUAGE
+from gr00t_core.inference.request import Floats, Prompt, Start
 from gr00t_core.inference.resample import FixedVideo
 from gr00t_core.model.config import Gr00tConfig
 
@@ -72,14 +75,47 @@ class ExportedBackend(FoldedBackend):
     def load(self, path: Path) -> Any:
         """Return a graph, ready to run."""
 
+    @abstractmethod
+    def run(self, graph: Any, **inputs: Any) -> Any:
+        """Return a graph's only output, in a form that `run` takes as input, too."""
+
+    def array(self, output: Any) -> Floats:
+        """Return what `run` gave as an array."""
+        array: Floats = output
+        return array
+
+    def encode(self, prompt: Prompt) -> list[Any]:
+        """Run the vision-language part sample by sample: keys and values of each."""
+        self._check_slot(prompt.slot)
+        per_sample = prompt.images.reshape(len(prompt.rows), -1, *prompt.images.shape[1:])
+        return [
+            self.run(self._vision_language, pixel_values=images, input_ids=ids[None])
+            for images, ids in zip(per_sample, prompt.input_ids)
+        ]
+
+    def act(self, slot: int, seen: Any, begin: Start) -> Floats:
+        """Run the action steps sample by sample; return (R, H, A)."""
+        self._check_slot(slot)
+        rows = [
+            self.run(
+                self._action_steps,
+                keys_values=keys_values,
+                state=begin.state[row : row + 1],
+                noise=begin.noise[row : row + 1],
+                prefix=begin.prefix[row : row + 1],
+                prefix_weight=begin.prefix_weight,
+            )
+            for row, keys_values in enumerate(seen)
+        ]
+        return np.concatenate([self.array(row) for row in rows])
+
     def _loaded(self, path: Path) -> Any:
         try:
             return self.load(path)
         except Exception as error:  # the runtimes' own errors have no common base
             raise BackendError(f'{path} cannot be loaded: {error}. Export it again.') from None
 
-    def check_slot(self, slot: int) -> None:
-        """Refuse an embodiment whose weights the export does not hold."""
+    def _check_slot(self, slot: int) -> None:
         if slot != self.manifest.slot:
             raise BackendError(
                 f'this export holds embodiment {self.manifest.embodiment!r} (slot'
