@@ -155,7 +155,7 @@ def publish(folder: Path, output: Path) -> None:
 
 
 def last_state(
-    output: Path, run: Mapping[str, Any], free: Iterable[str]
+    output: Path, run: Mapping[str, Any], free: Iterable[str], assumed: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
     """Read the training state of the last checkpoint; None where there is none.
 
@@ -163,6 +163,7 @@ def last_state(
         output: Output folder of the run.
         run: What this run is told, to be compared with what the checkpoint's was told.
         free: Keys of `run['config']` that may differ.
+        assumed: What counts where the checkpoint's run, an older one, did not know a key.
 
     Raises:
         CheckpointError: The run was told otherwise; names key and both values.
@@ -170,11 +171,12 @@ def last_state(
     for folder in reversed(checkpoints(output).values()):
         if not (folder / STATE / 'state.pt').is_file():
             continue
-        before = json.loads((folder / RUN_FILE).read_text(encoding='utf-8'))['config']
+        told = json.loads((folder / RUN_FILE).read_text(encoding='utf-8'))['config']
+        before = {**assumed, **told}
         differing = [
             f'{key}: {before[key]!r}, now {value!r}'
             for key, value in run['config'].items()
-            if key not in free and key in before and before[key] != value
+            if key not in free and before[key] != value
         ]
         if differing:
             raise CheckpointError(

@@ -136,7 +136,11 @@ def finetune(config: FinetuneConfig, command: str = '') -> Path:
         evaluate = early_evaluation(
             subjects[0], transforms[subjects[0].tag], positions, config.eval_episodes
         )
-    restored = last_state(config.output, run, FREE_ON_RESUME) if config.resume else None
+    restored = None
+    if config.resume:
+        unsaid = FinetuneConfig(config.dataset, config.checkpoint, config.output)
+        assumed = _recorded(unsaid) | {'processes': accelerator.num_processes}
+        restored = last_state(config.output, run, FREE_ON_RESUME, assumed)
     if restored is not None:
         _log.info('going on from step %d', restored[0]['step'])
     trainer = Trainer(

@@ -137,6 +137,11 @@ def test_resume_refuses_other_settings_and_runs_refuse_used_folders(told):
     with pytest.raises(CheckpointError, match='batch_size: 4, now 8'):
         finetune(told(max_steps=2, batch_size=8, resume=True))
     path = told().output / 'checkpoint-2/finetune.json'
+    older = json.loads(path.read_text())
+    del older['config']['keep_statistics']  # such a run had the default
+    path.write_text(json.dumps(older, indent=2))
+    with pytest.raises(CheckpointError, match='keep_statistics: False, now True'):
+        finetune(told(max_steps=2, keep_statistics=True, resume=True))
     path.write_text(path.read_text().replace('"processes": 1', '"processes": 2'))
     with pytest.raises(CheckpointError, match='processes: 2, now 1'):
         finetune(told(max_steps=2, resume=True))
