@@ -186,6 +186,7 @@ def check_robot(robot: Robot, entry: Mapping[str, Any], where: str | Path) -> No
     wanted = metadata_from_limits(robot)['modalities']
     for kind in MODALITIES:
         known = entry['modalities'][kind]
+        # fps: at another rate than the data's, chunks would be run too fast or too slow.
         compared = (
             ('resolution', 'fps') if kind == 'video' else ('shape', 'absolute', 'rotation_type')
         )

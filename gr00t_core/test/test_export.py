@@ -37,6 +37,10 @@ pytestmark = pytest.mark.timeout(300)
 
 PARTS = (VISION_LANGUAGE, ACTION_STEPS)
 
+needs_openvino = pytest.mark.skipif(
+    find_spec('openvino') is None, reason='openvino is not installed (requirements/test.txt)'
+)
+
 
 @pytest.fixture(scope='module')
 def checkpoint(tmp_path_factory):
@@ -130,10 +134,9 @@ def test_head_only_reuses_the_features(checkpoint, exports):
     np.testing.assert_array_equal(moved, fresh)  # the images had not changed
 
 
+@needs_openvino
 def test_openvino_is_torch_in_bfloat16(checkpoint, exports, tmp_path):
     """In a process of its own, without PyTorch: see decision 0014."""
-    if find_spec('openvino') is None:
-        pytest.skip('openvino is not installed (requirements/test.txt)')
     torch_backend, batch = example_batch(checkpoint)
     noise = np.random.default_rng(1).standard_normal((3, 16, 32), np.float32)
     other = batch['state'] + 0.1
@@ -161,9 +164,8 @@ def test_openvino_is_torch_in_bfloat16(checkpoint, exports, tmp_path):
         assert np.square(found[name] - expected).mean() < 1e-3 * moved
 
 
+@needs_openvino
 def test_openvino_is_for_cpus(exports):
-    if find_spec('openvino') is None:
-        pytest.skip('openvino is not installed (requirements/test.txt)')
     code = (
         'import sys\n'
         'from gr00t_core.backends import load_backend\n'

@@ -71,8 +71,8 @@ class Step:
 
 def steps(options: Options) -> list[Step]:
     """Return the commands, in order."""
-    made = {name: options.out / name for name in ('bags', 'dataset', 'finetuned', 'open_loop')}
-    made['evaluation'] = options.out / 'evaluation'
+    names = ('bags', 'dataset', 'finetuned', 'open_loop', 'evaluation')
+    made = {name: options.out / name for name in names}
     start = start_folder(options)
     bags, dataset, finetuned, open_loop, evaluation = map(_quoted, made.values())
     # Converted as the checkpoint's training data was: its robot file says at which rate.
@@ -134,7 +134,8 @@ def run(options: Options) -> dict[str, Any]:
     console = Console()
     logs = options.out / 'logs'
     logs.mkdir(parents=True, exist_ok=True)
-    trained = start_folder(options) == options.checkpoint
+    start = start_folder(options)
+    trained = start == options.checkpoint
     if not trained:
         console.print(
             f'[bold]No checkpoint in {options.checkpoint}:[/] a random one is used, which has'
@@ -174,7 +175,6 @@ def run(options: Options) -> dict[str, Any]:
             f' {options.finetune_steps} steps. {options.evaluated} episodes say little: the'
             ' success rate of the shipped checkpoint is in reproduce/evaluation.json.'
         )
-    start = start_folder(options)
     page = write_page(options.out, start, trained, report, episodes, figures.rows(), done)
     seconds = sum(took for _, _, took in done)
     console.print(f'{page}: films, reports and plots ({seconds:.0f} s in all)')
