@@ -110,6 +110,18 @@ def test_shares_are_kept():
     assert min(steps) < 10
 
 
+@pytest.mark.parametrize('weight', [0.25, 3.0])
+def test_the_start_of_an_episode_is_drawn_as_often_as_it_weighs(weight):
+    mixed = mixture(([20, 4], 1.0), start_steps=5, start_weight=weight)
+    places = [mixed.place(0, index)[1:] for index in range(30_000)]
+    counts = np.bincount([step for episode, step in places if episode == 0], minlength=20)
+    assert len(counts) == 20
+    np.testing.assert_allclose(counts[:5] / counts[5:].mean(), weight, rtol=0.2)
+    np.testing.assert_allclose(counts[5:] / counts[5:].mean(), 1.0, rtol=0.2)
+    short = np.bincount([step for episode, step in places if episode == 1], minlength=4)
+    np.testing.assert_allclose(short / short.mean(), 1.0, rtol=0.1)
+
+
 def test_statistics_merge_within_a_tag_by_the_shares_of_its_datasets():
     members = [
         Member(FakeDataset([100], 'a', mean=0.0), 'gr1', {}),
@@ -133,5 +145,7 @@ def test_wrong_mixtures_are_refused():
         mixture(([3], 0.5))
     with pytest.raises(DatasetError, match='weight 0'):
         mixture(([3], 0.0))
+    with pytest.raises(DatasetError, match='3 start steps of weight 0'):
+        mixture(([3], 1.0), start_steps=3, start_weight=0)
     with pytest.raises(DatasetError, match='no steps'):
         Member(FakeDataset([]), 'gr1', {})

@@ -58,6 +58,8 @@ class FinetuneConfig:
         dataset_weights: One per dataset; at least one must be 1.
         balance_dataset_weights: Multiply weights by the datasets' lengths.
         balance_trajectory_weights: Draw episodes by their length.
+        start_steps, start_weight: Draw the first steps of an episode so many times as often. There
+            the images and the words decide what is done; later much of it follows from the state.
         augment: Random crop and colour jitter; without, the centre crop.
         crop: Part of height and width that is kept.
         brightness, contrast, saturation, hue: Strength of the colour jitter.
@@ -126,6 +128,8 @@ class FinetuneConfig:
     dataset_weights: tuple[float, ...] = ()
     balance_dataset_weights: bool = True
     balance_trajectory_weights: bool = True
+    start_steps: int = 0
+    start_weight: float = 1.0
     augment: bool = True
     crop: float = 0.95
     brightness: float = 0.3

@@ -112,6 +112,8 @@ def make_mixture(subjects: Sequence[Subject], config: FinetuneConfig, horizon: i
         config.balance_dataset_weights,
         config.balance_trajectory_weights,
         config.seed,
+        start_steps=config.start_steps,
+        start_weight=config.start_weight,
     )
 
 

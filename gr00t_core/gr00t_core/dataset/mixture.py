@@ -59,9 +59,12 @@ class Mixture:
         balance_episodes: Draw episodes in proportion to their lengths.
         seed: Seed of the draws and of the order.
         train: False draws the same steps in every epoch and for every seed.
+        start_steps: So many first steps of an episode are drawn `start_weight` times as often.
+        start_weight: 1 draws steps uniformly, as upstream does.
 
     Raises:
-        DatasetError: There are no members, or none of weight 1.
+        DatasetError: There are no members, none of weight 1, or the start's weight is not
+            positive.
     """
 
     def __init__(
@@ -71,7 +74,14 @@ class Mixture:
         balance_episodes: bool = True,
         seed: int = SEED,
         train: bool = True,
+        start_steps: int = 0,
+        start_weight: float = 1.0,
     ) -> None:
+        if not start_weight > 0 or start_steps < 0:
+            raise DatasetError(
+                f'mixture: {start_steps} start steps of weight {start_weight}; expected 0 or more'
+                ' of a weight above 0'
+            )
         if not any(member.weight == 1.0 for member in members):
             raise DatasetError(
                 "mixture: at least one dataset must have weight 1; its length sets the epoch's"
@@ -79,6 +89,7 @@ class Mixture:
         self.members = tuple(members)
         self.seed = seed
         self.train = train
+        self._start_steps, self._start_weight = start_steps, start_weight
         lengths = np.array([len(member.dataset) for member in members], np.float64)
         weights = np.array([member.weight for member in members], np.float64)
         weights = weights * lengths if balance_datasets else weights
@@ -108,7 +119,16 @@ class Mixture:
         member = _choose(generator, self._datasets)
         episode = _choose(generator, self._episodes[member])
         length = int(self.members[member].dataset.lengths[episode])
-        return member, episode, int(generator.integers(0, length))
+        return member, episode, self._step(generator, length)
+
+    def _step(self, generator: np.random.Generator, length: int) -> int:
+        start, weight = min(self._start_steps, length), self._start_weight
+        if not start or weight == 1.0:
+            return int(generator.integers(0, length))
+        more = start * (weight - 1.0)
+        place = generator.random() * (length + more)
+        step = place / weight if place < start * weight else place - more
+        return min(int(step), length - 1)  # rounding may reach the end
 
     def sample(self, epoch: int, index: int) -> tuple[str, Sample]:
         """Return the embodiment tag and content of a sample; see `Dataset.step`."""
