@@ -24,7 +24,7 @@ from gr00t_sim.bag_check import missing_messages
 from gr00t_sim.client import Client
 from gr00t_sim.domain import own_domain
 from gr00t_sim.processes import Up
-from gr00t_sim.task import training_task
+from gr00t_sim.task import is_alone, training_task
 
 START_LIMIT_S = 60.0
 EPISODE_LIMIT_S = 300.0  # wall time; a simulated episode lasts 12 s at most
@@ -57,6 +57,7 @@ def collect(
     robot: str,
     workers: int,
     disturbance: float,
+    alone: float,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Record every scene that is not in the ledger yet, and return the counts.
@@ -74,7 +75,15 @@ def collect(
     processes = [
         spawn.Process(
             target=_work,
-            args=(seeds[worker::workers], output.resolve(), worker, robot, disturbance, results),
+            args=(
+                seeds[worker::workers],
+                output.resolve(),
+                worker,
+                robot,
+                disturbance,
+                alone,
+                results,
+            ),
             name=f'worker {worker}',
         )
         for worker in range(min(workers, len(seeds)))
@@ -138,7 +147,13 @@ def read_ledger(ledger: Path) -> dict[int, Demonstration]:
 
 
 def _work(
-    seeds: list[int], output: Path, worker: int, name: str, disturbance: float, results: Any
+    seeds: list[int],
+    output: Path,
+    worker: int,
+    name: str,
+    disturbance: float,
+    alone: float,
+    results: Any,
 ) -> None:
     """Record scenes one after the other (a process of its own)."""
     robot = load_robot(name)
@@ -160,7 +175,7 @@ def _work(
                 up.start()
                 client = Client(robot, up.check)
                 while left:
-                    results.put(_record(client, robot, folder, left[0]))
+                    results.put(_record(client, robot, folder, left[0], is_alone(left[0], alone)))
                     left.pop(0)
                     failures = 0
             except Gr00tError as error:
@@ -174,11 +189,11 @@ def _work(
                 up.stop()
 
 
-def _record(client: Client, robot: Robot, folder: Path, seed: int) -> Demonstration:
+def _record(client: Client, robot: Robot, folder: Path, seed: int, alone: bool) -> Demonstration:
     """Record one scene, again where messages were lost."""
     task = training_task(seed)
     for loss in range(MOST_LOSSES):
-        episode = client.place(seed, task)
+        episode = client.place(seed, task, alone=alone)
         client.until(
             lambda: _start(client, task.instruction, [f'seed:{seed}', 'expert']),
             START_LIMIT_S,

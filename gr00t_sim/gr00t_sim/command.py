@@ -69,6 +69,8 @@ class Collect:
         robot: Shipped robot or robot file.
         workers: Simulators at the same time, each on a ROS graph of its own.
         disturbance: Standard deviation of the servos' slow error, rad: something to correct.
+        alone: Share of the scenes in which the named cube lies alone: a policy learns to find one
+            before it learns to tell two apart.
     """
 
     output: Path
@@ -77,6 +79,7 @@ class Collect:
     robot: str = 'so101'
     workers: int = 2
     disturbance: float = 0.02
+    alone: float = 0.0
 
 
 Sub = (

@@ -66,6 +66,7 @@ FIXED_PARAMETERS: dict[str, tuple[Any, str]] = {
 EPISODE_PARAMETERS: dict[str, tuple[Any, str]] = {
     'seed': (0, 'poses of the cubes and the arm in the next episode'),
     'instruction': ('', 'judges the next episode; empty: the robot description\'s'),
+    'alone': (False, 'the cube that the instruction does not name is not in the next scene'),
     'episode_limit_s': (12.0, 'simulated time after which an episode counts as `none`'),
     'blank': (False, 'frames are black: what does a policy do that cannot see?'),
     'view': (
@@ -146,7 +147,7 @@ class SimNode(Node):
             Gr00tError: The instruction does not name exactly one cube.
         """
         task = parse_task(self.value('instruction') or self.robot.instruction)
-        self.simulation.reset(self.value('seed'), task)
+        self.simulation.reset(self.value('seed'), task, self.value('alone'))
         self.targets = self.simulation.joint_targets()
         self._episode += 1
         self.running = False

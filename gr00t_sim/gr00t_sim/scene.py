@@ -36,16 +36,23 @@ MESH_CELL = 0.003
 _STL_TRIANGLE = np.dtype([('normal', '<f4', 3), ('corner', '<f4', (3, 3)), ('attribute', '<u2')])
 _STL_HEADER = 84  # bytes
 
+_FLOOR = -0.7  # m
+
 _COLOR_RGBA = {'red': (0.85, 0.08, 0.08, 1.0), 'blue': (0.08, 0.2, 0.85, 1.0)}
 
 
 @dataclass(frozen=True)
 class CubePose:
-    """Where a cube lies on the table: x, y in m, yaw in rad."""
+    """Where a cube lies: its centre in m, yaw in rad."""
 
     x: float
     y: float
     yaw: float
+    z: float = CUBE_HALF
+
+
+# Behind the arm on the floor, out of every camera's view: a cube that is not in a scene.
+AWAY = CubePose(-1.0, 0.0, 0.0, _FLOOR + CUBE_HALF)
 
 
 def asset_folder() -> Path:
@@ -155,7 +162,7 @@ def _add_surroundings(spec: mujoco.MjSpec) -> None:
         name='floor',
         type=mujoco.mjtGeom.mjGEOM_PLANE,
         size=[0.0, 0.0, 0.1],  # endless
-        pos=[0.0, 0.0, -0.7],
+        pos=[0.0, 0.0, _FLOOR],
         rgba=[0.35, 0.38, 0.42, 1.0],
     )
     for name, direction, strength in (

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from gr00t_core.errors import Gr00tError
 from gr00t_sim.rendering import Renderer
 from gr00t_sim.scene import (
+    AWAY,
     build_model,
     CAMERAS,
     COLORS,
@@ -79,17 +80,21 @@ class Simulation:
         self.outcome = Outcome.NONE
         self.steps = 0
 
-    def reset(self, seed: int, task: Task) -> None:
-        """Start an episode at rest: the seed draws the cubes' poses and the arm's."""
+    def reset(self, seed: int, task: Task, alone: bool = False) -> None:
+        """Start an episode at rest: the seed draws the cubes' poses and the arm's.
+
+        `alone` takes the cube that the task does not name out of the scene.
+        """
         generator = np.random.default_rng(seed)
         self._random = np.random.default_rng([seed, 1])
         self._error = np.zeros(len(JOINTS))
         mujoco.mj_resetData(self.model, self.data)
-        for color, pose in draw_cubes(generator).items():
+        for color, drawn in draw_cubes(generator).items():
+            pose = AWAY if alone and color != task.color else drawn
             address = self.model.joint(f'{color}_cube').qposadr[0]
             half = pose.yaw / 2.0
             self.data.qpos[address : address + 7] = (
-                pose.x, pose.y, CUBE_HALF, np.cos(half), 0.0, 0.0, np.sin(half),
+                pose.x, pose.y, pose.z, np.cos(half), 0.0, 0.0, np.sin(half),
             )  # fmt: skip
         start = np.array(HOME)
         start[:-1] += generator.uniform(-HOME_NOISE, HOME_NOISE, len(JOINTS) - 1)

@@ -9,6 +9,8 @@ two phrasings are kept for evaluation, where the trained ones are used as well.
 from dataclasses import dataclass
 import re
 
+import numpy as np
+
 from gr00t_core.errors import Gr00tError
 from gr00t_sim.scene import COLORS
 
@@ -72,6 +74,11 @@ def training_task(seed: int) -> Task:
     """
     _check_seed(seed, TRAINING_SEEDS, 'training')
     return make_task(COLORS[seed % len(COLORS)], seed // len(COLORS))
+
+
+def is_alone(seed: int, share: float) -> bool:
+    """Return whether the named cube lies alone in a training scene: it does in a share of them."""
+    return bool(np.random.default_rng([seed, 2]).random() < share)
 
 
 def evaluation_task(seed: int) -> Task:

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 import pytest
 
 from gr00t_core.errors import Gr00tError
-from gr00t_sim.scene import CAMERAS, COLORS, CUBE_HALF, JOINTS, PHYSICS_HZ
+from gr00t_sim.scene import AWAY, CAMERAS, COLORS, CUBE_HALF, JOINTS, PHYSICS_HZ
 from gr00t_sim.simulation import HOLD_STEPS, LIFT_HEIGHT, Outcome, Simulation, steps_per
 from gr00t_sim.task import make_task
 
@@ -56,6 +56,20 @@ def test_cameras_see_the_cubes_where_they_project(
         others = np.delete(pixel, channel)
         assert pixel[channel] > 100, (color, pixel)
         assert pixel[channel] > 2 * others.max(), (color, pixel)
+
+
+def test_alone_the_named_cube_is_all_there_is(simulation: Simulation, gl: str) -> None:
+    simulation.reset(2, RED)
+    place = simulation.cube_position('red')
+    simulation.reset(2, RED, alone=True)
+    np.testing.assert_array_equal(simulation.cube_position('red'), place)
+    frame = simulation.render('front').astype(int)
+    for channel, seen in ((0, True), (2, False)):
+        others = np.delete(frame, channel, axis=2).max(axis=2)
+        found = (frame[..., channel] > 100) & (frame[..., channel] > 2 * others)
+        assert found.any() == seen
+    simulation.advance(PHYSICS_HZ)
+    np.testing.assert_allclose(simulation.cube_position('blue')[2], AWAY.z, atol=1e-3)
 
 
 def test_the_wrist_camera_sees_a_cube_in_the_jaw(simulation: Simulation, gl: str) -> None:

@@ -4,7 +4,13 @@ import pytest
 
 from gr00t_core.errors import Gr00tError
 from gr00t_sim.scene import COLORS
-from gr00t_sim.task import EVALUATION_PHRASINGS, make_task, parse_task, TRAINING_PHRASINGS
+from gr00t_sim.task import (
+    EVALUATION_PHRASINGS,
+    is_alone,
+    make_task,
+    parse_task,
+    TRAINING_PHRASINGS,
+)
 
 
 @pytest.mark.parametrize('evaluation', [False, True])
@@ -30,3 +36,11 @@ def test_an_instruction_names_exactly_one_cube(instruction: str) -> None:
 def test_unknown_colors_are_refused() -> None:
     with pytest.raises(Gr00tError, match='red, blue'):
         make_task('green')
+
+
+def test_scenes_with_one_cube_are_a_share_of_all_and_the_same_every_time() -> None:
+    alone = [is_alone(seed, 0.3) for seed in range(2000)]
+    assert abs(sum(alone) / len(alone) - 0.3) < 0.03
+    assert alone == [is_alone(seed, 0.3) for seed in range(2000)]
+    assert not any(is_alone(seed, 0.0) for seed in range(100))
+    assert all(is_alone(seed, 1.0) for seed in range(100))
