@@ -24,7 +24,7 @@ from gr00t_sim.bag_check import missing_messages
 from gr00t_sim.client import Client
 from gr00t_sim.domain import own_domain
 from gr00t_sim.processes import Up
-from gr00t_sim.task import is_alone, training_task
+from gr00t_sim.task import training_layout, training_task
 
 START_LIMIT_S = 60.0
 EPISODE_LIMIT_S = 300.0  # wall time; a simulated episode lasts 12 s at most
@@ -57,10 +57,12 @@ def collect(
     robot: str,
     workers: int,
     disturbance: float,
-    alone: float,
+    layouts: tuple[float, float],
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Record every scene that is not in the ledger yet, and return the counts.
+
+    `layouts` holds the shares of scenes that are `ALONE` and `ORDERED`.
 
     Raises:
         ServingError: A worker gave up.
@@ -81,7 +83,7 @@ def collect(
                 worker,
                 robot,
                 disturbance,
-                alone,
+                layouts,
                 results,
             ),
             name=f'worker {worker}',
@@ -152,7 +154,7 @@ def _work(
     worker: int,
     name: str,
     disturbance: float,
-    alone: float,
+    layouts: tuple[float, float],
     results: Any,
 ) -> None:
     """Record scenes one after the other (a process of its own)."""
@@ -175,7 +177,7 @@ def _work(
                 up.start()
                 client = Client(robot, up.check)
                 while left:
-                    results.put(_record(client, robot, folder, left[0], is_alone(left[0], alone)))
+                    results.put(_record(client, robot, folder, left[0], layouts))
                     left.pop(0)
                     failures = 0
             except Gr00tError as error:
@@ -189,11 +191,13 @@ def _work(
                 up.stop()
 
 
-def _record(client: Client, robot: Robot, folder: Path, seed: int, alone: bool) -> Demonstration:
+def _record(
+    client: Client, robot: Robot, folder: Path, seed: int, layouts: tuple[float, float]
+) -> Demonstration:
     """Record one scene, again where messages were lost."""
-    task = training_task(seed)
+    task, layout = training_task(seed), training_layout(seed, *layouts).value
     for loss in range(MOST_LOSSES):
-        episode = client.place(seed, task, alone=alone)
+        episode = client.place(seed, task, layout=layout)
         client.until(
             lambda: _start(client, task.instruction, [f'seed:{seed}', 'expert']),
             START_LIMIT_S,

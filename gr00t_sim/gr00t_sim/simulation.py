@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gr00t_core.errors import Gr00tError
 from gr00t_sim.rendering import Renderer
 from gr00t_sim.scene import (
-    AWAY,
+    arrange,
     build_model,
     CAMERAS,
     COLORS,
@@ -23,6 +23,7 @@ from gr00t_sim.scene import (
     draw_cubes,
     HOME,
     JOINTS,
+    Layout,
     PHYSICS_HZ,
 )
 from gr00t_sim.task import Task
@@ -80,17 +81,13 @@ class Simulation:
         self.outcome = Outcome.NONE
         self.steps = 0
 
-    def reset(self, seed: int, task: Task, alone: bool = False) -> None:
-        """Start an episode at rest: the seed draws the cubes' poses and the arm's.
-
-        `alone` takes the cube that the task does not name out of the scene.
-        """
+    def reset(self, seed: int, task: Task, layout: Layout = Layout.FREE) -> None:
+        """Start an episode at rest: the seed draws the cubes' poses and the arm's."""
         generator = np.random.default_rng(seed)
         self._random = np.random.default_rng([seed, 1])
         self._error = np.zeros(len(JOINTS))
         mujoco.mj_resetData(self.model, self.data)
-        for color, drawn in draw_cubes(generator).items():
-            pose = AWAY if alone and color != task.color else drawn
+        for color, pose in arrange(draw_cubes(generator), layout, task.color).items():
             address = self.model.joint(f'{color}_cube').qposadr[0]
             half = pose.yaw / 2.0
             self.data.qpos[address : address + 7] = (

@@ -12,7 +12,7 @@ import re
 import numpy as np
 
 from gr00t_core.errors import Gr00tError
-from gr00t_sim.scene import COLORS
+from gr00t_sim.scene import COLORS, Layout
 
 # The first phrasing is the plain one. Those for evaluation are never in a training recording.
 TRAINING_PHRASINGS = (
@@ -76,9 +76,12 @@ def training_task(seed: int) -> Task:
     return make_task(COLORS[seed % len(COLORS)], seed // len(COLORS))
 
 
-def is_alone(seed: int, share: float) -> bool:
-    """Return whether the named cube lies alone in a training scene: it does in a share of them."""
-    return bool(np.random.default_rng([seed, 2]).random() < share)
+def training_layout(seed: int, alone: float, ordered: float) -> Layout:
+    """Return how a training scene is laid out, where shares of them are `ALONE` and `ORDERED`."""
+    drawn = np.random.default_rng([seed, 2]).random()
+    if drawn < alone:
+        return Layout.ALONE
+    return Layout.ORDERED if drawn < alone + ordered else Layout.FREE
 
 
 def evaluation_task(seed: int) -> Task:

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 import pytest
 
 from gr00t_core.errors import Gr00tError
-from gr00t_sim.scene import AWAY, CAMERAS, COLORS, CUBE_HALF, JOINTS, PHYSICS_HZ
+from gr00t_sim.scene import AWAY, CAMERAS, COLORS, CUBE_HALF, JOINTS, Layout, PHYSICS_HZ
 from gr00t_sim.simulation import HOLD_STEPS, LIFT_HEIGHT, Outcome, Simulation, steps_per
 from gr00t_sim.task import make_task
 
@@ -61,7 +61,7 @@ def test_cameras_see_the_cubes_where_they_project(
 def test_alone_the_named_cube_is_all_there_is(simulation: Simulation, gl: str) -> None:
     simulation.reset(2, RED)
     place = simulation.cube_position('red')
-    simulation.reset(2, RED, alone=True)
+    simulation.reset(2, RED, Layout.ALONE)
     np.testing.assert_array_equal(simulation.cube_position('red'), place)
     frame = simulation.render('front').astype(int)
     for channel, seen in ((0, True), (2, False)):
@@ -70,6 +70,18 @@ def test_alone_the_named_cube_is_all_there_is(simulation: Simulation, gl: str) -
         assert found.any() == seen
     simulation.advance(PHYSICS_HZ)
     np.testing.assert_allclose(simulation.cube_position('blue')[2], AWAY.z, atol=1e-3)
+
+
+@pytest.mark.parametrize('seed', range(6))
+def test_in_order_the_red_cube_lies_left_of_the_blue_one(
+    simulation: Simulation, seed: int
+) -> None:
+    simulation.reset(seed, RED)
+    free = sorted(tuple(simulation.cube_position(color)) for color in COLORS)
+    simulation.reset(seed, RED, Layout.ORDERED)
+    ordered = sorted(tuple(simulation.cube_position(color)) for color in COLORS)
+    np.testing.assert_allclose(ordered, free, atol=1e-5)
+    assert simulation.cube_position('red')[1] > simulation.cube_position('blue')[1]
 
 
 def test_the_wrist_camera_sees_a_cube_in_the_jaw(simulation: Simulation, gl: str) -> None:

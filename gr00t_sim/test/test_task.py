@@ -3,12 +3,12 @@
 import pytest
 
 from gr00t_core.errors import Gr00tError
-from gr00t_sim.scene import COLORS
+from gr00t_sim.scene import COLORS, Layout, parse_layout
 from gr00t_sim.task import (
     EVALUATION_PHRASINGS,
-    is_alone,
     make_task,
     parse_task,
+    training_layout,
     TRAINING_PHRASINGS,
 )
 
@@ -38,9 +38,16 @@ def test_unknown_colors_are_refused() -> None:
         make_task('green')
 
 
-def test_scenes_with_one_cube_are_a_share_of_all_and_the_same_every_time() -> None:
-    alone = [is_alone(seed, 0.3) for seed in range(2000)]
-    assert abs(sum(alone) / len(alone) - 0.3) < 0.03
-    assert alone == [is_alone(seed, 0.3) for seed in range(2000)]
-    assert not any(is_alone(seed, 0.0) for seed in range(100))
-    assert all(is_alone(seed, 1.0) for seed in range(100))
+def test_layouts_come_in_their_shares_and_the_same_every_time() -> None:
+    layouts = [training_layout(seed, 0.3, 0.2) for seed in range(2000)]
+    assert abs(layouts.count(Layout.ALONE) / 2000 - 0.3) < 0.03
+    assert abs(layouts.count(Layout.ORDERED) / 2000 - 0.2) < 0.03
+    assert layouts == [training_layout(seed, 0.3, 0.2) for seed in range(2000)]
+    assert {training_layout(seed, 0.0, 0.0) for seed in range(100)} == {Layout.FREE}
+    assert {training_layout(seed, 1.0, 0.0) for seed in range(100)} == {Layout.ALONE}
+
+
+def test_an_unknown_layout_is_refused() -> None:
+    assert parse_layout('ordered') is Layout.ORDERED
+    with pytest.raises(Gr00tError, match='free, ordered, alone'):
+        parse_layout('heaped')

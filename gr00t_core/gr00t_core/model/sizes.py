@@ -4,8 +4,8 @@
 
 `3b` is NVIDIA's published config.json of GR00T-N1.5-3B; its backbone constants (`EAGLE_3B`) are
 those of Eagle 2.5, which NVIDIA's file leaves out. `tiny` (0.8 M parameters) is for tests and
-plumbing, `small` (4.9 M) learns a two-camera pick task on a CPU; both carry `eagle_config`, and
-keep N1.5's padded widths, horizon and embodiment slots.
+plumbing, `small` (5.1 M, 25 image tokens per view) learns a two-camera pick task on a CPU; both
+carry `eagle_config`, and keep N1.5's padded widths, horizon and embodiment slots.
 """
 
 from collections.abc import Mapping
@@ -119,6 +119,7 @@ def published_3b() -> dict[str, Any]:
 def _scaled(
     *,
     image_size: int,
+    patch_size: int = 14,
     vision: tuple[int, int, int],
     language: tuple[int, int, int],
     dit: tuple[int, int, int],
@@ -135,6 +136,7 @@ def _scaled(
     eagle['vision_config'].update(
         hidden_size=width,
         image_size=image_size,
+        patch_size=patch_size,
         intermediate_size=3 * width,
         num_attention_heads=heads,
         num_hidden_layers=layers,
@@ -193,7 +195,8 @@ SIZES: Mapping[str, dict[str, Any]] = {
         vocab_size=SMALL_VOCABULARY,
     ),
     'small': _scaled(
-        image_size=112,
+        image_size=120,
+        patch_size=24,
         vision=(128, 4, 4),
         language=(128, 2, 4),
         dit=(128, 4, 4),
