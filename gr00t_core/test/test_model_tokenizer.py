@@ -64,7 +64,7 @@ def test_published_ids(qwen):
 
 
 def test_prompt_text(small):
-    context = '<img>' + '<IMG_CONTEXT>' * 64 + '</img>'
+    context = '<img>' + '<IMG_CONTEXT>' * 25 + '</img>'
     assert small.prompt('go', 2) == (
         '<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n'
         f'<|im_start|>user\n<image 1>{context}<image 2>{context}go<|im_end|>\n'
@@ -96,8 +96,8 @@ def test_small_tokenizer_knows_every_text_and_is_always_the_same(small):
         ids = tokenizer.encode(text, add_special_tokens=False).ids
         assert tokenizer.decode(ids, skip_special_tokens=False) == text
         assert max(ids) < 512
-    assert small.encode('go', 3).count(3) == 3 * 64
-    assert len(small.encode('pick up the red cube', 2)) < 2 * 64 + 48
+    assert small.encode('go', 3).count(3) == 3 * 25
+    assert len(small.encode('pick up the red cube', 2)) < 2 * 25 + 48
 
 
 def test_source_is_told_and_the_folders_own_comes_first(
