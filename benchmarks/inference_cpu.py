@@ -55,8 +55,14 @@ def edge_config() -> dict:
     """Return N1.5's config.json scaled to an edge computer."""
     raw = deepcopy(SIZES['small'])
     eagle, head = raw['eagle_config'], raw['action_head_cfg']
+    eagle.update(force_image_size=112)
     eagle['vision_config'].update(
-        hidden_size=384, intermediate_size=1152, num_attention_heads=6, num_hidden_layers=6
+        hidden_size=384,
+        image_size=112,
+        intermediate_size=1152,
+        num_attention_heads=6,
+        num_hidden_layers=6,
+        patch_size=14,
     )
     eagle['text_config'].update(
         head_dim=64,
