@@ -12,6 +12,11 @@ import pytest
 SCRIPT = Path(__file__).resolve().parents[2] / 'reproduce' / 'run.py'
 
 
+def test_the_shipped_checkpoint_fits_a_repository() -> None:
+    files = (SCRIPT.parent / 'checkpoint').rglob('*')
+    assert 1_000_000 < sum(file.stat().st_size for file in files if file.is_file()) <= 20_000_000
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.usefixtures('gl')

@@ -54,8 +54,8 @@ def main(argv: list[str]) -> int:
 def init_checkpoint(size: str, robot: Robot, out: str | Path, seed: int = 0) -> None:
     """Write a checkpoint folder with random weights; it appears under its name when complete.
 
-    Weights are float32, bfloat16 for `3b` as in NVIDIA's. The statistics come from the robot's
-    limits and say so (`statistics_source`). `tiny` and `small` carry their own tokenizer.
+    Weights are bfloat16, as NVIDIA's; those of `tiny` float32. The statistics come from the
+    robot's limits and say so (`statistics_source`). `tiny` and `small` carry their own tokenizer.
 
     Args:
         size: `tiny`, `small` or `3b`.
@@ -66,6 +66,8 @@ def init_checkpoint(size: str, robot: Robot, out: str | Path, seed: int = 0) -> 
     Raises:
         CheckpointError: No such size, or `out` holds something.
     """
+    import torch
+
     from gr00t_core.model.tokenizer import IMAGE_CONTEXT, make_small_tokenizer, TOKENIZER_FILE
 
     out = Path(out)
@@ -83,7 +85,8 @@ def init_checkpoint(size: str, robot: Robot, out: str | Path, seed: int = 0) -> 
             tokenizer.save(str(folder / TOKENIZER_FILE))
             raw['eagle_config']['image_token_index'] = tokenizer.token_to_id(IMAGE_CONTEXT)
         model = _random_model(Gr00tConfig.from_json(raw), size, seed)
-        model.save_pretrained(folder)
+        # Half the digits say all of a random weight, and keep `small` under 20 MB.
+        model.save_pretrained(folder, dtype=torch.bfloat16 if size == 'small' else None)
         entry = metadata_from_limits(robot)
         entry['statistics_source'] = f'limits of {robot.source.name}; no data was seen'
         write_metadata(folder, entry)

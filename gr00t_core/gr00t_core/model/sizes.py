@@ -119,7 +119,7 @@ def published_3b() -> dict[str, Any]:
 def _scaled(
     *,
     image_size: int,
-    patch_size: int = 14,
+    patch_size: int,
     vision: tuple[int, int, int],
     language: tuple[int, int, int],
     dit: tuple[int, int, int],
@@ -186,6 +186,7 @@ SMALL_VOCABULARY = 512
 SIZES: Mapping[str, dict[str, Any]] = {
     'tiny': _scaled(
         image_size=56,
+        patch_size=14,
         vision=(48, 2, 4),
         language=(48, 2, 4),
         dit=(48, 2, 4),
