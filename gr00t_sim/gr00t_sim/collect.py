@@ -24,6 +24,7 @@ from gr00t_sim.bag_check import missing_messages
 from gr00t_sim.client import Client
 from gr00t_sim.domain import own_domain
 from gr00t_sim.processes import Up
+from gr00t_sim.scene import Layout
 from gr00t_sim.task import training_layout, training_task
 
 START_LIMIT_S = 60.0
@@ -57,14 +58,14 @@ def collect(
     robot: str,
     workers: int,
     disturbance: float,
-    layouts: tuple[float, float],
+    alone: float,
+    ordered: float,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Record every scene that is not in the ledger yet, and return the counts.
 
-    `layouts` holds the shares of scenes that are `ALONE` and `ORDERED`.
-
     Raises:
+        Gr00tError: `alone` and `ordered` are not two shares of the scenes.
         ServingError: A worker gave up.
     """
     load_robot(robot)  # its errors come before processes start
@@ -72,20 +73,13 @@ def collect(
     ledger = output / LEDGER
     done = read_ledger(ledger)
     seeds = [s for s in range(seed_start, seed_start + episodes) if s not in done]
+    scenes = [(seed, training_layout(seed, alone, ordered)) for seed in seeds]
     spawn = multiprocessing.get_context('spawn')
     results: Any = spawn.Queue()
     processes = [
         spawn.Process(
             target=_work,
-            args=(
-                seeds[worker::workers],
-                output.resolve(),
-                worker,
-                robot,
-                disturbance,
-                layouts,
-                results,
-            ),
+            args=(scenes[worker::workers], output.resolve(), worker, robot, disturbance, results),
             name=f'worker {worker}',
         )
         for worker in range(min(workers, len(seeds)))
@@ -149,18 +143,17 @@ def read_ledger(ledger: Path) -> dict[int, Demonstration]:
 
 
 def _work(
-    seeds: list[int],
+    scenes: list[tuple[int, Layout]],
     output: Path,
     worker: int,
     name: str,
     disturbance: float,
-    layouts: tuple[float, float],
     results: Any,
 ) -> None:
     """Record scenes one after the other (a process of its own)."""
     robot = load_robot(name)
     folder = output / f'worker{worker}'
-    left = list(seeds)
+    left = list(scenes)
     failures = 0
     with own_domain():
         while left:
@@ -177,12 +170,12 @@ def _work(
                 up.start()
                 client = Client(robot, up.check)
                 while left:
-                    results.put(_record(client, robot, folder, left[0], layouts))
+                    results.put(_record(client, robot, folder, *left[0]))
                     left.pop(0)
                     failures = 0
             except Gr00tError as error:
                 failures += 1
-                results.put(f'worker {worker}, seed {left[0]}: {error}')
+                results.put(f'worker {worker}, seed {left[0][0]}: {error}')
                 if failures > MOST_RESTARTS:
                     return
             finally:
@@ -192,12 +185,12 @@ def _work(
 
 
 def _record(
-    client: Client, robot: Robot, folder: Path, seed: int, layouts: tuple[float, float]
+    client: Client, robot: Robot, folder: Path, seed: int, layout: Layout
 ) -> Demonstration:
     """Record one scene, again where messages were lost."""
-    task, layout = training_task(seed), training_layout(seed, *layouts).value
+    task = training_task(seed)
     for loss in range(MOST_LOSSES):
-        episode = client.place(seed, task, layout=layout)
+        episode = client.place(seed, task, layout=layout.value)
         client.until(
             lambda: _start(client, task.instruction, [f'seed:{seed}', 'expert']),
             START_LIMIT_S,

@@ -149,13 +149,7 @@ def _collect(asked: Collect) -> int:
         training_task(seed)
     from gr00t_sim.collect import collect
 
-    options = dict(vars(asked))
-    layouts = options.pop('alone'), options.pop('ordered')
-    if min(layouts) < 0 or sum(layouts) > 1:
-        raise Gr00tError(
-            f'--alone {layouts[0]} --ordered {layouts[1]}: shares, at most 1 together'
-        )
-    counts = collect(**options, layouts=layouts, say=_say)
+    counts = collect(**vars(asked), say=_say)
     counts['bags'] = len(counts['bags'])
     sys.stdout.write(json.dumps(counts) + '\n')
     return 0

@@ -77,7 +77,16 @@ def training_task(seed: int) -> Task:
 
 
 def training_layout(seed: int, alone: float, ordered: float) -> Layout:
-    """Return how a training scene is laid out, where shares of them are `ALONE` and `ORDERED`."""
+    """Return how a training scene is laid out, where shares of them are `ALONE` and `ORDERED`.
+
+    Raises:
+        Gr00tError: They are not two shares.
+    """
+    if min(alone, ordered) < 0 or alone + ordered > 1:
+        raise Gr00tError(
+            f'--alone {alone} --ordered {ordered}: two shares of the scenes are expected, 0 or'
+            ' more and together at most 1'
+        )
     drawn = np.random.default_rng([seed, 2]).random()
     if drawn < alone:
         return Layout.ALONE

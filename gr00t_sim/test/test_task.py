@@ -3,7 +3,7 @@
 import pytest
 
 from gr00t_core.errors import Gr00tError
-from gr00t_sim.scene import COLORS, Layout, parse_layout
+from gr00t_sim.scene import COLORS, Layout
 from gr00t_sim.task import (
     EVALUATION_PHRASINGS,
     make_task,
@@ -47,7 +47,7 @@ def test_layouts_come_in_their_shares_and_the_same_every_time() -> None:
     assert {training_layout(seed, 1.0, 0.0) for seed in range(100)} == {Layout.ALONE}
 
 
-def test_an_unknown_layout_is_refused() -> None:
-    assert parse_layout('ordered') is Layout.ORDERED
-    with pytest.raises(Gr00tError, match='free, ordered, alone'):
-        parse_layout('heaped')
+@pytest.mark.parametrize(('alone', 'ordered'), [(-0.1, 0.5), (0.6, 0.5)])
+def test_what_are_no_shares_is_refused(alone: float, ordered: float) -> None:
+    with pytest.raises(Gr00tError, match='at most 1'):
+        training_layout(0, alone, ordered)
