@@ -15,6 +15,7 @@ last line is JSON. Without a GPU it says so, and ends well.
 """
 
 import argparse
+from collections.abc import Iterator
 import json
 import logging
 from pathlib import Path
@@ -104,11 +105,10 @@ def replay_ms(backend, calls: int) -> float | None:
     return round(float(np.median(taken)), 3)
 
 
-def run_mode(mode: str, folder: Path, truths: dict, device: str, calls: int) -> list:
-    """Return one row of figures per number of cameras."""
+def run_mode(mode: str, folder: Path, truths: dict, device: str, calls: int) -> Iterator[dict]:
+    """Yield one row of figures per number of cameras."""
     began = time.perf_counter()
     backend = load_backend(mode, folder, device=device)
-    rows = []
     for count, truth in truths.items():
         batch, noise = make_batch(backend.config, count), make_noise(backend.config)
         actions = backend.predict(batch, noise)
@@ -124,38 +124,40 @@ def run_mode(mode: str, folder: Path, truths: dict, device: str, calls: int) -> 
         def call(batch=batch, noise=noise, **options):
             return backend.predict(batch, noise, **options)
 
-        rows.append(
-            {
-                'mode': mode,
-                'cameras': count,
-                'cosine': round(cosine(actions, truth, noise), 6),
-                'replay': replay_ms(backend, calls),
-                'numpy_to_numpy': percentiles(call, backend.synchronize, calls),
-                'head_only': percentiles(
-                    lambda call=call: call(head_only=True), backend.synchronize, calls
-                ),
-                'stages': stages,
-                'load_and_first_answer_s': round(cold, 2) if not rows else None,
-            }
-        )
-    return rows
+        yield {
+            'mode': mode,
+            'cameras': count,
+            'cosine': round(cosine(actions, truth, noise), 6),
+            'replay': replay_ms(backend, calls),
+            'numpy_to_numpy': percentiles(call, backend.synchronize, calls),
+            'head_only': percentiles(
+                lambda call=call: call(head_only=True), backend.synchronize, calls
+            ),
+            'stages': stages,
+            'load_and_first_answer_s': round(cold, 2) if count == next(iter(truths)) else None,
+        }
 
 
-def print_rows(rows: list) -> None:
-    """Print a table."""
+def print_header() -> None:
+    """Print the head of the table."""
     print(
         f'{"mode":26}{"cameras":>8}{"replay p50":>12}{"call p50":>10}{"p99":>8}{"head only":>11}'
-        f'{"cosine":>10}{"cold s":>8}  stages p50 ms'
+        f'{"cosine":>10}{"cold s":>8}  stages p50 ms',
+        flush=True,
     )
-    for row in rows:
-        replay = '-' if row['replay'] is None else f'{row["replay"]:.2f}'
-        cold = row['load_and_first_answer_s']
-        stages = ', '.join(f'{name} {s["p50"]:.2f}' for name, s in row['stages'].items())
-        print(
-            f'{row["mode"]:26}{row["cameras"]:8d}{replay:>12}{row["numpy_to_numpy"]["p50"]:10.2f}'
-            f'{row["numpy_to_numpy"]["p99"]:8.2f}{row["head_only"]["p50"]:11.2f}'
-            f'{row["cosine"]:10.5f}{"-" if cold is None else f"{cold:.1f}":>8}  {stages}'
-        )
+
+
+def print_row(row: dict) -> None:
+    """Print one line of the table."""
+    replay = '-' if row['replay'] is None else f'{row["replay"]:.2f}'
+    cold = row['load_and_first_answer_s']
+    stages = ', '.join(f'{name} {s["p50"]:.2f}' for name, s in row['stages'].items())
+    print(
+        f'{row["mode"]:26}{row["cameras"]:8d}{replay:>12}{row["numpy_to_numpy"]["p50"]:10.2f}'
+        f'{row["numpy_to_numpy"]["p99"]:8.2f}{row["head_only"]["p50"]:11.2f}'
+        f'{row["cosine"]:10.5f}{"-" if cold is None else f"{cold:.1f}":>8}  {stages}',
+        flush=True,
+    )
 
 
 def main() -> int:
@@ -177,14 +179,16 @@ def main() -> int:
         folder = Path(scratch) / 'checkpoint'
         init_checkpoint(options.size, load_robot('so101'), folder)
         truths = references(folder, options.cameras, options.device)
-        rows: list = []
+        kernel = 'scaled_dot_product_attention'
+        print(f'{gpu}, torch {torch.__version__}, {options.size}, attention: {kernel}')
+        print_header()
+        rows = []
         for mode in options.modes:
             if options.device == 'cuda':
                 torch.cuda.empty_cache()
-            rows += run_mode(mode, folder, truths, options.device, options.calls)
-    kernel = 'scaled_dot_product_attention'
-    print(f'{gpu}, torch {torch.__version__}, {options.size}, attention: {kernel}')
-    print_rows(rows)
+            for row in run_mode(mode, folder, truths, options.device, options.calls):
+                print_row(row)
+                rows.append(row)
     best = {
         count: min((r['replay'] for r in rows if r['cameras'] == count and r['replay']), default=0)
         for count in options.cameras

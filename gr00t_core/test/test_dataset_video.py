@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Videos: order, stamps and number of frames exact for every encoder, copied stream and cut."""
 
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 import io
 from pathlib import Path
@@ -96,9 +97,23 @@ def test_few_files_stay_open(tmp_path):
     for _ in range(2):
         for path in paths:
             assert numbers(reader.frames(path, [3, 1, 1])) == [3, 1, 1]
-    assert len(reader._files) == 2
+    assert len(reader._opened.files) == 2
     reader.close()
-    assert not reader._files
+    assert not reader._opened.files
+
+
+def test_threads_share_a_reader(tmp_path):
+    paths = [write(tmp_path / f'{k}.mp4', 24) for k in range(2)]
+    reader = VideoReader(max_open=1)
+
+    def read(seed: int) -> None:
+        draw = np.random.default_rng(seed)
+        for _ in range(40):
+            wanted = draw.integers(0, 24, 3).tolist()
+            assert numbers(reader.frames(paths[draw.integers(2)], wanted)) == wanted
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(read, range(4)))
 
 
 def test_cut_and_join_copies_frames(tmp_path):

@@ -9,10 +9,12 @@ The key covers dataset, cameras, size and the videos' names, sizes and times of 
 """
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import as_completed, ThreadPoolExecutor
 from hashlib import sha256
 import json
 import logging
 import math
+import os
 from pathlib import Path
 import shutil
 from typing import Protocol
@@ -128,21 +130,35 @@ def _fill(
     shapes: Mapping[str, tuple[int, int]],
     progress: Callable[[int, int], None],
 ) -> None:
-    total = len(dataset) * len(shapes)
-    done = 0
-    for camera, shape in shapes.items():
-        frames = np.memmap(
-            folder / f'{camera}.u8', np.uint8, 'w+', shape=(len(dataset), *shape, 3)
-        )
-        for number, episode in enumerate(dataset.episodes):
-            for first in range(0, episode.length, _DECODED_AT_ONCE):
-                steps = range(first, min(first + _DECODED_AT_ONCE, episode.length))
-                decoded = resized(dataset.frames(number, f'video.{camera}', steps), shape)
-                start = episode.start + first
-                frames[start : start + len(steps)] = decoded
-                done += len(steps)
-                progress(done, total)
-        frames.flush()
+    caches = {
+        camera: np.memmap(folder / f'{camera}.u8', np.uint8, 'w+', shape=(len(dataset), *shape, 3))
+        for camera, shape in shapes.items()
+    }
+
+    def decode(camera: str, number: int) -> int:
+        episode = dataset.episodes[number]
+        for first in range(0, episode.length, _DECODED_AT_ONCE):
+            steps = range(first, min(first + _DECODED_AT_ONCE, episode.length))
+            frames = dataset.frames(number, f'video.{camera}', steps)
+            start = episode.start + first
+            caches[camera][start : start + len(steps)] = resized(frames, shapes[camera])
+        return episode.length
+
+    total, done = len(dataset) * len(shapes), 0
+    pool = ThreadPoolExecutor(os.cpu_count())  # decoding runs without the interpreter's lock
+    try:
+        jobs = [
+            pool.submit(decode, camera, number)
+            for camera in shapes
+            for number in range(len(dataset.episodes))
+        ]
+        for job in as_completed(jobs):
+            done += job.result()
+            progress(done, total)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    for cache in caches.values():
+        cache.flush()
 
 
 def resized(frames: Frames, shape: tuple[int, int]) -> Frames:

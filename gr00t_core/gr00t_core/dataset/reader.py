@@ -43,10 +43,10 @@ def window(
 
 
 class Dataset:
-    """A dataset on disk, opened for reading by one thread at a time; see `Dataset.open`.
+    """A dataset on disk, opened for reading; see `Dataset.open`.
 
     Columns are read once, whole, and kept as NumPy arrays. Processes that are forked afterwards
-    share them.
+    share them. Frames may be read by several threads at a time.
 
     Attributes:
         path: Its folder.

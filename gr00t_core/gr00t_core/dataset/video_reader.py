@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 import os
 from pathlib import Path
+import threading
 from typing import Any, Protocol
 
 import av
@@ -27,12 +28,20 @@ class _File(Protocol):
     def close(self) -> None: ...
 
 
+class _Opened(threading.local):
+    """The files that one thread has open, the one used last at the end."""
+
+    def __init__(self) -> None:
+        self.files: OrderedDict[Path, _File] = OrderedDict()
+        self.process = os.getpid()
+
+
 class VideoReader:
-    """Give any frame of many files, of which the last few stay open; for one thread at a time.
+    """Give any frame of many files, of which the last few stay open; each thread has its own.
 
     Args:
         backend: `pyav`, or `torchcodec` where it is installed.
-        max_open: Files kept open. Each holds a decoder: about 1.2 MB at 256×256.
+        max_open: Files kept open by a thread. Each holds a decoder: about 1.2 MB at 256×256.
 
     Raises:
         DatasetError: Unknown backend, or one that is not installed.
@@ -45,8 +54,7 @@ class VideoReader:
             raise DatasetError(f'video backend {backend!r} is not installed; use pyav')
         self._open = _PyavFile if backend == 'pyav' else _TorchcodecFile
         self._max_open = max_open
-        self._files: OrderedDict[Path, _File] = OrderedDict()
-        self._process = os.getpid()
+        self._opened = _Opened()
 
     def frames(self, path: Path, numbers: Sequence[int]) -> NDArray[np.uint8]:
         """Return (T, H, W, 3) uint8 RGB frames of one file, in the order asked for.
@@ -60,24 +68,28 @@ class VideoReader:
         return np.stack([decoded[number] for number in numbers])
 
     def close(self) -> None:
-        """Close all files."""
-        while self._files:
-            self._files.popitem()[1].close()
+        """Close all files of this thread."""
+        while self._opened.files:
+            self._opened.files.popitem()[1].close()
 
     def __getstate__(self) -> dict[str, Any]:
         # Decoders do not travel to other processes; each opens its own.
-        return {**self.__dict__, '_files': OrderedDict()}
+        return {key: value for key, value in self.__dict__.items() if key != '_opened'}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _opened=_Opened())
 
     def _file(self, path: Path) -> _File:
-        if self._process != os.getpid():  # forked: the files' positions are shared with the parent
-            self._files = OrderedDict()
-            self._process = os.getpid()
-        file = self._files.get(path)
+        opened = self._opened
+        if opened.process != os.getpid():  # forked: the positions are shared with the parent
+            opened.files = OrderedDict()
+            opened.process = os.getpid()
+        file = opened.files.get(path)
         if file is None:
-            file = self._files[path] = self._open(path)
-            if len(self._files) > self._max_open:
-                self._files.popitem(last=False)[1].close()
-        self._files.move_to_end(path)
+            file = opened.files[path] = self._open(path)
+            if len(opened.files) > self._max_open:
+                opened.files.popitem(last=False)[1].close()
+        opened.files.move_to_end(path)
         return file
 
 
