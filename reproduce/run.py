@@ -54,37 +54,39 @@ class Step:
 
 def steps(config: Mapping[str, Any], out: Path) -> list[Step]:
     """Return the steps that a configuration stands for, with all outputs in one folder."""
-    bags, dataset, start = out / 'bags', out / 'dataset', out / 'initial'
-    checkpoint, onnx, evaluation = out / 'checkpoint', out / 'onnx', out / 'evaluation'
-    finetune = ['finetune', '--dataset', str(dataset), '--checkpoint', str(start)]
-    plan: list[tuple[str, list[str], Path]] = [
-        ('collect', ['sim', 'collect', '--output', str(bags)], bags / 'collected.jsonl'),
-        (
-            'convert',
-            ['convert', str(bags), '--output', str(dataset)],
-            dataset / 'meta' / 'info.json',
-        ),
-        ('validate', ['validate', str(dataset)], dataset),
-        ('init-checkpoint', ['init-checkpoint', str(start)], start / 'config.json'),
-        (
-            'finetune',
-            [*finetune, '--output', str(checkpoint), '--resume'],
-            checkpoint / 'config.json',
-        ),
-        ('export', ['export', 'onnx', str(checkpoint), str(onnx)], onnx / 'manifest.json'),
-        (
-            'evaluate',
-            ['sim', 'evaluate', '--checkpoint', str(checkpoint), '--out', str(evaluation)],
-            evaluation / 'evaluation.json',
-        ),
-    ]
-    clear = {'init-checkpoint': start, 'export': onnx}
-    return [
-        Step(
-            name, words + _options(config.get(name.replace('-', '_'), {})), makes, clear.get(name)
-        )
-        for name, words, makes in plan
-    ]
+    plan: list[Step] = []
+
+    def add(
+        name: str, words: list[Any], section: Mapping[str, Any], makes: Path, clear: bool = False
+    ) -> None:
+        arguments = [str(word) for word in words] + _options(section)
+        plan.append(Step(name, arguments, makes, makes.parent if clear else None))
+
+    for name, own in config['collections'].items():
+        bags, dataset = out / 'bags' / name, out / 'datasets' / name
+        words = ['sim', 'collect', '--output', bags]
+        add(f'collect-{name}', words, config['collect'] | own, bags / 'collected.jsonl')
+        words = ['convert', bags, '--output', dataset]
+        add(f'convert-{name}', words, config['convert'], dataset / 'meta' / 'info.json')
+        add(f'validate-{name}', ['validate', dataset], {}, dataset)
+    checkpoint = out / 'initial'
+    words = ['init-checkpoint', checkpoint]
+    add('init-checkpoint', words, config['init_checkpoint'], checkpoint / 'config.json', True)
+    for name, own in config['runs'].items():
+        datasets = [out / 'datasets' / dataset for dataset in own['datasets']]
+        words = ['finetune', '--dataset', *datasets, '--dataset-weights']
+        words += [*own['datasets'].values(), '--checkpoint', checkpoint]
+        checkpoint = out / 'runs' / name
+        words += ['--output', checkpoint, '--resume']
+        section = {key: value for key, value in own.items() if key != 'datasets'}
+        section = config['finetune'] | section
+        add(f'finetune-{name}', words, section, checkpoint / 'config.json')
+    onnx, evaluation = out / 'onnx', out / 'evaluation'
+    words = ['export', 'onnx', checkpoint, onnx]
+    add('export', words, {}, onnx / 'manifest.json', True)
+    words = ['sim', 'evaluate', '--checkpoint', checkpoint, '--out', evaluation]
+    add('evaluate', words, config['evaluate'], evaluation / 'evaluation.json')
+    return plan
 
 
 def run(step: Step, before: list[str], records: Path) -> dict[str, Any]:
@@ -133,9 +135,15 @@ def run(step: Step, before: list[str], records: Path) -> dict[str, Any]:
 
 def provenance(done: Mapping[str, dict[str, Any]], config: Mapping[str, Any], out: Path) -> Any:
     """Return what a reader needs to judge the checkpoint, and to make it again."""
-    info = json.loads((out / 'dataset' / 'meta' / 'info.json').read_text('utf-8'))
+    datasets = {}
+    for name in config['collections']:
+        file = out / 'datasets' / name / 'meta' / 'info.json'
+        info = json.loads(file.read_text('utf-8'))
+        rows = info['total_frames']
+        hours = round(rows / info['fps'] / 3600.0, 3)
+        datasets[name] = {'episodes': info['total_episodes'], 'rows': rows, 'hours': hours}
     evaluation = json.loads((out / 'evaluation' / 'evaluation.json').read_text('utf-8'))
-    weights = (out / 'checkpoint').glob('*.safetensors')
+    weights = (out / 'runs' / list(config['runs'])[-1]).glob('*.safetensors')
     return {
         'made': datetime.now(timezone.utc).isoformat(timespec='seconds'),
         'command': shlex.join(['make', 'reproduce']),
@@ -146,11 +154,7 @@ def provenance(done: Mapping[str, dict[str, Any]], config: Mapping[str, Any], ou
             name: {k: step[k] for k in ('command', 'seconds')} for name, step in done.items()
         },
         'hours': round(sum(step['seconds'] for step in done.values()) / 3600.0, 3),
-        'dataset': {
-            'episodes': info['total_episodes'],
-            'rows': info['total_frames'],
-            'hours': round(info['total_frames'] / info['fps'] / 3600.0, 3),
-        },
+        'datasets': datasets,
         'checkpoint_bytes': sum(file.stat().st_size for file in weights),
         'machine': machine(),
         'versions': {'python': platform.python_version()} | {p: version(p) for p in PACKAGES},
@@ -185,6 +189,13 @@ def _options(section: Mapping[str, Any]) -> list[str]:
     return words
 
 
+def _shrunk(section: Mapping[str, Any], smoke: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a section, or each of its named parts, with the options of the small run."""
+    if any(isinstance(part, dict) for part in section.values()):
+        return {name: part | smoke for name, part in section.items()}
+    return {**section, **smoke}
+
+
 def _output(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
@@ -201,7 +212,7 @@ def main(argv: list[str] | None = None) -> int:
     config = yaml.safe_load(CONFIG.read_text('utf-8'))
     smoke = config.pop('smoke')
     if asked.smoke:
-        config = {name: section | smoke.get(name, {}) for name, section in config.items()}
+        config = {name: _shrunk(section, smoke.get(name, {})) for name, section in config.items()}
     out = (asked.out or ROOT / 'out' / ('smoke' if asked.smoke else 'reproduce')).resolve()
     plan = steps(config, out)
     if asked.until not in [step.name for step in plan]:

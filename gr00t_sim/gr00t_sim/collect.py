@@ -49,6 +49,7 @@ class Demonstration:
     bag: str
     duration_s: float
     attempts: int
+    layout: str
 
 
 def collect(
@@ -65,15 +66,24 @@ def collect(
     """Record every scene that is not in the ledger yet, and return the counts.
 
     Raises:
-        Gr00tError: `alone` and `ordered` are not two shares of the scenes.
+        Gr00tError: `alone` and `ordered` are not two shares of the scenes, or others than those
+            of the scenes recorded already.
         ServingError: A worker gave up.
     """
     load_robot(robot)  # its errors come before processes start
     output.mkdir(parents=True, exist_ok=True)
     ledger = output / LEDGER
     done = read_ledger(ledger)
-    seeds = [s for s in range(seed_start, seed_start + episodes) if s not in done]
-    scenes = [(seed, training_layout(seed, alone, ordered)) for seed in seeds]
+    asked = range(seed_start, seed_start + episodes)
+    layouts = {seed: training_layout(seed, alone, ordered) for seed in asked}
+    for seed, layout in layouts.items():
+        if seed in done and done[seed].layout != layout.value:
+            raise Gr00tError(
+                f'{ledger}: scene {seed} was recorded {done[seed].layout}, and --alone {alone}'
+                f' --ordered {ordered} make it {layout.value}: give the shares that the recording'
+                ' began with, or another --output'
+            )
+    scenes = [(seed, layout) for seed, layout in layouts.items() if seed not in done]
     spawn = multiprocessing.get_context('spawn')
     results: Any = spawn.Queue()
     processes = [
@@ -82,12 +92,12 @@ def collect(
             args=(scenes[worker::workers], output.resolve(), worker, robot, disturbance, results),
             name=f'worker {worker}',
         )
-        for worker in range(min(workers, len(seeds)))
+        for worker in range(min(workers, len(scenes)))
     ]
     began = time.monotonic()
     for process in processes:
         process.start()
-    left = set(seeds)
+    left = {seed for seed, _ in scenes}
     try:
         with ledger.open('a', encoding='utf-8') as lines:
             while left:
@@ -107,7 +117,7 @@ def collect(
                 lines.flush()
                 left.discard(found.seed)
                 done[found.seed] = found
-                rate = (len(seeds) - len(left)) / (time.monotonic() - began) * 3600.0
+                rate = (len(scenes) - len(left)) / (time.monotonic() - began) * 3600.0
                 say(
                     f'{found.seed} “{found.instruction}”: {found.outcome} after'
                     f' {found.duration_s:.1f} s; {len(left)} to go, {rate:.0f} per hour'
@@ -118,13 +128,13 @@ def collect(
             if process.is_alive():
                 process.terminate()
                 process.join()
-    asked = [done[s] for s in range(seed_start, seed_start + episodes)]
+    collected = [done[seed] for seed in asked]
     return {
-        'outcomes': dict(Counter(each.outcome for each in asked)),
-        'recorded_s': round(sum(each.duration_s for each in asked if each.bag), 1),
-        'retried': sum(each.attempts > 1 for each in asked if each.bag),
+        'outcomes': dict(Counter(each.outcome for each in collected)),
+        'recorded_s': round(sum(each.duration_s for each in collected if each.bag), 1),
+        'retried': sum(each.attempts > 1 for each in collected if each.bag),
         'wall_s': round(time.monotonic() - began, 1),
-        'bags': [str(output / each.bag) for each in asked if each.bag],
+        'bags': [str(output / each.bag) for each in collected if each.bag],
     }
 
 
@@ -153,6 +163,7 @@ def _work(
     """Record scenes one after the other (a process of its own)."""
     robot = load_robot(name)
     folder = output / f'worker{worker}'
+    parent = multiprocessing.parent_process()
     left = list(scenes)
     failures = 0
     with own_domain():
@@ -170,6 +181,8 @@ def _work(
                 up.start()
                 client = Client(robot, up.check)
                 while left:
+                    if parent is not None and not parent.is_alive():
+                        return  # killed; nobody keeps the ledger any more
                     results.put(_record(client, robot, folder, *left[0]))
                     left.pop(0)
                     failures = 0
@@ -222,6 +235,7 @@ def _record(
         bag=bag and f'{folder.name}/{bag}',
         duration_s=report['duration_s'],
         attempts=report['attempts'] or 0,
+        layout=layout.value,
     )
 
 

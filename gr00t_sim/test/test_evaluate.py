@@ -154,6 +154,35 @@ def test_collected_bags_are_complete_and_a_second_call_goes_on(
     assert counts['outcomes'] == {'success': 3}
     assert counts['bags'] == 3
     assert done.stderr.count('to go') == 1
+    refused = subprocess.run(
+        [*GR00T, *words, '--ordered', '1'], env=ros_domain, capture_output=True, text=True
+    )
+    assert refused.returncode != 0
+    assert 'was recorded free' in refused.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures('gl')
+def test_a_killed_collection_leaves_no_process_behind(
+    tmp_path: Path, ros_domain: dict[str, str]
+) -> None:
+    def running() -> list[str]:
+        commands = (path.read_bytes() for path in Path('/proc').glob('[0-9]*/cmdline'))
+        return [text.decode() for text in commands if str(tmp_path).encode() in text]
+
+    words = ['sim', 'collect', '--episodes', '50', '--output', str(tmp_path)]
+    collection = subprocess.Popen(
+        [*GR00T, *words], env=ros_domain, stderr=subprocess.PIPE, text=True
+    )
+    assert collection.stderr is not None
+    assert any('to go' in line for line in collection.stderr)
+    assert len(running()) > 1
+    collection.kill()
+    collection.wait()
+    end = time.monotonic() + 60.0
+    while running():
+        assert time.monotonic() < end, running()
+        time.sleep(0.2)
 
 
 @pytest.mark.slow
