@@ -14,6 +14,8 @@ import json
 import multiprocessing
 from pathlib import Path
 import queue
+import signal
+import sys
 import time
 from typing import Any
 
@@ -163,6 +165,10 @@ def _work(
     """Record scenes one after the other (a process of its own)."""
     robot = load_robot(name)
     folder = output / f'worker{worker}'
+    # Ctrl-C reaches the whole group: the parent answers it, and ends this process in order.
+    # A function, since an ignored signal would stay ignored in the nodes.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     parent = multiprocessing.parent_process()
     left = list(scenes)
     failures = 0

@@ -5,6 +5,7 @@
 from dataclasses import dataclass, field
 import json
 from pathlib import Path
+import signal
 import sys
 from typing import Annotated, Literal
 
@@ -92,6 +93,8 @@ Sub = (
 
 def main(argv: list[str]) -> int:
     """Evaluate a policy in the simulator (evaluate), or record its expert (collect)."""
+    # As Ctrl-C: the nodes that were started are stopped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     asked: Evaluate | Collect = tyro.cli(Sub, prog='gr00t sim', args=argv)
     return _evaluate(asked) if isinstance(asked, Evaluate) else _collect(asked)
 

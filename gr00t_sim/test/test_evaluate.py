@@ -163,8 +163,9 @@ def test_collected_bags_are_complete_and_a_second_call_goes_on(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures('gl')
-def test_a_killed_collection_leaves_no_process_behind(
-    tmp_path: Path, ros_domain: dict[str, str]
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_collection_leaves_no_process_behind(
+    tmp_path: Path, ros_domain: dict[str, str], number: signal.Signals
 ) -> None:
     def running() -> list[str]:
         commands = (path.read_bytes() for path in Path('/proc').glob('[0-9]*/cmdline'))
@@ -177,8 +178,8 @@ def test_a_killed_collection_leaves_no_process_behind(
     assert collection.stderr is not None
     assert any('to go' in line for line in collection.stderr)
     assert len(running()) > 1
-    collection.kill()
-    collection.wait()
+    collection.send_signal(number)
+    collection.wait(60.0)
     end = time.monotonic() + 60.0
     while running():
         assert time.monotonic() < end, running()
