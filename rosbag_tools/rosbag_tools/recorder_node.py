@@ -10,15 +10,17 @@ time, so that a wrong setup is seen before an hour of it is recorded.
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+import signal
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 import rclpy
 from rclpy.duration import Duration
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 from rosbags.interfaces import (
     Qos,
@@ -403,16 +405,28 @@ def run(
         front_end: Called with the node before it spins.
         arguments: ROS arguments, None for those of the process.
     """
-    rclpy.init(args=None if arguments is None else list(arguments))
+    # Own handlers, that let a message be written to its end: those of rclpy end the context first,
+    # in which nothing can be waited for or said any more.
+    rclpy.init(
+        args=None if arguments is None else list(arguments),
+        signal_handler_options=SignalHandlerOptions.NO,
+    )
+    signals: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: signals.append(number))
+    executor = SingleThreadedExecutor()
     node = None
     try:
         node = Recorder(**(overrides or {}))
         if front_end is not None:
             front_end(node)
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
+        executor.add_node(node)
+        while not signals:
+            executor.spin_once(timeout_sec=0.2)
+    except KeyboardInterrupt:  # the front end is told to quit
         pass
     finally:
+        executor.shutdown()
         if node is not None:
             node.close()
             node.destroy_node()
