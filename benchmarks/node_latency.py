@@ -23,6 +23,7 @@ two commands is from 10 ms. The last line is JSON.
 """
 
 import argparse
+from collections.abc import Callable
 import contextlib
 import json
 import os
@@ -31,6 +32,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import numpy as np
@@ -65,24 +67,25 @@ def robot_file(folder: Path, kind: str) -> Path:
     return path
 
 
-def publish(robot_path: str) -> None:
-    """Be the robot: publish cameras and joints until stopped."""
+def publish(robot_path: str, stamps_path: str) -> None:
+    """Be the robot: publish cameras and joints until stopped; then save the joints' stamps, ns."""
     import rclpy
-    from rclpy.executors import ExternalShutdownException
     from rclpy.qos import qos_profile_sensor_data
+    from rclpy.signals import SignalHandlerOptions
     from sensor_msgs.msg import CompressedImage, Image, JointState
     import simplejpeg
 
     from gr00t_core.robot import load_robot
 
     robot = load_robot(robot_path)
-    rclpy.init()
+    # Its handlers would end the context under a publication.
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node('robot')
     generator = np.random.default_rng(0)
     rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
     scene = np.stack([rows / 2, columns / 3, (rows + columns) / 5], axis=-1)
     pixels = np.clip(scene + generator.normal(0, 4, scene.shape), 0, 255).astype(np.uint8)
-    outputs = []
+    outputs, stamps = [], []
     for camera in robot.cameras:
         if camera.stream.type.endswith('CompressedImage'):
             data = simplejpeg.encode_jpeg(pixels, quality=85)
@@ -108,13 +111,23 @@ def publish(robot_path: str) -> None:
         state.header.stamp = now.to_msg()
         state.position = (0.2 * np.sin(now.nanoseconds / 1e9 + np.arange(6))).tolist()
         joints.publish(state)
+        stamps.append(now.nanoseconds)
 
+    # Threads that sleep: an executor would take more of the two cores than all its callbacks.
     # Not commensurate on purpose: the phase between frames and joints takes every value.
-    node.create_timer(1 / FRAME_HZ, frames)
-    node.create_timer(1 / 100.0, measured)
-    with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
-        rclpy.spin(node)
-    rclpy.try_shutdown()
+    threading.Thread(target=repeat, args=(1 / FRAME_HZ, frames), daemon=True).start()
+    with contextlib.suppress(KeyboardInterrupt):
+        repeat(JOINT_PERIOD_MS / 1000, measured)
+    np.save(stamps_path, np.array(stamps))
+
+
+def repeat(period_s: float, action: Callable[[], None]) -> None:
+    """Act once per period, for ever."""
+    due = time.monotonic()
+    while True:
+        action()
+        due += period_s
+        time.sleep(max(due - time.monotonic(), 0.0))
 
 
 def serve(robot_path: str, checkpoint: str, address: str, log: str) -> None:
@@ -175,7 +188,7 @@ class Watch:
     def __init__(self) -> None:
         from diagnostic_msgs.msg import DiagnosticArray
         import rclpy
-        from rclpy.qos import qos_profile_sensor_data
+        from rclpy.executors import SingleThreadedExecutor
         from sensor_msgs.msg import JointState
 
         from gr00t_msgs.msg import ActionChunk
@@ -185,21 +198,16 @@ class Watch:
         self.node = rclpy.create_node('bench')
         self.chunks: list[tuple[int, int, int]] = []  # sequence, stamp, published: ns
         self.commands: list[int] = []
-        self.joints: list[int] = []
         self.diagnostics: dict[str, dict[str, str]] = {}
         self.node.create_subscription(ActionChunk, 'action_chunk', self._chunk, 50)
         self.node.create_subscription(JointState, 'joint_commands', self._command, 50)
-        self.node.create_subscription(
-            JointState, 'joint_states', self._joint, qos_profile_sensor_data
-        )
         self.node.create_subscription(DiagnosticArray, '/diagnostics', self._diagnosed, 50)
+        self.executor = SingleThreadedExecutor()  # rclpy.spin_once adds the node anew every time
+        self.executor.add_node(self.node)
 
     def _chunk(self, message, info) -> None:
         stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
         self.chunks.append((message.sequence, stamp, info['source_timestamp']))
-
-    def _joint(self, message) -> None:
-        self.joints.append(message.header.stamp.sec * 10**9 + message.header.stamp.nanosec)
 
     def _command(self, message, info) -> None:
         self.commands.append(info['source_timestamp'])
@@ -212,10 +220,11 @@ class Watch:
         """Listen for a while."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            self.rclpy.spin_once(self.node, timeout_sec=0.05)
+            self.executor.spin_once(timeout_sec=0.05)
 
     def close(self) -> None:
         """Leave the graph."""
+        self.executor.shutdown()
         self.node.destroy_node()
         self.rclpy.shutdown()
 
@@ -224,10 +233,10 @@ def measure(kind: str, folder: Path, checkpoint: Path, seconds: float) -> dict:
     """Run all processes for one kind of image; return the figures."""
     robot = str(robot_file(folder, kind))
     this, address = [sys.executable, __file__], f'ipc://{folder}/{kind}'
-    log = folder / f'{kind}.calls'
+    log, stamps = folder / f'{kind}.calls', folder / f'{kind}.npy'
     commands = {
         'policy server': [*this, '--role', 'serve', robot, str(checkpoint), address, str(log)],
-        'robot': [*this, '--role', 'publish', robot],
+        'robot': [*this, '--role', 'publish', robot, str(stamps)],
         'policy_node': [
             *(sys.executable, '-m', 'gr00t_policy_node.policy_node', '--ros-args'),
             *('-p', f'robot:={robot}', '-p', f'server_address:={address}'),
@@ -264,7 +273,6 @@ def measure(kind: str, folder: Path, checkpoint: Path, seconds: float) -> dict:
         elapsed = time.monotonic() - began
         used = {name: cpu_seconds(processes[name].pid) - used[name] for name in used}
         chunks, times = list(watch.chunks), np.array(watch.commands)
-        joints = np.array(watch.joints)
         watch.spin(1.2)
         after = watch.diagnostics['/policy_node: policy']
     finally:
@@ -277,7 +285,7 @@ def measure(kind: str, folder: Path, checkpoint: Path, seconds: float) -> dict:
         watch.close()
     # One call per chunk, one at a time: a chunk's call is the last that ended before it came out.
     offset = time.time_ns() - time.monotonic_ns()
-    calls = read_calls(log)
+    calls, joints = read_calls(log), np.load(stamps)
     latency, wait, policy = [], [], []
     for _, stamp, published in chunks:
         call = np.searchsorted(calls[:, 0] + offset, published) - 1

@@ -154,7 +154,7 @@ def test_every_wrong_request_is_answered_with_an_error_that_names_it(start: Star
             (lambda: client.get_action(observation(), sed=1), r"\['sed'\].*seed, prefix, info"),
             (lambda: client.get_action(observation(), info=np.zeros(3)), 'option info'),
             (lambda: client.get_action(observation(), timeout_s=-1), 'option timeout_s'),
-            (lambda: client.get_action([1]), 'the observation is a list'),
+            (lambda: client._call('get_action', {'data': [1]}), 'the observation is a list'),
             (lambda: client.get_action(observation('crash')), 'RuntimeError: the policy broke'),
             (lambda: client.kill(), 'needs a server that was started with a token'),
             (lambda: client._call('get_acton', {}), "unknown endpoint 'get_acton'; there"),

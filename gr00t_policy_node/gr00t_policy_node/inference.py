@@ -142,15 +142,17 @@ class InferenceThread(threading.Thread):
         began = time.perf_counter()
         try:
             # The state of the stamp comes as a rule after the frames: decode in the meantime.
-            early = observer.frames(request.stamp_ns, request.arrived_ns)
-            images = observer.decode(early.frames)
+            early = observer.images(request.stamp_ns, request.arrived_ns)
             decoded = time.perf_counter()
             row = observer.row(request.stamp_ns, request.arrived_ns)
             if row.gaps:
                 return Refusal(request, 'observation', _gap_text(row))
-            images |= observer.decode(
-                {name: f for name, f in row.frames.items() if early.frames.get(name) != f}
-            )
+            images = {
+                name: early[name][1]
+                if name in early and early[name][0] == frame
+                else observer.decode(name, frame)
+                for name, frame in row.frames.items()
+            }
         except ObservationError as error:
             return Refusal(request, 'observation', str(error))
         observed = time.perf_counter()

@@ -3,15 +3,14 @@
 """Subscribe to a robot's observation topics and pair their samples by stamp.
 
 Camera topics are subscribed raw: a callback keeps the serialized bytes and reads nothing but the
-stamp, which stands right behind the CDR header. A frame is deserialized and decoded when a row
-that needs it is used, on the thread that uses it.
+stamp, which stands right behind the CDR header. A frame is read and decoded when a row that needs
+it is used, on the thread that uses it.
 """
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
-import struct
 import threading
 import time
 from typing import Any
@@ -22,14 +21,14 @@ from rclpy.clock import Clock
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
 
 from gr00t_core.errors import ObservationError
 from gr00t_core.fields import stamp_ns as header_stamp_ns
-from gr00t_core.images import decode_image
+from gr00t_core.images import decode_image, RGB
 from gr00t_core.robot import Camera, NANOSECONDS, Robot, Stream
 from gr00t_core.timeline import Frame, Row, StreamHealth, Timeline
+from gr00t_policy_node import cdr
 from gr00t_policy_node.rates import RateMeter
 
 # Samples are kept for the rows that may still be asked for; this bounds them when the reference
@@ -76,19 +75,6 @@ def message_class(type_name: str) -> type[Any]:
     return found
 
 
-def cdr_stamp_ns(data: bytes) -> int | None:
-    """Return the stamp in ns at the start of a serialized message, None when it is 0.
-
-    The first field must be a `std_msgs/Header` or a `builtin_interfaces/Time`: sec (int32) and
-    nanosec (uint32) follow the 4 bytes of the CDR header, whose second byte's lowest bit tells
-    little (1) from big endian.
-    """
-    if len(data) < 12:
-        raise ObservationError(f'a serialized message has {len(data)} bytes, at least 12 expected')
-    sec, nanosec = struct.unpack_from('<iI' if data[1] & 1 else '>iI', data, 4)
-    return sec * NANOSECONDS + nanosec or None
-
-
 def matched_qos(offered: list[QoSProfile], stream: Stream) -> QoSProfile:
     """Return the profile to subscribe with: reliable when every publisher found is.
 
@@ -107,7 +93,7 @@ def matched_qos(offered: list[QoSProfile], stream: Stream) -> QoSProfile:
 class Observer:
     """The subscriptions and recent samples of one robot.
 
-    `frames`, `row` and `decode` are for the inference thread, all else for the executor's.
+    `images`, `row` and `decode` are for the inference thread, all else for the executor's.
     """
 
     def __init__(
@@ -188,13 +174,29 @@ class Observer:
             self._timeline.clear()
             self._reference_ns = 0
 
-    def frames(self, stamp_ns: int, arrived_ns: int) -> Row:
-        """Wait for the cameras alone; return the row as it is then.
+    def images(self, stamp_ns: int, arrived_ns: int) -> dict[str, tuple[Frame, RGB]]:
+        """Wait for the cameras alone and decode each frame as it comes; return both by name.
 
-        Its frames are as a rule those that `row` will give: they can be decoded while the state
-        still comes in.
+        The frames are as a rule those of `row`, which comes later, with the state. A camera in a
+        gap is missing.
+
+        Raises:
+            ObservationError: A frame cannot be decoded or has another size than the robot file
+                says.
         """
-        return self._row(stamp_ns, arrived_ns, self._cameras)
+        begun: dict[str, tuple[Frame, Future[RGB]]] = {}
+
+        def begin(row: Row, waiting: Collection[str]) -> None:
+            for name, frame in row.frames.items():
+                if name not in waiting and name not in begun:
+                    begun[name] = frame, self._decoders.submit(self.decode, name, frame)
+
+        begin(self._row(stamp_ns, arrived_ns, self._cameras, begin), ())
+        # What no decoder has taken yet is decoded here: on busy cores they may start late.
+        return {
+            name: (frame, self.decode(name, frame) if decoding.cancel() else decoding.result())
+            for name, (frame, decoding) in reversed(begun.items())
+        }
 
     def row(self, stamp_ns: int, arrived_ns: int) -> Row:
         """Wait for the samples that belong to a reference frame; return the row at its stamp.
@@ -202,9 +204,16 @@ class Observer:
         Each awaited stream gets one of its periods from the frame's arrival; past that its last
         sample is held, or its gap is named in the row.
         """
-        return self._row(stamp_ns, arrived_ns, None)
+        return self._row(stamp_ns, arrived_ns, None, None)
 
-    def _row(self, stamp_ns: int, arrived_ns: int, names: set[str] | None) -> Row:
+    def _row(
+        self,
+        stamp_ns: int,
+        arrived_ns: int,
+        names: set[str] | None,
+        on_change: Callable[[Row, Collection[str]], None] | None,
+    ) -> Row:
+        """Wait for the streams of these names, None for all; meanwhile tell what is there."""
         with self._changed:
             self._asked_ns = stamp_ns
             while not self._closed:
@@ -215,24 +224,20 @@ class Observer:
                 patience_ns = arrived_ns + round(NANOSECONDS / min(rates)) - time.monotonic_ns()
                 if patience_ns <= 0:
                     break
+                if on_change is not None:
+                    on_change(self._timeline.row(stamp_ns), waiting)
                 self._changed.wait(patience_ns / NANOSECONDS)
             self._asked_ns = None
             return self._timeline.row(stamp_ns)
 
-    def decode(self, frames: dict[str, Frame]) -> dict[str, NDArray[np.uint8]]:
-        """Decode frames by camera name to RGB (h, w, 3).
+    def decode(self, name: str, frame: Frame) -> RGB:
+        """Decode a camera's frame to (h, w, 3).
 
         Raises:
-            ObservationError: A frame cannot be decoded or has another size than the robot file
-                says.
+            ObservationError: It cannot be decoded or has another size than the robot file says.
         """
-        images = self._decoders.map(self._decode, frames, frames.values())
-        return dict(zip(frames, images))
-
-    def _decode(self, name: str, frame: Frame) -> NDArray[np.uint8]:
         camera = self._robot.camera(name)
-        kind = self._feeds[camera.stream.topic].message_class
-        image = decode_image(deserialize_message(frame.payload, kind))
+        image = decode_image(cdr.read_image(frame.payload, camera.stream.type))
         if image.shape != (camera.height, camera.width, 3):
             raise ObservationError(
                 f'{camera.stream.topic}: frames are {image.shape[1]}x{image.shape[0]}, the '
@@ -255,7 +260,7 @@ class Observer:
             try:
                 if feed.camera is not None:
                     message = bytes(message)
-                    header_ns = cdr_stamp_ns(message)
+                    header_ns = cdr.stamp_ns(message)
                 else:
                     header_ns = header_stamp_ns(message)
                 with self._changed:
@@ -325,7 +330,7 @@ def _reliable(qos: QoSProfile) -> bool:
 
 
 def observation_of(
-    robot: Robot, row: Row, images: dict[str, NDArray[np.uint8]], instruction: str
+    robot: Robot, row: Row, images: dict[str, RGB], instruction: str
 ) -> dict[str, Any]:
     """Return what the policy is asked: a row without gaps, its images decoded.
 

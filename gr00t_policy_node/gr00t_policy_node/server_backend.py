@@ -126,7 +126,8 @@ class ServerBackend:
 
     def about(self) -> dict[str, str]:
         """Return address, starts, and what the server last said about itself."""
-        about = {'backend': 'server', 'address': self.address}
+        images = 'shared memory' if self._client.shares_memory else 'the socket'
+        about = {'backend': 'server', 'address': self.address, 'images go through': images}
         if self._process is not None:
             about['server process'] = f'pid {self._process.pid}, start {self._process.starts}'
         shown = {key: value for key, value in self._health.items() if key not in PASSING}

@@ -59,11 +59,10 @@ def observations(path):
             callbacks[topic](raw if 'camera' in topic else deserialize_message(raw, kind))
             while waiting and not observer._timeline.waiting(waiting[0]):
                 row = observer.row(waiting.pop(0), time.monotonic_ns())
+                images = {name: observer.decode(name, f) for name, f in row.frames.items()}
                 if not row.gaps:
                     assert not row.held
-                    found[row.stamp_ns] = observation_of(
-                        ROBOT, row, observer.decode(row.frames), 'wave'
-                    )
+                    found[row.stamp_ns] = observation_of(ROBOT, row, images, 'wave')
     return found
 
 

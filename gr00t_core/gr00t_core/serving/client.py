@@ -5,6 +5,8 @@
 Needs numpy, pyzmq and msgpack only, so a robot computer installs no torch.
 """
 
+import logging
+import os
 from types import TracebackType
 from typing import Any
 
@@ -13,7 +15,13 @@ import zmq
 
 from gr00t_core.embodiment import ModalityConfig
 from gr00t_core.errors import ServingError
+from gr00t_core.serving.shared_memory import ALIGNMENT, SharedMemoryWriter
 from gr00t_core.serving.wire import MAX_MESSAGE_BYTES, pack, unpack
+
+LOG = logging.getLogger(__name__)
+
+# Smaller arrays go through the socket, which takes them in one piece.
+SHARED_BYTES = 32 * 1024
 
 
 class ServingTimeoutError(ServingError):
@@ -25,7 +33,8 @@ class PolicyClient:
 
     Not thread-safe: use it from one thread, and give each thread its own. A server that is away is
     no error until a call waits for it; after a timeout or a broken answer the connection is built
-    anew, so a late answer is never taken for that of a later call.
+    anew, so a late answer is never taken for that of a later call. Images reach a server of ours
+    at an `ipc://` address through shared memory.
 
     Args:
         address: `tcp://HOST:PORT` or `ipc://PATH`.
@@ -39,6 +48,8 @@ class PolicyClient:
         self._token = token
         self._context = zmq.Context()
         self._socket: Any = None
+        self._memory = SharedMemoryWriter()
+        self._shares: bool | None = None  # None until the server was asked
 
     def __enter__(self) -> 'PolicyClient':
         """Return itself."""
@@ -55,7 +66,13 @@ class PolicyClient:
 
     def close(self) -> None:
         """Close the connection without waiting; the client is of no use afterwards."""
+        self._memory.close()
         self._context.destroy(linger=0)
+
+    @property
+    def shares_memory(self) -> bool:
+        """Whether the last call's images went through shared memory."""
+        return bool(self._shares)
 
     def ping(self) -> dict[str, Any]:
         """Return the server's health: `status` is ok, loading or failed; ours adds more."""
@@ -78,7 +95,11 @@ class PolicyClient:
             ServingError: An answer that is an error or no action map.
         """
         options = {'timeout_s': self._timeout_s, **options}
-        reply = self._call('get_action', {'data': observation, 'options': options})
+        shared: dict[str, Any] = {}
+        if self._may_share():
+            images = {key: value for key, value in observation.items() if _is_image(value)}
+            shared = dict(self._memory.place(images))
+        reply = self._call('get_action', {'data': {**observation, **shared}, 'options': options})
         wrong = [key for key, value in reply.items() if not isinstance(value, np.ndarray)]
         if not reply or wrong not in ([], ['info']):
             raise ServingError(f'{self._address} answered get_action without arrays: {wrong}')
@@ -94,6 +115,22 @@ class PolicyClient:
     def kill(self) -> None:
         """End the server; it must have been started with a token."""
         self._call('kill', {})
+
+    def _may_share(self) -> bool:
+        """Tell whether the server reads this process's memory; ask it once per connection."""
+        if self._shares is None:
+            self._shares = False
+            if self._address.startswith('ipc:'):
+                written = np.frombuffer(os.urandom(ALIGNMENT), np.uint8)
+                try:
+                    placed = self._memory.place({'probe': written})
+                    read = self._call('ping', placed).get('probe')
+                    self._shares = isinstance(read, np.ndarray) and np.array_equal(read, written)
+                except ServingTimeoutError:
+                    raise
+                except (OSError, ServingError) as error:
+                    LOG.info('images go to %s through its socket: %s', self._address, error)
+        return self._shares
 
     def _call(self, endpoint: str, fields: dict[str, Any]) -> dict[str, Any]:
         request = {'endpoint': endpoint, **fields}
@@ -115,6 +152,9 @@ class PolicyClient:
             # A REQ that waits for an answer can neither send again nor be trusted.
             self._socket.close(linger=0)
             self._socket = None
+            # The server may still read what was placed.
+            self._memory.close()
+            self._shares = None
             if isinstance(error, zmq.ZMQError):
                 raise ServingError(f'{self._address}: {error}') from error
             raise
@@ -137,3 +177,9 @@ class PolicyClient:
                 ) from error
             self._socket = socket
         return self._socket
+
+
+def _is_image(value: object) -> bool:
+    return (
+        isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.nbytes >= SHARED_BYTES
+    )

@@ -4,7 +4,8 @@
 
 A request is a msgpack map (see `wire`): `endpoint` (get_action when missing), `data`, `api_token`
 when the server has a token, and, beyond upstream, `options` for get_action (see
-`PolicyService.submit`). A reply is the action map, the endpoint's map, or {'error': text}.
+`PolicyService.submit`). A ping may carry a `probe`, which comes back: so a client learns whether
+the server reads its memory. A reply is the action map, the endpoint's map, or {'error': text}.
 
 The socket is a ROUTER, not a REP. A REP waits for one peer at a time and can be wedged by it; here
 each message stands alone, malformed envelopes are answered or dropped by themselves, and `ping`
@@ -26,6 +27,7 @@ import zmq
 
 from gr00t_core.errors import ServingError
 from gr00t_core.serving.service import Answer, error_text, PolicyService
+from gr00t_core.serving.shared_memory import SharedMemoryReader
 from gr00t_core.serving.wire import MAX_MESSAGE_BYTES, pack, unpack
 
 LOG = logging.getLogger(__name__)
@@ -98,6 +100,7 @@ class PolicyServer:
         finally:
             os.umask(umask)
         self.address: str = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self._memory = SharedMemoryReader() if self.address.startswith('ipc:') else None
         if not is_local(self.address) and not service.has_token:
             LOG.warning('%s is open to the network without a token: anybody may ask', self.address)
 
@@ -151,7 +154,7 @@ class PolicyServer:
         if well_formed and is_delimiter.index(True) == count - 3:
             envelope = [frame.bytes for frame in frames[:-1]]
             try:
-                self._handle(envelope, unpack(frames[-1].buffer))
+                self._handle(envelope, unpack(frames[-1].buffer, self._memory))
             except Exception as error:
                 if not isinstance(error, ServingError):
                     LOG.exception('a request met a bug; the server goes on')
@@ -171,7 +174,8 @@ class PolicyServer:
         if endpoint == 'get_action':
             self._submit(envelope, request)
         elif endpoint == 'ping':
-            self._send(envelope, self._service.health())
+            probe = {'probe': request['probe']} if 'probe' in request else {}
+            self._send(envelope, self._service.health() | probe)
         elif endpoint == 'get_modality_config':
             self._send(envelope, dict(self._service.modality_config()))
         else:

@@ -3,7 +3,8 @@
 """Turn requests and replies into msgpack bytes and back, as the Isaac-GR00T N1.5 client does.
 
 An array travels as `{'__ndarray_class__': True, 'as_npy': <bytes of a .npy file>}`, a modality
-config as `{'__ModalityConfig_class__': True, 'as_json': <text>}` (fact sheet, section 7).
+config as `{'__ModalityConfig_class__': True, 'as_json': <text>}` (fact sheet, section 7). Beyond
+upstream, images on the same machine travel as `{'__shared_images__': True, …}` (`shared_memory`).
 
 Bytes come from strangers, so nothing is built before it was checked. There is no pickle and no
 `eval` anywhere; the .npy header must be exactly what NumPy writes for a plain dtype; and the
@@ -12,6 +13,7 @@ one byte of msgpack can cost 64 bytes of Python.
 """
 
 from dataclasses import asdict
+import functools
 import io
 import json
 import math
@@ -26,6 +28,7 @@ from numpy.typing import NDArray
 
 from gr00t_core.embodiment import ModalityConfig
 from gr00t_core.errors import ServingError
+from gr00t_core.serving.shared_memory import shared_images, SharedImages, SharedMemoryReader
 
 # 20 observations of three 640×480 cameras; also the largest message that the server lets in.
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
@@ -36,6 +39,7 @@ MAX_JSON_CHARACTERS = 65_536
 
 _ARRAY, _NPY = '__ndarray_class__', 'as_npy'
 _CONFIG, _JSON = '__ModalityConfig_class__', 'as_json'
+_SHARED = '__shared_images__'
 
 _NPY_MAGIC = b'\x93NUMPY'
 _NPY_HEADER = re.compile(
@@ -75,18 +79,18 @@ def pack(message: dict[str, Any]) -> bytes:
     return data
 
 
-def unpack(data: bytes | memoryview) -> dict[str, Any]:
-    """Decode a request or reply; arrays are fresh and writable.
+def unpack(data: bytes | memoryview, memory: SharedMemoryReader | None = None) -> dict[str, Any]:
+    """Decode a request or reply; arrays are writable, and fresh unless they lie in `memory`.
 
     Raises:
-        ServingError: The bytes are not msgpack, break a limit or are no map, or an array or
-            config in them is not plain.
+        ServingError: The bytes are not msgpack, break a limit or are no map, an array or config in
+            them is not plain, or they speak of shared memory that is not there.
     """
     if len(data) > MAX_MESSAGE_BYTES:
         raise ServingError(f'the message has {len(data)} bytes, allowed are {MAX_MESSAGE_BYTES}')
     _check_structure(memoryview(data))
     try:
-        message = msgpack.unpackb(data, object_hook=_decode)
+        message = msgpack.unpackb(data, object_hook=functools.partial(_decode, memory))
     except (ValueError, TypeError, msgpack.exceptions.UnpackException) as error:
         raise ServingError(f'the message is not msgpack: {error}') from error
     if not isinstance(message, dict):
@@ -158,16 +162,22 @@ def _encode(value: object) -> object:
         return {_ARRAY: True, _NPY: to_npy(value)}
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, SharedImages):
+        return {_SHARED: True, **asdict(value)}
     if isinstance(value, ModalityConfig):
         return {_CONFIG: True, _JSON: json.dumps(asdict(value))}
     raise TypeError(f'a value of type {type(value).__name__} cannot travel')
 
 
-def _decode(value: dict[str, Any]) -> object:
+def _decode(memory: SharedMemoryReader | None, value: dict[str, Any]) -> object:
     if _ARRAY in value:
         if not isinstance(value.get(_NPY), bytes):
             raise ServingError(f'an array lacks its bytes {_NPY!r}')
         return from_npy(value[_NPY])
+    if _SHARED in value:
+        if memory is None:
+            raise ServingError('shared memory is for clients at an ipc:// address')
+        return memory.view(shared_images(value))
     if _CONFIG in value:
         return _read_config(value.get(_JSON))
     return value
