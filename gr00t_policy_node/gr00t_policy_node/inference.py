@@ -1,10 +1,13 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Turn reference frames into action chunks on a thread of its own.
+"""Turn reference frames into action chunks on two threads of their own.
 
 The executor's thread submits a request per frame; there is one place for it, so the newest frame
-wins. The thread waits for the samples that belong to the frame, decodes, asks the backend, and
-leaves the outcome for the executor, which it wakes.
+wins. One thread prepares: it waits for the samples that belong to the frame and decodes. The other
+asks the backend and leaves the outcome for the executor, which it wakes. So the next observation
+is ready when the backend is, and a policy that takes almost a frame's period keeps up with the
+camera. A frame is prepared only when it is expected to be the newest by then: of a camera that is
+faster than the policy, no frame is decoded in vain.
 """
 
 from collections import deque
@@ -77,67 +80,145 @@ class Refusal:
     reason: str
 
 
-class InferenceThread(threading.Thread):
+@dataclass(frozen=True)
+class Prepared:
+    """A frame with all that is asked about it; times as in `Answer`."""
+
+    request: Request
+    observation: dict[str, Any]
+    held: tuple[str, ...]
+    decoded_s: float
+    paired_s: float
+
+
+class Inference:
     """Answers the newest request until `stop`."""
 
     def __init__(
         self, observer: Observer, backend: Backend, robot: Robot, wake: Callable[[], Any]
     ) -> None:
         """Take where observations come from, who answers them, and how to wake the executor."""
-        super().__init__(name='inference', daemon=True)
         self.outcomes: deque[Answer | Refusal] = deque()
-        self.crash = ''  # traceback of what ended the thread
+        self.crash = ''  # traceback of what ended a thread
         self.skipped = 0  # frames that gave way to a newer one
         self._observer = observer
         self._backend = backend
         self._robot = robot
         self._wake = wake
-        self._slot: Request | None = None
+        self._period_ns = round(NANOSECONDS / robot.reference.stream.rate_hz)
+        lock = threading.Lock()
+        self._may_change = threading.Condition(lock)  # whether the request may be prepared
+        self._is_prepared = threading.Condition(lock)
+        self._request: Request | None = None
+        self._prepared: Prepared | None = None
+        self._began_ns: int | None = None  # when the call under way began
+        self._call_ns: int | None = None  # how long the last one took
         self._stopping = False
-        self._changed = threading.Condition()
+        self._threads = [
+            threading.Thread(target=self._guarded, args=(work,), name=name, daemon=True)
+            for name, work in (('prepare', self._prepare), ('inference', self._ask))
+        ]
+
+    def start(self) -> None:
+        """Begin to answer."""
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, request: Request) -> None:
         """Put a request in place of the one that waits."""
-        with self._changed:
-            self.skipped += self._slot is not None
-            self._slot = request
-            self._changed.notify()
+        with self._may_change:
+            self.skipped += self._request is not None
+            self._request = request
+            if self._prepared is not None and self._prepared.request.run != request.run:
+                self._prepared = None  # its answer would be void
+            self._may_change.notify()
 
     def stop(self, timeout_s: float) -> bool:
         """End after the request under way; return whether that was in time."""
-        with self._changed:
+        with self._may_change:
             self._stopping = True
-            self._changed.notify()
-        if self.ident is not None:
-            self.join(timeout_s)
-        return not self.is_alive()
+            self._may_change.notify()
+            self._is_prepared.notify()
+        deadline = time.monotonic() + timeout_s
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(max(deadline - time.monotonic(), 0.0))
+        return not any(thread.is_alive() for thread in self._threads)
 
-    def run(self) -> None:
+    def _guarded(self, work: Callable[[], None]) -> None:
         """Work until stopped; an unexpected exception is kept in `crash`, never lost."""
         try:
-            while (request := self._next()) is not None:
-                outcome = self._outcome(request)
-                self.outcomes.append(outcome)
-                self._wake()
-                if isinstance(outcome, Refusal) and outcome.cause == 'backend':
-                    time.sleep(PAUSE_S)
+            work()
         except Exception:
             self.crash = traceback.format_exc()
             self._wake()
 
-    def _next(self) -> Request | None:
-        with self._changed:
-            while self._slot is None and not self._stopping:
-                if not self._changed.wait(IDLE_S):
-                    self._changed.release()
+    def _give(self, outcome: Answer | Refusal) -> None:
+        self.outcomes.append(outcome)
+        self._wake()
+
+    def _prepare(self) -> None:
+        while (request := self._next_request()) is not None:
+            prepared = self._observe(request)
+            if isinstance(prepared, Refusal):
+                self._give(prepared)
+                continue
+            with self._is_prepared:
+                self.skipped += self._prepared is not None
+                self._prepared = prepared
+                self._is_prepared.notify()
+
+    def _next_request(self) -> Request | None:
+        with self._may_change:
+            while not self._stopping and not self._may_prepare():
+                self._may_change.wait()
+            request, self._request = self._request, None
+            return None if self._stopping else request
+
+    def _may_prepare(self) -> bool:
+        """Tell whether the request is expected to be the newest when the backend is free.
+
+        A call takes as long as the last one. Of the first one, and of one that takes longer by a
+        period, nobody knows when it ends: then the frames wait for it.
+        """
+        if self._request is None:
+            return False
+        if self._began_ns is None:
+            return True
+        if self._call_ns is None:
+            return False
+        free_ns = self._began_ns + self._call_ns
+        return abs(self._request.arrived_ns - free_ns) <= self._period_ns
+
+    def _ask(self) -> None:
+        while (prepared := self._next_prepared()) is not None:
+            outcome = self._answer(prepared)
+            self._give(outcome)
+            if isinstance(outcome, Refusal):
+                time.sleep(PAUSE_S)
+
+    def _next_prepared(self) -> Prepared | None:
+        with self._is_prepared:
+            if self._began_ns is not None:
+                if self._prepared and self._request and not self._may_prepare():
+                    # The call took much longer than expected: what was prepared is old.
+                    self.skipped += 1
+                    self._prepared = None
+                self._call_ns = time.monotonic_ns() - self._began_ns
+            self._began_ns = None
+            self._may_change.notify()
+            while self._prepared is None and not self._stopping:
+                if not self._is_prepared.wait(IDLE_S):
+                    self._is_prepared.release()
                     try:
                         self._backend.idle()
                     finally:
-                        self._changed.acquire()
-            request, self._slot = self._slot, None
-            return None if self._stopping else request
+                        self._is_prepared.acquire()
+            prepared, self._prepared = self._prepared, None
+            self._began_ns = time.monotonic_ns()
+            return None if self._stopping else prepared
 
-    def _outcome(self, request: Request) -> Answer | Refusal:
+    def _observe(self, request: Request) -> Prepared | Refusal:
         observer = self._observer
         began = time.perf_counter()
         try:
@@ -155,16 +236,23 @@ class InferenceThread(threading.Thread):
             }
         except ObservationError as error:
             return Refusal(request, 'observation', str(error))
-        observed = time.perf_counter()
+        paired_s = time.perf_counter() - decoded
         observation = observation_of(self._robot, row, images, request.instruction)
+        return Prepared(request, observation, row.held, decoded - began, paired_s)
+
+    def _answer(self, prepared: Prepared) -> Answer | Refusal:
+        request, began = prepared.request, time.perf_counter()
         try:
-            action = self._backend.get_action(observation, request.options(request.stamp_ns))
-            values = action_values(action, self._robot)
+            options = request.options(request.stamp_ns)
+            values = action_values(
+                self._backend.get_action(prepared.observation, options), self._robot
+            )
         except Gr00tError as error:
             return Refusal(request, 'backend', str(error))
-        inferred = time.perf_counter()
-        steps = decoded - began, observed - decoded, inferred - observed
-        return Answer(request, values, row.held, *steps)
+        inferred_s = time.perf_counter() - began
+        return Answer(
+            request, values, prepared.held, prepared.decoded_s, prepared.paired_s, inferred_s
+        )
 
 
 def _gap_text(row: Row) -> str:

@@ -19,7 +19,7 @@ from gr00t_msgs.msg import ActionChunk as ChunkMessage
 from gr00t_policy_node import diagnostics, parameters, rtc
 from gr00t_policy_node.backends import Backend, make_backend
 from gr00t_policy_node.health import milliseconds
-from gr00t_policy_node.inference import Answer, InferenceThread
+from gr00t_policy_node.inference import Answer, Inference
 from gr00t_policy_node.observing import Observer
 from gr00t_policy_node.rates import RateMeter
 from gr00t_policy_node.reuse import FeatureReuse
@@ -59,7 +59,7 @@ class Loaded:
         self._inferred = diagnostics.Window()
         self.observer = Observer(node, robot, node.reference_frame)
         self.backend: Backend = make_backend(settings, robot, node.get_logger())
-        self.worker = InferenceThread(self.observer, self.backend, robot, node.wake)
+        self.worker = Inference(self.observer, self.backend, robot, node.wake)
         self.publisher = node.create_lifecycle_publisher(
             ChunkMessage,
             'action_chunk',

@@ -93,7 +93,7 @@ def matched_qos(offered: list[QoSProfile], stream: Stream) -> QoSProfile:
 class Observer:
     """The subscriptions and recent samples of one robot.
 
-    `images`, `row` and `decode` are for the inference thread, all else for the executor's.
+    `images`, `row` and `decode` are for the thread that prepares, all else for the executor's.
     """
 
     def __init__(

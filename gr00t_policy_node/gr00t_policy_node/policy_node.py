@@ -7,9 +7,9 @@ subscribes; `activate` answers; `deactivate` ends the running goal and stops; `c
 everything. With `autostart` the node goes through this by itself and tries again while the server
 is not there.
 
-Threads: everything of ROS happens on the executor of the main thread. Pairing, decoding and the
-request to the backend happen on the inference thread (`inference`), which hands its outcomes back
-through a guard condition.
+Threads: everything of ROS happens on the executor of the main thread. Pairing and decoding, and
+the request to the backend, happen on the two threads of `inference`, which hand their outcomes
+back through a guard condition.
 """
 
 import signal
@@ -230,7 +230,7 @@ class PolicyNode(LifecycleNode):
         )
 
     def wake(self) -> None:
-        """Have the outcomes taken by the executor; for the inference thread."""
+        """Have the outcomes taken by the executor; for the threads of `inference`."""
         self._wake.trigger()
 
     def _take_outcomes(self) -> None:

@@ -312,13 +312,13 @@ def test_simulated_clock_may_jump_back(graph):
 CRASH = """
 import sys
 from gr00t_policy_node import inference, policy_node
-whole, calls = inference.InferenceThread._outcome, []
-def outcome(self, request):
-    calls.append(request)
+whole, calls = inference.Inference._answer, []
+def answer(self, prepared):
+    calls.append(prepared)
     if len(calls) == 5:
         raise RuntimeError('a bug, says the test')
-    return whole(self, request)
-inference.InferenceThread._outcome = outcome
+    return whole(self, prepared)
+inference.Inference._answer = answer
 sys.exit(policy_node.main(sys.argv))
 """
 
