@@ -200,12 +200,12 @@ class Inference:
     def _next_prepared(self) -> Prepared | None:
         with self._is_prepared:
             if self._began_ns is not None:
-                if self._prepared and self._request and not self._may_prepare():
-                    # The call took much longer than expected: what was prepared is old.
+                call_ns = time.monotonic_ns() - self._began_ns
+                late = self._call_ns is None or call_ns > self._call_ns + self._period_ns
+                if late and self._prepared is not None:
                     self.skipped += 1
-                    self._prepared = None
-                self._call_ns = time.monotonic_ns() - self._began_ns
-            self._began_ns = None
+                    self._prepared = None  # a newer frame is there, or will be soon
+                self._began_ns, self._call_ns = None, call_ns
             self._may_change.notify()
             while self._prepared is None and not self._stopping:
                 if not self._is_prepared.wait(IDLE_S):
