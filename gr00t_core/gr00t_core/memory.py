@@ -6,8 +6,8 @@ glibc gives a freed block of more than 128 kB back to the system at once and gro
 only slowly, per heap; the next call faults the same pages in again, one by one. A policy frees and
 allocates tens of megabytes per call: keeping them halves the call's time (decision 0009).
 
-Threads share one heap. Else each has its own, and grows it to its own peak when it happens to be
-the one that decodes: a process that runs for hours seems to leak, in steps of megabytes.
+New threads share one heap. Else each has its own, and grows it to its own peak when it happens to
+be the one that works.
 """
 
 import ctypes
