@@ -56,6 +56,11 @@ _TEXTS = {0xC4: 1, 0xC5: 2, 0xC6: 4, 0xD9: 1, 0xDA: 2, 0xDB: 4}
 _LISTS = {0xDC: 2, 0xDD: 4}
 _MAPS = {0xDE: 2, 0xDF: 4}
 
+# msgpack interns each key, and lets go of it with the message: after some ten thousand messages
+# Python makes its whole table of interned texts anew. Keys that are held stay where they are.
+_held_keys: set[str] = set()
+MAX_HELD_KEYS = 256  # strangers may send any
+
 # One per thread: growing a new packer's buffer takes ten times as long as packing three images.
 _packers = threading.local()
 
@@ -170,6 +175,8 @@ def _encode(value: object) -> object:
 
 
 def _decode(memory: SharedMemoryReader | None, value: dict[str, Any]) -> object:
+    if len(_held_keys) < MAX_HELD_KEYS:
+        _held_keys.update(key for key in value if isinstance(key, str) and len(key) < 100)
     if _ARRAY in value:
         if not isinstance(value.get(_NPY), bytes):
             raise ServingError(f'an array lacks its bytes {_NPY!r}')
