@@ -41,7 +41,7 @@ class Request:
         stamp_ns: Its stamp. arrived_ns: its arrival on the monotonic clock.
         instruction: What to do.
         run: Number of the run that asked; answers of an earlier run are void.
-        options: What the backend is told besides the observation, made when the request is taken.
+        options: What the backend is told besides the observation, made when the backend is asked.
     """
 
     stamp_ns: int

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The parts of the policy node that need no ROS graph."""
 
-import dataclasses
-from dataclasses import replace
+from dataclasses import fields, replace
 import subprocess
 import sys
 
@@ -64,7 +63,7 @@ def test_images_are_read_as_rclpy_reads_them(frame, kind, height, data):
         name = f'sensor_msgs/msg/{type(message).__name__}'
         serialized = serialize_message(message)
         read = cdr.read_image(serialized, name)
-        for field in dataclasses.fields(read):
+        for field in fields(read):
             expected = getattr(message, field.name)
             assert getattr(read, field.name) == (bytes(data) if field.name == 'data' else expected)
         # DDS pads a message to four bytes: its end may be missing by as many.
