@@ -5,15 +5,12 @@
 glibc gives a freed block of more than 128 kB back to the system at once and grows that threshold
 only slowly, per heap; the next call faults the same pages in again, one by one. A policy frees and
 allocates tens of megabytes per call: keeping them halves the call's time (decision 0009).
-
-New threads share one heap. Else each has its own, and grows it to its own peak when it happens to
-be the one that works.
 """
 
 import ctypes
 
 # Parameters of mallopt, from malloc.h.
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 # Freed memory that the top of a heap may hold before it shrinks.
 KEPT_BYTES = 256 * 1024 * 1024
 # Blocks up to this come from the heap; glibc allows no more.
@@ -21,14 +18,10 @@ HEAP_BLOCK_BYTES = 32 * 1024 * 1024
 
 
 def keep_freed_memory() -> bool:
-    """Have malloc keep what is freed, in one heap; return whether it does (glibc only).
-
-    Call it before other threads start: they keep the heaps that they have.
-    """
+    """Have malloc keep what is freed; return whether it does (glibc only)."""
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
     if mallopt is None:
         return False
     from_heap: int = mallopt(M_MMAP_THRESHOLD, HEAP_BLOCK_BYTES)
     kept: int = mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
-    shared: int = mallopt(M_ARENA_MAX, 1)
-    return from_heap == kept == shared == 1
+    return from_heap == kept == 1

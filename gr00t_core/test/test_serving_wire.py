@@ -158,3 +158,28 @@ def test_wire_and_client_import_numpy_zmq_and_msgpack_only() -> None:
         'assert not named & heavy, named & heavy\n'
     )
     subprocess.run([sys.executable, '-c', code], check=True, timeout=60)
+
+
+MANY_MESSAGES = """
+import numpy as np
+from gr00t_core.serving.shared_memory import SharedMemoryReader, SharedMemoryWriter
+from gr00t_core.serving.wire import pack, unpack
+
+def resident_kb():
+    return int(open('/proc/self/statm').read().split()[1]) * 4
+
+place = SharedMemoryWriter().place({'video.front': np.zeros((4, 4, 3), np.uint8)})
+memory, message = SharedMemoryReader(), pack({'endpoint': 'get_action', 'data': place})
+for _ in range(1000):
+    unpack(message, memory)
+before = resident_kb()
+for _ in range(20_000):
+    unpack(message, memory)
+print(resident_kb() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='memfd and /proc are of Linux')
+def test_messages_leave_nothing_in_the_process() -> None:
+    grown_kb = int(subprocess.check_output([sys.executable, '-c', MANY_MESSAGES], text=True))
+    assert grown_kb < 250  # Python's table of interned texts, made anew, takes 500

@@ -16,7 +16,6 @@ import fcntl
 import math
 import mmap
 import os
-from pathlib import Path
 import stat
 from typing import Any
 
@@ -99,9 +98,9 @@ class SharedMemoryReader:
             ServingError: There is no such memory, it may not be opened, it is not sealed, or the
                 array reaches beyond it.
         """
-        path = Path(f'/proc/{images.pid}/fd/{images.fd}')
+        path = f'/proc/{images.pid}/fd/{images.fd}'  # no Path: it interns its parts (see wire)
         try:
-            found = path.stat()
+            found = os.stat(path)
             memory = self._mapped.get((found.st_dev, found.st_ino)) or self._map(path, found)
         except (OSError, ValueError) as error:
             raise ServingError(f'{path} is no shared memory that can be read: {error}') from error
@@ -112,7 +111,7 @@ class SharedMemoryReader:
             )
         return np.frombuffer(memory, np.uint8, size, images.offset).reshape(images.shape)
 
-    def _map(self, path: Path, found: os.stat_result) -> mmap.mmap:
+    def _map(self, path: str, found: os.stat_result) -> mmap.mmap:
         if not stat.S_ISREG(found.st_mode):
             raise ValueError('not a memory file')
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
