@@ -98,9 +98,9 @@ class SharedMemoryReader:
             ServingError: There is no such memory, it may not be opened, it is not sealed, or the
                 array reaches beyond it.
         """
-        path = f'/proc/{images.pid}/fd/{images.fd}'  # no Path: it interns its parts (see wire)
+        path = f'/proc/{images.pid}/fd/{images.fd}'
         try:
-            found = os.stat(path)
+            found = os.stat(path)  # noqa: PTH116 - a Path would intern its parts, see `wire`
             memory = self._mapped.get((found.st_dev, found.st_ino)) or self._map(path, found)
         except (OSError, ValueError) as error:
             raise ServingError(f'{path} is no shared memory that can be read: {error}') from error
