@@ -72,9 +72,3 @@ class ActionChunk:
             + self.values[after].astype(np.float64) * weight
         )
         return row
-
-    def held(self, time_ns: int) -> NDArray[np.float64]:
-        """Return the (A,) row of the last step that has begun at a time; step 0 before it."""
-        step = min(max(int(np.floor(self.position(time_ns))), 0), self.horizon - 1)
-        row: NDArray[np.float64] = self.values[step].astype(np.float64)
-        return row

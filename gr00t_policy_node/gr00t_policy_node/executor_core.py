@@ -250,7 +250,7 @@ class ExecutorCore:
         if rejection is None and self._state_fault(now_ns) is not None:
             return Rejection.NO_STATE
         if rejection is None:
-            wanted = sample(received.chunk(), now_ns, self.layout)
+            wanted = sample([received.chunk()], (now_ns,), self.layout)[0, 0]
             ways = self.motion.distance(wanted, self._measured)
             rejection = Rejection.JUMP if (ways > self.settings.max_jump_s).any() else None
         return rejection

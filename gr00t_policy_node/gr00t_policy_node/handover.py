@@ -15,9 +15,10 @@ asked for. A new chunk takes over by one of four methods:
   frozen steps, this one hand-over is a cross-fade, and counted;
 * `replace`: at once.
 
-A action width.
+Shapes: L chunks, the oldest first · T times · A action width.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,33 +38,58 @@ def smooth(share: float) -> float:
     return x * x * x * (x * (6.0 * x - 15.0) + 10.0)
 
 
-def sample(chunk: ActionChunk, time_ns: int, layout: Layout) -> Array:
-    """Return a chunk's action (A,) at a time, each column by its own rule."""
-    row = chunk.linear(time_ns)
-    row[layout.held] = chunk.held(time_ns)[layout.held]
-    if layout.rotations:
-        place = min(max(chunk.position(time_ns), 0.0), chunk.horizon - 1.0)
-        before = int(place)
-        first = chunk.values[before].astype(np.float64)
-        second = chunk.values[min(before + 1, chunk.horizon - 1)].astype(np.float64)
-        for columns, rotation in layout.rotations:
-            if columns.start not in layout.held:
-                row[columns] = interpolate_rotation(
-                    first[columns], second[columns], place - before, rotation
-                )
-    row[layout.binary] = row[layout.binary] >= 0.5
-    return row
-
-
-def mix(first: Array, second: Array, weight: float, layout: Layout) -> Array:
-    """Blend two actions (A,), each column by its own rule; weight 0 gives `first`, 1 `second`."""
-    if weight <= 0.0 or weight >= 1.0:
-        return first if weight <= 0.0 else second
-    mixed = first + weight * (second - first)
-    mixed[layout.switched] = (second if weight >= 0.5 else first)[layout.switched]
+def sample(chunks: Sequence[ActionChunk], times_ns: Sequence[int], layout: Layout) -> Array:
+    """Return the actions (L, T, A) of chunks at times, each column by its own rule."""
+    befores, afters, places = [], [], []
+    for chunk in chunks:
+        last = chunk.horizon - 1
+        for time_ns in times_ns:
+            position = min(max(chunk.position(time_ns), 0.0), float(last))
+            step = int(position)
+            befores.append(chunk.values[step])
+            afters.append(chunk.values[min(step + 1, last)])
+            places.append(position - step)
+    before, after = np.array(befores, np.float64), np.array(afters, np.float64)
+    place = np.array(places)[:, np.newaxis]
+    rows = before * (1.0 - place) + after * place
+    rows[:, layout.held] = before[:, layout.held]
     for columns, rotation in layout.rotations:
-        mixed[columns] = interpolate_rotation(first[columns], second[columns], weight, rotation)
-    return mixed
+        if columns.start not in layout.held:
+            for row, first, second, share in zip(rows, before, after, places):
+                row[columns] = interpolate_rotation(
+                    first[columns], second[columns], share, rotation
+                )
+    rows[:, layout.binary] = rows[:, layout.binary] >= 0.5
+    return rows.reshape(len(chunks), len(times_ns), layout.width)
+
+
+def join(rows: Array, weights: Array, layout: Layout) -> Array:
+    """Let each chunk take over from those before it, each column by its own rule.
+
+    Args:
+        rows: (L, T, A) what each chunk says at each time.
+        weights: (L, T) how far it has taken over, 0 to 1; 1 for the first.
+        layout: The robot's columns.
+
+    Returns:
+        (T, A).
+    """
+    left = np.ones_like(weights)  # what the later ones leave
+    left[:-1] = np.cumprod(1.0 - weights[:0:-1], axis=0)[::-1]
+    joined: Array = np.einsum('lt,lta->ta', weights * left, rows)
+    newest = len(rows) - 1 - np.argmax(weights[::-1] >= 0.5, axis=0)
+    times = np.arange(len(joined))
+    joined[:, layout.switched] = rows[newest, times][:, layout.switched]
+    for columns, rotation in layout.rotations:
+        for time in times:
+            value = rows[0, time, columns]
+            for row, weight in zip(rows[1:, time, columns], weights[1:, time]):
+                if 0.0 < weight < 1.0:
+                    value = interpolate_rotation(value, row, float(weight), rotation)
+                elif weight >= 1.0:
+                    value = row
+            joined[time, columns] = value
+    return joined
 
 
 @dataclass(frozen=True)
@@ -123,39 +149,35 @@ class Plan:
         Both come from the plan as it is now, so their difference is the plan's velocity, also
         right after a chunk came. The plan must not be empty.
         """
-        at = self._mean if self._method == 'ensemble' else self._fade
-        return at(now_ns - self._period_ns, now_ns), at(now_ns, now_ns)
+        times_ns = (now_ns - self._period_ns, now_ns)
+        joined = self._mean(times_ns) if self._method == 'ensemble' else self._fade(times_ns)
+        return joined[0], joined[1]
 
     def _fades(self, chunk: ActionChunk, now_ns: int) -> bool:
         if self._method != 'rtc':
             return self._method == 'crossfade'
-        apart = np.abs(sample(chunk, now_ns, self._layout) - self._fade(now_ns, now_ns))
+        coming = sample([chunk], (now_ns,), self._layout)[0]
+        apart = np.abs(coming - self._fade((now_ns,)))[0]
         apart[self._layout.switched] = 0.0
         is_apart = bool((apart > self._meeting).any())
         self.unmet += is_apart
         return is_apart
 
-    def _fade(self, time_ns: int, now_ns: int) -> Array:
-        value = sample(self._layers[0].chunk, time_ns, self._layout)
-        for layer in self._layers[1:]:
-            weight = smooth((time_ns - layer.start_ns) / layer.blend_ns)
-            if weight > 0.0:
-                value = mix(
-                    value, sample(layer.chunk, time_ns, self._layout), weight, self._layout
-                )
-        return value
-
-    def _mean(self, time_ns: int, now_ns: int) -> Array:
-        """Average the chunks that cover `now_ns`: the same ones for both times of `sample`."""
-        covering = [layer.chunk for layer in self._layers if layer.chunk.end_ns >= now_ns]
-        covering = covering or [self._layers[-1].chunk]
-        value = sample(covering[0], time_ns, self._layout)
-        total = 1.0
-        for index, chunk in enumerate(covering[1:], start=1):
-            weight = float(np.exp(-self._decay * index))
-            total += weight
-            value = mix(value, sample(chunk, time_ns, self._layout), weight / total, self._layout)
-        value[self._layout.switched] = sample(covering[-1], time_ns, self._layout)[
-            self._layout.switched
+    def _fade(self, times_ns: Sequence[int]) -> Array:
+        weights = [[1.0] * len(times_ns)] + [
+            [smooth((time_ns - layer.start_ns) / layer.blend_ns) for time_ns in times_ns]
+            for layer in self._layers[1:]
         ]
-        return value
+        rows = sample([layer.chunk for layer in self._layers], times_ns, self._layout)
+        return join(rows, np.array(weights), self._layout)
+
+    def _mean(self, times_ns: Sequence[int]) -> Array:
+        """Average the chunks that cover the last of the times: the same ones for all times."""
+        covering = [layer.chunk for layer in self._layers if layer.chunk.end_ns >= times_ns[-1]]
+        covering = covering or [self._layers[-1].chunk]
+        shares = np.exp(-self._decay * np.arange(len(covering)))
+        weights = np.repeat((shares / shares.cumsum())[:, np.newaxis], len(times_ns), axis=1)
+        rows = sample(covering, times_ns, self._layout)
+        mean = join(rows, weights, self._layout)
+        mean[:, self._layout.switched] = rows[-1][:, self._layout.switched]
+        return mean

@@ -9,7 +9,7 @@ import pytest
 
 from gr00t_core.chunk import ActionChunk
 from gr00t_core.robot import load_robot
-from gr00t_policy_node.handover import mix, Plan, sample, smooth
+from gr00t_policy_node.handover import join, Plan, sample, smooth
 from gr00t_policy_node.layout import layout_of
 
 ROBOT = load_robot(Path(__file__).with_name('everything.yaml'))
@@ -40,6 +40,10 @@ def plan(method='crossfade', decay=0.01):
     return Plan(LAYOUT, method, BLEND_NS, decay, PERIOD_NS)
 
 
+def at(chunk_, time_ns):
+    return sample([chunk_], [time_ns], LAYOUT)[0, 0]
+
+
 def arm_at(plan_, time_ns):
     return plan_.sample(time_ns)[1][ARM.start]
 
@@ -48,10 +52,10 @@ def test_a_chunk_is_indexed_by_time():
     line = chunk(0, lambda k: 0.1 * k)
     for time_ns in (0, 60_000_000, 333_333_333, 749_999_999):
         expected = 0.1 * min(time_ns / STEP_NS, 15)
-        assert sample(line, time_ns, LAYOUT)[ARM.start] == pytest.approx(expected, abs=1e-6)
+        assert at(line, time_ns)[ARM.start] == pytest.approx(expected, abs=1e-6)
     # before its first and after its last step it stands still
-    assert sample(line, -STEP_NS, LAYOUT)[ARM.start] == 0.0
-    assert sample(line, 10**12, LAYOUT)[ARM.start] == pytest.approx(1.5)
+    assert at(line, -STEP_NS)[ARM.start] == 0.0
+    assert at(line, 10**12)[ARM.start] == pytest.approx(1.5)
 
 
 def test_grippers_binaries_and_deltas_hold_rotations_slerp():
@@ -64,29 +68,28 @@ def test_grippers_binaries_and_deltas_hold_rotations_slerp():
         suction=[0.2, 0.6],
         mount=[0.001, 0.002],
     )
-    early, late = sample(steps, 49_000_000, LAYOUT), sample(steps, 51_000_000, LAYOUT)
+    early, late = at(steps, 49_000_000), at(steps, 51_000_000)
     assert early[GRIPPER.start] == pytest.approx(0.01)
     assert late[GRIPPER.start] == pytest.approx(0.07)
     assert (early[SUCTION.start], late[SUCTION.start]) == (0.0, 1.0)
     assert early[MOUNT.start] == pytest.approx(0.001)
-    middle = sample(steps, 25_000_000, LAYOUT)[WRIST]
+    middle = at(steps, 25_000_000)[WRIST]
     np.testing.assert_allclose(middle, about_z(1.0), atol=1e-6)
 
 
-def test_mixing_goes_by_kind():
-    first = sample(chunk(0, lambda k: 0.0, angles=[0.0] * 16, gripper=[0.0] * 16), 0, LAYOUT)
-    second = sample(
+def test_taking_over_goes_by_kind():
+    chunks = [
+        chunk(0, lambda k: 0.0, angles=[0.0] * 16, gripper=[0.0] * 16),
         chunk(0, lambda k: 1.0, angles=[3.0] * 16, gripper=[0.08] * 16, suction=[1.0] * 16),
-        0,
-        LAYOUT,
-    )
+    ]
+    rows = sample(chunks, [0], LAYOUT)
     for weight in (0.0, 0.3, 0.5, 0.9, 1.0):
-        mixed = mix(first, second, weight, LAYOUT)
-        assert mixed[ARM.start] == pytest.approx(weight)
-        np.testing.assert_allclose(mixed[WRIST], about_z(3.0 * weight), atol=1e-6)
+        (taken,) = join(rows, np.array([[1.0], [weight]]), LAYOUT)
+        assert taken[ARM.start] == pytest.approx(weight)
+        np.testing.assert_allclose(taken[WRIST], about_z(3.0 * weight), atol=1e-6)
         newer = weight >= 0.5
-        assert mixed[GRIPPER.start] == pytest.approx(0.08 * newer)
-        assert mixed[SUCTION.start] == float(newer)
+        assert taken[GRIPPER.start] == pytest.approx(0.08 * newer)
+        assert taken[SUCTION.start] == float(newer)
 
 
 def test_crossfade_is_smooth_and_ends_on_the_new_chunk():
