@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Follow action chunks with the robot: the only node of the suite that commands it.
 
-The node carries messages; what to command is decided by `ExecutorCore`. It runs on one
-SingleThreadedExecutor and does nothing slow. Its control timer follows the steady clock, or
-`/clock` when `use_sim_time` is set: then commands are in step with the simulation.
+The node carries messages; what to command is decided by `ExecutorCore`. One thread does all, and
+nothing slow. `run` calls `control` once per period of the steady clock, which reads all topics and
+commands; rclpy's executor gets its turn for services and diagnostics only now and then, because
+each turn costs more than a command (decision 0017). With `use_sim_time` a timer on `/clock` calls
+`control`, so that commands are in step with the simulation, and messages wake the node.
 """
 
 from collections.abc import Callable
@@ -23,8 +25,9 @@ from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, qos_profile_sensor_data, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
+from rclpy.subscription import Subscription
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
@@ -37,9 +40,14 @@ from gr00t_policy_node.admission import ReceivedChunk
 from gr00t_policy_node.executor_core import Command, ExecutorCore
 from gr00t_policy_node.modes import Mode
 from gr00t_policy_node.outputs import message_class, outputs_of
+from gr00t_policy_node.polling import take_all, Unwaited
 
 # In simulated time a step of /clock may span several control periods; no more are made up for.
 MOST_PERIODS = 100
+# Several publishers may share a topic: a fast one must not push out what a slow one sent.
+STREAM = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
+# How often services, diagnostics and discovery get their turn.
+SERVING_NS = NANOSECONDS // 20
 
 
 class ExecutorNode(Node):
@@ -51,7 +59,7 @@ class ExecutorNode(Node):
         self.robot = load_robot(self.get_parameter('robot').value)
         self.core = ExecutorCore(self.robot, settings)
         self.shadow = bool(self.get_parameter('shadow').value)
-        self._sim_time = bool(self.get_parameter('use_sim_time').value)
+        self.sim_time = bool(self.get_parameter('use_sim_time').value)
         self._outputs = [
             (
                 output,
@@ -75,12 +83,13 @@ class ExecutorNode(Node):
         self._last_error = ''
         self._jitter_ms = diagnostics.Window()
         self._latency_ms = diagnostics.Window(256)
+        self._polled: list[Subscription] = []
         self._subscribe()
         self.create_service(Trigger, '~/rearm', self._on_rearm)
         self.create_service(Trigger, '~/stop', self._on_stop)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        period_s = self.core.period_ns / NANOSECONDS
-        self.create_timer(period_s, self._on_timer, clock=None if self._sim_time else steady)
+        if self.sim_time:
+            self.create_timer(self.core.period_ns / NANOSECONDS, self.control)
         self.create_timer(1.0, self._on_report, clock=steady)
         self.get_logger().info(
             f'{self.robot.name}: {settings.control_rate_hz:g} Hz, hand-over by {settings.handover}'
@@ -100,27 +109,18 @@ class ExecutorNode(Node):
         )
 
     def _subscribe(self) -> None:
-        self.create_subscription(ActionChunk, 'action_chunk', self._on_chunk, QoSProfile(depth=5))
+        # In the order in which they are read: a chunk is held against the newest state.
         states: dict[tuple[str, str], list[StateGroup]] = {}
         for name in sorted(set(self.core.measured_by.values())):
             group = self.robot.state_group(name)
             states.setdefault((group.stream.topic, group.stream.type), []).append(group)
         for (topic, kind), groups in states.items():
-            self.create_subscription(
-                message_class(kind, f'{self.robot.source}: {topic}'),
-                topic,
-                self._reader(groups, self.core.measure),
-                qos_profile_sensor_data,
-                event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
-            )
+            message = message_class(kind, f'{self.robot.source}: {topic}')
+            self._poll(message, topic, self._reader(groups, self.core.measure), STREAM)
         for output, _ in self._outputs:
-            self.create_subscription(
-                output.message_class,
-                f'teleop/{output.topic}',
-                self._reader(output.groups, self.core.teleoperate),
-                qos_profile_sensor_data,
-                event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
-            )
+            take = self._reader(output.groups, self.core.teleoperate)
+            self._poll(output.message_class, f'teleop/{output.topic}', take, STREAM)
+        self._poll(ActionChunk, 'action_chunk', self._on_chunk, QoSProfile(depth=5))
         self._e_stop_qos: set[tuple[ReliabilityPolicy, DurabilityPolicy]] = set()
         self._listen_to_e_stop()
 
@@ -140,7 +140,27 @@ class ExecutorNode(Node):
         for reliability, durability in wanted - self._e_stop_qos:
             self._e_stop_qos.add((reliability, durability))
             qos = QoSProfile(depth=10, reliability=reliability, durability=durability)
-            self.create_subscription(Bool, 'e_stop', self._on_e_stop, qos, event_callbacks=events)
+            self._poll(Bool, 'e_stop', self._on_e_stop, qos, events)
+
+    def _poll(
+        self,
+        kind: Any,
+        topic: str,
+        callback: Callable[[Any], None],
+        qos: QoSProfile,
+        events: SubscriptionEventCallbacks | None = None,
+    ) -> None:
+        """Subscribe to a topic that `control` reads; in simulated time it also wakes the node."""
+        self._polled.append(
+            self.create_subscription(
+                kind,
+                topic,
+                callback,
+                qos,
+                callback_group=None if self.sim_time else Unwaited(),
+                event_callbacks=events or SubscriptionEventCallbacks(use_default_callbacks=False),
+            )
+        )
 
     def _reader(
         self,
@@ -206,10 +226,14 @@ class ExecutorNode(Node):
 
     def _start_in_step(self) -> None:
         """In simulated time, start at this instant: /clock may wait for the first command."""
-        if self._sim_time and self.core.mode is Mode.WAITING and self._last_tick_ns is not None:
+        if self.sim_time and self.core.mode is Mode.WAITING and self._last_tick_ns is not None:
             self._tick(self._last_tick_ns)
 
-    def _on_timer(self) -> None:
+    def control(self) -> None:
+        """Read what came and command the robot; once per control period."""
+        for subscription in self._polled:
+            for message, _ in take_all(subscription):
+                subscription.callback(message)
         wall_ns = time.monotonic_ns()
         if self._last_wall_ns is not None:
             late_ns = wall_ns - self._last_wall_ns - self.core.period_ns
@@ -217,7 +241,7 @@ class ExecutorNode(Node):
         self._last_wall_ns = wall_ns
         now_ns = self.now_ns
         last_ns, self._last_tick_ns = self._last_tick_ns, now_ns
-        if not self._sim_time:
+        if not self.sim_time:
             self._tick(now_ns)
             return
         # A step of /clock that spans several control periods moves the robot by as many.
@@ -325,6 +349,22 @@ class ExecutorNode(Node):
         return max([float(times.max(initial=0.0)), *turns])
 
 
+def run(node: ExecutorNode, executor: SingleThreadedExecutor, ended: Callable[[], bool]) -> None:
+    """Control once per period, and let the executor serve, until it is ended."""
+    due_ns = served_ns = time.monotonic_ns()
+    while not ended():
+        if node.sim_time:
+            executor.spin_once(timeout_sec=0.05)
+            continue
+        node.control()
+        now_ns = time.monotonic_ns()
+        if now_ns - served_ns >= SERVING_NS:
+            executor.spin_once(timeout_sec=0)
+            now_ns = served_ns = time.monotonic_ns()
+        due_ns = max(due_ns + node.core.period_ns, now_ns)  # what was missed is not made up for
+        time.sleep((due_ns - now_ns) / NANOSECONDS)
+
+
 def main(args: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM; then stop the robot, and end with 0."""
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
@@ -341,12 +381,10 @@ def main(args: list[str] | None = None) -> int:
         gc.collect()
         gc.freeze()
         gc.disable()
-        while not signals:
-            executor.spin_once(timeout_sec=0.2)
+        run(node, executor, lambda: bool(signals))
         node.core.halt('the node is being stopped')
         deadline = time.monotonic() + node.longest_stop_s + 0.5
-        while not node.silent and time.monotonic() < deadline:
-            executor.spin_once(timeout_sec=0.05)
+        run(node, executor, lambda: node.silent or time.monotonic() > deadline)
         return 0
     except Gr00tError as error:
         rclpy.logging.get_logger('chunk_executor').fatal(str(error))

@@ -4,7 +4,8 @@
 
 The executor's thread submits a request per frame; there is one place for it, so the newest frame
 wins. One thread prepares: it waits for the samples that belong to the frame and decodes. The other
-asks the backend and leaves the outcome for the executor, which it wakes. So the next observation
+asks the backend, publishes the chunk, and leaves the outcome for the executor, which it wakes: to
+wake it first would make each chunk later. So the next observation
 is ready when the backend is, and a policy that takes almost a frame's period keeps up with the
 camera. A frame is prepared only when it is expected to be the newest by then: of a camera that is
 faster than the policy, no frame is decoded in vain.
@@ -12,7 +13,7 @@ faster than the policy, no frame is decoded in vain.
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import threading
 import time
 import traceback
@@ -61,6 +62,7 @@ class Answer:
         decoded_s: Time to wait for the frames of all cameras and to decode them.
         paired_s: Time then still to wait for the state.
         inferred_s: Time of the request to the backend.
+        latency_s: From the stamp to the chunk's publication; 0 before, or when it was void.
     """
 
     request: Request
@@ -69,6 +71,7 @@ class Answer:
     decoded_s: float
     paired_s: float
     inferred_s: float
+    latency_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -95,15 +98,29 @@ class Inference:
     """Answers the newest request until `stop`."""
 
     def __init__(
-        self, observer: Observer, backend: Backend, robot: Robot, wake: Callable[[], Any]
+        self,
+        observer: Observer,
+        backend: Backend,
+        robot: Robot,
+        publish: Callable[[Answer], float],
+        wake: Callable[[], Any],
     ) -> None:
-        """Take where observations come from, who answers them, and how to wake the executor."""
+        """Take where observations come from, who answers them, and who takes the outcomes.
+
+        Args:
+            observer: Gives the observations.
+            backend: Answers them.
+            robot: Whose they are.
+            publish: Sends a chunk; returns its latency in s.
+            wake: Has the executor look at `outcomes`.
+        """
         self.outcomes: deque[Answer | Refusal] = deque()
         self.crash = ''  # traceback of what ended a thread
         self.skipped = 0  # frames that gave way to a newer one
         self._observer = observer
         self._backend = backend
         self._robot = robot
+        self._publish = publish
         self._wake = wake
         self._period_ns = round(NANOSECONDS / robot.reference.stream.rate_hz)
         lock = threading.Lock()
@@ -193,6 +210,8 @@ class Inference:
     def _ask(self) -> None:
         while (prepared := self._next_prepared()) is not None:
             outcome = self._answer(prepared)
+            if isinstance(outcome, Answer):
+                outcome = replace(outcome, latency_s=self._publish(outcome))
             self._give(outcome)
             if isinstance(outcome, Refusal):
                 time.sleep(PAUSE_S)

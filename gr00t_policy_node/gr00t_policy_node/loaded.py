@@ -3,6 +3,7 @@
 """What the policy node holds from `configure` to `cleanup`: backend, threads, topics, counts."""
 
 import array
+import threading
 import time
 from typing import Any, TYPE_CHECKING
 
@@ -39,6 +40,7 @@ class Loaded:
         self.use_default = settings.use_default_instruction
         self.instruction = ''
         self.run = 0
+        self._publishing = threading.Lock()  # of the run and the chunk
         self.sequence = 0
         self.chunk: ActionChunk | None = None
         self.refused = {'observation': 0, 'backend': 0}
@@ -59,7 +61,7 @@ class Loaded:
         self._inferred = diagnostics.Window()
         self.observer = Observer(node, robot, node.reference_frame)
         self.backend: Backend = make_backend(settings, robot, node.get_logger())
-        self.worker = Inference(self.observer, self.backend, robot, node.wake)
+        self.worker = Inference(self.observer, self.backend, robot, self.publish, node.wake)
         self.publisher = node.create_lifecycle_publisher(
             ChunkMessage,
             'action_chunk',
@@ -83,10 +85,15 @@ class Loaded:
             post_callback=node.clock_jumped,
         )
 
+    def end_run(self) -> None:
+        """Void what is under way: no chunk of it is published any more."""
+        with self._publishing:
+            self.run += 1
+            self.chunk = None
+
     def begin_run(self) -> None:
-        """Void what is under way."""
-        self.run += 1
-        self.chunk = None
+        """Void what is under way and begin anew."""
+        self.end_run()
         self.asked_ns = 0
         self._reuse.reset()
 
@@ -100,12 +107,31 @@ class Loaded:
             found['head_only'] = True
         return found
 
-    def note(self, answer: Answer, latency_s: float) -> None:
+    def publish(self, answer: Answer) -> float:
+        """Publish a chunk (inference thread); return its latency in s, 0 when it is void."""
+        request = answer.request
+        with self._publishing:
+            if request.run != self.run:
+                return 0.0
+            self.chunk = ActionChunk(
+                request.stamp_ns,
+                self.robot.step_ns,
+                self.robot.action_names,
+                answer.values,
+                self.sequence,
+            )
+            self.sequence += 1
+            message = chunk_message(self.chunk, request.instruction, self.robot, answer)
+            self.publisher.publish(message)
+        now_ns = self._node.get_clock().now().nanoseconds
+        return float(now_ns - request.stamp_ns) / NANOSECONDS
+
+    def note(self, answer: Answer) -> None:
         """Count a published chunk."""
         self._reuse.answered()
         self._chunks += 1
         self._held += bool(answer.held)
-        self._latency.add(latency_s)
+        self._latency.add(answer.latency_s)
         if self._settings.rtc:
             self._delay_s = self._latency.percentile(RTC_PERCENT) or 0.0
         self._paired.add(answer.paired_s)
@@ -139,6 +165,7 @@ class Loaded:
     def close(self, timeout_s: float | None) -> None:
         """Free everything; `timeout_s` bounds the wait for a request under way."""
         node = self._node
+        self.end_run()
         self._jumps.unregister()
         self.observer.close()
         self.backend.stop()

@@ -4,13 +4,16 @@
 
 Camera topics are subscribed raw: a callback keeps the serialized bytes and reads nothing but the
 stamp, which stands right behind the CDR header. A frame is read and decoded when a row that needs
-it is used, on the thread that uses it.
+it is used, on the thread that uses it. Only the reference camera wakes the executor: what else
+comes stays in its queue until a row is asked for (decision 0017).
 """
 
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+import functools
 from importlib import import_module
+import math
 import threading
 import time
 from typing import Any
@@ -29,14 +32,17 @@ from gr00t_core.images import decode_image, RGB
 from gr00t_core.robot import Camera, NANOSECONDS, Robot, Stream
 from gr00t_core.timeline import Frame, Row, StreamHealth, Timeline
 from gr00t_policy_node import cdr
+from gr00t_policy_node.polling import take_all, Unwaited
 from gr00t_policy_node.rates import RateMeter
 
 # Samples are kept for the rows that may still be asked for; this bounds them when the reference
 # camera, whose frames say what may be forgotten, is silent.
 HISTORY_NS = NANOSECONDS
 STILL_IMAGES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
-# A queue holds what arrives while the executor is busy with something else.
+# A queue holds what arrives between two calls of `take` or while the executor is busy.
 QUEUE_S = 0.2
+# While a row waits for a sample the queues are looked into so often.
+POLL_S = 0.001
 # Which elements of a rotation are 1 where there is none.
 IDENTITY = {'quaternion': [0], 'rotation_6d': [0, 4], 'matrix': [0, 4, 8]}
 
@@ -113,7 +119,7 @@ class Observer:
         self._node = node
         self._robot = robot
         self._on_reference_frame = on_reference_frame
-        self._changed = threading.Condition()  # guards the timeline and what follows
+        self._lock = threading.RLock()  # of the subscriptions, the timeline and what follows
         self._timeline = Timeline(robot, history_ns=HISTORY_NS)
         # JPEG decoders let go of the GIL: the cameras' frames are decoded at the same time.
         self._decoders = ThreadPoolExecutor(len(robot.cameras), thread_name_prefix='decode')
@@ -142,35 +148,38 @@ class Observer:
             found = self._node.get_publishers_info_by_topic(topic)
             feed.publishers = len(found)
             qos = matched_qos([info.qos_profile for info in found], feed.stream)
-            if feed.subscription is not None:
-                if not found or feed.reliable == _reliable(qos):
-                    continue
-                self._node.destroy_subscription(feed.subscription)
-            feed.reliable = _reliable(qos)
-            feed.subscription = self._node.create_subscription(
-                feed.message_class,
-                feed.stream.topic,
-                self._callback(feed),
-                qos,
-                raw=feed.camera is not None,
-                # Profiles are matched here, and each handler of an event costs the executor time.
-                event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
-            )
+            if feed.subscription is not None and (not found or feed.reliable == _reliable(qos)):
+                continue
+            is_reference = feed.camera is self._timeline.reference
+            with self._lock:
+                if feed.subscription is not None:
+                    self._node.destroy_subscription(feed.subscription)
+                feed.reliable = _reliable(qos)
+                feed.subscription = self._node.create_subscription(
+                    feed.message_class,
+                    feed.stream.topic,
+                    functools.partial(self._receive, feed),
+                    qos,
+                    callback_group=None if is_reference else Unwaited(),
+                    raw=feed.camera is not None,
+                    # Profiles are matched here, and each handler of an event costs time.
+                    event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
+                )
 
     def close(self) -> None:
         """Destroy the subscriptions and let go of a waiting `row`."""
-        with self._changed:
+        with self._lock:
             self._closed = True
-            self._changed.notify_all()
-        for feed in self._feeds.values():
-            if feed.subscription is not None:
-                self._node.destroy_subscription(feed.subscription)
-                feed.subscription = None
+            for feed in self._feeds.values():
+                if feed.subscription is not None:
+                    self._node.destroy_subscription(feed.subscription)
+                    feed.subscription = None
         self._decoders.shutdown(wait=False)
 
     def clear(self) -> None:
         """Drop every sample: the clock jumped back."""
-        with self._changed:
+        with self._lock:
+            self.take()
             self._timeline.clear()
             self._reference_ns = 0
 
@@ -214,21 +223,23 @@ class Observer:
         on_change: Callable[[Row, Collection[str]], None] | None,
     ) -> Row:
         """Wait for the streams of these names, None for all; meanwhile tell what is there."""
-        with self._changed:
+        with self._lock:
             self._asked_ns = stamp_ns
-            while not self._closed:
+        is_changed = True
+        while True:
+            with self._lock:
+                is_changed |= self.take()
                 waiting = self._timeline.waiting(stamp_ns)
-                rates = [s.rate_hz for name, s in waiting.items() if not names or name in names]
-                if not rates:
-                    break
-                patience_ns = arrived_ns + round(NANOSECONDS / min(rates)) - time.monotonic_ns()
-                if patience_ns <= 0:
-                    break
-                if on_change is not None:
+                awaited = [s.rate_hz for name, s in waiting.items() if not names or name in names]
+                patience_ns = arrived_ns - time.monotonic_ns()
+                patience_ns += round(NANOSECONDS / min(awaited, default=math.inf))
+                if patience_ns <= 0 or not awaited or self._closed:
+                    self._asked_ns = None
+                    return self._timeline.row(stamp_ns)
+                if on_change is not None and is_changed:
                     on_change(self._timeline.row(stamp_ns), waiting)
-                self._changed.wait(patience_ns / NANOSECONDS)
-            self._asked_ns = None
-            return self._timeline.row(stamp_ns)
+            is_changed = False
+            time.sleep(min(patience_ns / NANOSECONDS, POLL_S))
 
     def decode(self, name: str, frame: Frame) -> RGB:
         """Decode a camera's frame to (h, w, 3).
@@ -252,29 +263,39 @@ class Observer:
             for topic, feed in self._feeds.items()
         ]
 
-    def _callback(self, feed: '_Feed') -> Callable[[Any], None]:
-        def take(message: Any) -> None:
-            arrived_ns = time.monotonic_ns()
-            feed.take(arrived_ns)
-            now_ns = self._node.get_clock().now().nanoseconds
+    def take(self) -> bool:
+        """Take what came, every `QUEUE_S` at the latest; return whether anything did."""
+        something_came = False
+        with self._lock:
+            for feed in self._feeds.values():
+                if feed.subscription is None or feed.camera is self._timeline.reference:
+                    continue
+                for message, info in take_all(feed.subscription):
+                    self._receive(feed, message, info)
+                    something_came = True
+        return something_came
+
+    def _receive(self, feed: '_Feed', message: Any, info: dict[str, Any]) -> None:
+        now_ns = time.time_ns()  # DDS tells arrivals on this clock, or 0
+        age_ns = max(now_ns - (info['received_timestamp'] or now_ns), 0)
+        arrived_ns = time.monotonic_ns() - age_ns
+        log_ns = self._node.get_clock().now().nanoseconds - age_ns
+        feed.take(arrived_ns)
+        with self._lock:
             try:
                 if feed.camera is not None:
                     message = bytes(message)
                     header_ns = cdr.stamp_ns(message)
                 else:
                     header_ns = header_stamp_ns(message)
-                with self._changed:
-                    stamp_ns = self._timeline.add(feed.stream.topic, message, header_ns, now_ns)
-                    if feed.camera is self._timeline.reference and stamp_ns is not None:
-                        self._forget(stamp_ns)
-                    self._changed.notify_all()
+                stamp_ns = self._timeline.add(feed.stream.topic, message, header_ns, log_ns)
             except ObservationError as error:
                 feed.reject(str(error), self._node.get_logger())
                 return
-            if feed.camera is self._timeline.reference and stamp_ns is not None:
-                self._on_reference_frame(stamp_ns, arrived_ns)
-
-        return take
+            if feed.camera is not self._timeline.reference or stamp_ns is None:
+                return
+            self._forget(stamp_ns)
+        self._on_reference_frame(stamp_ns, arrived_ns)
 
     def _forget(self, stamp_ns: int) -> None:
         """Drop what neither a row being waited for nor one of the last two frames can need."""

@@ -28,7 +28,6 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import String
 
-from gr00t_core.chunk import ActionChunk
 from gr00t_core.errors import Gr00tError, ServingError
 from gr00t_core.memory import keep_freed_memory
 from gr00t_core.robot import load_robot, NANOSECONDS
@@ -38,7 +37,7 @@ from gr00t_policy_node.backends import action_values, check_modality
 from gr00t_policy_node.goals import Goals
 from gr00t_policy_node.health import ERROR, OK, stream_status, WARN
 from gr00t_policy_node.inference import Answer, Refusal, Request
-from gr00t_policy_node.loaded import chunk_message, Loaded
+from gr00t_policy_node.loaded import Loaded
 from gr00t_policy_node.observing import zero_observation
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -107,7 +106,7 @@ class PolicyNode(LifecycleNode):
         """End the goal and stop answering; an error state when the inference thread crashed."""
         self._end_goal('the policy node was deactivated')
         assert self._loaded is not None
-        self._loaded.run += 1  # what is under way is void
+        self._loaded.end_run()
         if self._loaded.worker.crash:
             return TransitionCallbackReturn.ERROR
         return super().on_deactivate(state)
@@ -242,27 +241,19 @@ class PolicyNode(LifecycleNode):
             if outcome.request.run != loaded.run:
                 continue
             if isinstance(outcome, Answer):
-                self._publish(loaded, outcome)
+                self._published(loaded, outcome)
             else:
                 self._refused(loaded, outcome)
         if loaded.worker.crash:
             self._crashed(loaded.worker.crash)
 
-    def _publish(self, loaded: Loaded, answer: Answer) -> None:
-        robot, request = loaded.robot, answer.request
-        chunk = ActionChunk(
-            request.stamp_ns, robot.step_ns, robot.action_names, answer.values, loaded.sequence
-        )
-        loaded.sequence += 1
-        loaded.chunk = chunk
-        loaded.publisher.publish(chunk_message(chunk, request.instruction, robot, answer))
-        latency_s = (self.get_clock().now().nanoseconds - request.stamp_ns) / NANOSECONDS
-        loaded.note(answer, latency_s)
+    def _published(self, loaded: Loaded, answer: Answer) -> None:
+        loaded.note(answer)
         if self._reason and self._reason_logged:
             self.get_logger().info('chunks again')
         self._reason, self._reason_logged = '', False
         if self._goals is not None:
-            self._goals.chunk(latency_s)
+            self._goals.chunk(answer.latency_s)
 
     def _refused(self, loaded: Loaded, refusal: Refusal) -> None:
         loaded.refuse(refusal.cause)
@@ -332,6 +323,8 @@ class PolicyNode(LifecycleNode):
         )
 
     def _watch(self) -> None:
+        if self._loaded is not None:
+            self._loaded.observer.take()
         if self._reason != self._told:  # a change is told at once, not with the next second
             self._diagnose()
         if self._goals is not None:

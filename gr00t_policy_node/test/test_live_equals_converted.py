@@ -49,14 +49,14 @@ def observations(path):
     node = ReplayedNode()
     waiting, found = [], {}
     observer = Observer(node, ROBOT, lambda stamp, _: waiting.append(stamp))
-    callbacks = {topic: observer._callback(feed) for topic, feed in observer._feeds.items()}
     with Bag(path) as bag:
-        for message in bag.messages([f'/{topic}' for topic in callbacks]):
+        for message in bag.messages([f'/{topic}' for topic in observer._feeds]):
             topic = message.topic.lstrip('/')
             node.now_ns = message.log_ns
             raw = bytes(message.raw)
-            kind = observer._feeds[topic].message_class
-            callbacks[topic](raw if 'camera' in topic else deserialize_message(raw, kind))
+            feed = observer._feeds[topic]
+            message = raw if feed.camera else deserialize_message(raw, feed.message_class)
+            observer._receive(feed, message, {'received_timestamp': 0})
             while waiting and not observer._timeline.waiting(waiting[0]):
                 row = observer.row(waiting.pop(0), time.monotonic_ns())
                 images = {name: observer.decode(name, f) for name, f in row.frames.items()}
