@@ -71,6 +71,11 @@ class Backend:
         """Do nothing."""
 
 
+def nowhere(answer):
+    """Publish nothing."""
+    return 0.0
+
+
 def run(inference, frames):
     """Submit frames at the camera's rate; return the outcomes, and when each frame arrived."""
     arrivals = []
@@ -88,7 +93,7 @@ def run(inference, frames):
 
 def test_a_policy_that_takes_most_of_a_period_keeps_up_with_the_camera():
     camera, backend = Camera(0.06), Backend(0.07)
-    inference = Inference(camera, backend, ROBOT, lambda answer: 0.0, lambda: None)
+    inference = Inference(camera, backend, ROBOT, nowhere, lambda: None)
     outcomes, _ = run(inference, 20)
     assert not inference.crash
     assert all(isinstance(outcome, Answer) for outcome in outcomes)
@@ -99,7 +104,7 @@ def test_a_policy_that_takes_most_of_a_period_keeps_up_with_the_camera():
 
 def test_a_slow_policy_gets_fresh_frames_and_none_is_decoded_in_vain():
     camera, backend = Camera(0.02), Backend(0.35)
-    inference = Inference(camera, backend, ROBOT, lambda answer: 0.0, lambda: None)
+    inference = Inference(camera, backend, ROBOT, nowhere, lambda: None)
     outcomes, arrivals = run(inference, 30)
     stamps = [outcome.request.stamp_ns for outcome in outcomes]
     assert len(stamps) >= 7
@@ -110,7 +115,7 @@ def test_a_slow_policy_gets_fresh_frames_and_none_is_decoded_in_vain():
 
 def test_after_a_call_that_hung_the_newest_frame_is_answered():
     camera, backend = Camera(0.01), Backend(0.05, 0.05, 1.05, 0.05)
-    inference = Inference(camera, backend, ROBOT, lambda answer: 0.0, lambda: None)
+    inference = Inference(camera, backend, ROBOT, nowhere, lambda: None)
     outcomes, arrivals = run(inference, 20)
     hung = outcomes[2].request.stamp_ns
     after = outcomes[3].request.stamp_ns
@@ -122,7 +127,7 @@ def test_after_a_call_that_hung_the_newest_frame_is_answered():
 
 def test_frames_of_an_earlier_run_give_way():
     camera, backend = Camera(0.0), Backend(0.3)
-    inference = Inference(camera, backend, ROBOT, lambda answer: 0.0, lambda: None)
+    inference = Inference(camera, backend, ROBOT, nowhere, lambda: None)
     inference.start()
     for stamp, number in ((0, 0), (1, 0), (2, 1)):
         inference.submit(Request(stamp, time.monotonic_ns(), 'go', number, lambda _: {}))
@@ -132,10 +137,26 @@ def test_frames_of_an_earlier_run_give_way():
     assert [outcome.request.stamp_ns for outcome in inference.outcomes] == [0, 2]
 
 
+def test_a_chunk_is_out_before_the_executor_is_woken():
+    events = []
+
+    def publish(answer):
+        events.append(('published', answer.request.stamp_ns))
+        return 0.125
+
+    def wake():
+        events.append(('woken', len(inference.outcomes)))
+
+    inference = Inference(Camera(0.0), Backend(0.0), ROBOT, publish, wake)
+    outcomes, _ = run(inference, 3)
+    assert events == [event for n in range(3) for event in (('published', n), ('woken', n + 1))]
+    assert [outcome.latency_s for outcome in outcomes] == [0.125] * 3
+
+
 @pytest.mark.parametrize('stage', ['_observe', '_answer'])
 def test_a_bug_in_either_thread_is_kept_and_told(stage):
     told = threading.Event()
-    inference = Inference(Camera(0.0), Backend(0.0), ROBOT, lambda answer: 0.0, told.set)
+    inference = Inference(Camera(0.0), Backend(0.0), ROBOT, nowhere, told.set)
 
     def fails(_):
         raise RuntimeError('a bug, says the test')
@@ -156,7 +177,7 @@ def test_a_backend_that_refuses_is_asked_again_after_a_pause():
         raise ServingError('the server is away')
 
     backend.get_action = refuses
-    inference = Inference(Camera(0.0), backend, ROBOT, lambda answer: 0.0, lambda: None)
+    inference = Inference(Camera(0.0), backend, ROBOT, nowhere, lambda: None)
     outcomes, _ = run(inference, 10)
     assert len(outcomes) >= 3
     assert all(isinstance(outcome, Refusal) and outcome.cause == 'backend' for outcome in outcomes)

@@ -12,8 +12,8 @@ from gr00t_core.model.init_checkpoint import init_checkpoint
 from gr00t_core.robot import load_robot
 
 WARM_UP_S = 30.0  # caches, windows of statistics and allocator pools fill
-# Of a process, over the whole soak: an allocator's arenas move by so much without a leak; a leak
-# of one 320x240 frame per second would be 400 MB in half an hour, and 20 MB in two minutes.
+# Of a process, over the whole soak: a few frames that once had to wait leave such a mark without a
+# leak; one 320x240 frame leaked per second would be 400 MB in half an hour, 20 MB in two minutes.
 GROWTH_KB = 4096
 
 
