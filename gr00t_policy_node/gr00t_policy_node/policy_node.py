@@ -389,17 +389,27 @@ def main(args: list[str] | None = None) -> int:
     keep_freed_memory()
     # Own handlers: those of rclpy end the context first, and then nothing can be said any more.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    signals: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        """End whatever the main thread does, be it a load of minutes."""
+        signals.append(number)
+        raise KeyboardInterrupt
+
     for number in STOP_SIGNALS:
-        signal.signal(number, _interrupt)
+        signal.signal(number, interrupt)
     node = None
     executor = SingleThreadedExecutor()
     try:
         node = PolicyNode()
         executor.add_node(node)
-        while not node.fatal:
+        while not node.fatal and not signals:
             executor.spin_once()
     except KeyboardInterrupt:
         pass
+    except Exception:
+        if not signals:  # rclpy's C++ makes an error of its own out of an interrupt
+            raise
     finally:
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
@@ -408,11 +418,6 @@ def main(args: list[str] | None = None) -> int:
             node.destroy_node()
         rclpy.try_shutdown()
     return 1 if node is None or node.fatal else 0
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """End whatever the main thread does, be it a load of minutes."""
-    raise KeyboardInterrupt
 
 
 if __name__ == '__main__':

@@ -9,16 +9,19 @@ period's computation (decision 0017).
 from collections.abc import Iterator
 from typing import Any
 
-from rclpy.callback_groups import CallbackGroup
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.subscription import Subscription
 
 
-class Unwaited(CallbackGroup):
-    """Keep a subscription out of the executor's wait set: its messages stay in its queue."""
+class Unwaited(ReentrantCallbackGroup):
+    """Keep a subscription out of the executor's wait set: its messages stay in its queue.
+
+    Its events (matched, incompatible QoS) are still told.
+    """
 
     def can_execute(self, entity: Any) -> bool:
-        """Return False: the owner takes the messages."""
-        return False
+        """Return whether the executor may wait for an entity of the group."""
+        return not isinstance(entity, Subscription)
 
 
 def take_all(subscription: Subscription) -> Iterator[tuple[Any, dict[str, Any]]]:

@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS')
 import rclpy
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.executors import SingleThreadedExecutor
 from std_msgs.msg import Int32
 
@@ -48,4 +49,24 @@ def test_messages_wait_until_they_are_taken(node):
             polled += [message.data for message, _ in take_all(subscription)]
         assert polled == list(range((round_ + 1) * COUNT))
     assert not called
+    executor.shutdown()
+
+
+def test_its_events_are_told(node):
+    matched = []
+    node.create_subscription(
+        Int32,
+        'numbers',
+        print,
+        COUNT,
+        callback_group=Unwaited(),
+        event_callbacks=SubscriptionEventCallbacks(matched=matched.append),
+    )
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+    node.create_publisher(Int32, 'numbers', COUNT)
+    end = time.monotonic() + 20.0
+    while not matched:
+        assert time.monotonic() < end
+        executor.spin_once(timeout_sec=0.1)
     executor.shutdown()
