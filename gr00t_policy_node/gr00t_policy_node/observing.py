@@ -41,8 +41,9 @@ HISTORY_NS = NANOSECONDS
 STILL_IMAGES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 # A queue holds what arrives between two calls of `take` or while the executor is busy.
 QUEUE_S = 0.2
-# While a row waits for a sample the queues are looked into so often.
-POLL_S = 0.001
+# While a row waits for a sample the queues are looked into so often; a long wait, for a slow
+# stream, gets longer by this share at most.
+POLL_S, POLL_SHARE = 0.001, 0.05
 # Which elements of a rotation are 1 where there is none.
 IDENTITY = {'quaternion': [0], 'rotation_6d': [0, 4], 'matrix': [0, 4, 8]}
 
@@ -99,7 +100,8 @@ def matched_qos(offered: list[QoSProfile], stream: Stream) -> QoSProfile:
 class Observer:
     """The subscriptions and recent samples of one robot.
 
-    `images`, `row` and `decode` are for the thread that prepares, all else for the executor's.
+    `images`, `row` and `decode` are for the thread that prepares, `take` is for both, all else for
+    the executor's.
     """
 
     def __init__(
@@ -231,15 +233,15 @@ class Observer:
                 is_changed |= self.take()
                 waiting = self._timeline.waiting(stamp_ns)
                 awaited = [s.rate_hz for name, s in waiting.items() if not names or name in names]
-                patience_ns = arrived_ns - time.monotonic_ns()
-                patience_ns += round(NANOSECONDS / min(awaited, default=math.inf))
-                if patience_ns <= 0 or not awaited or self._closed:
+                waited_s = (time.monotonic_ns() - arrived_ns) / NANOSECONDS
+                patience_s = 1.0 / min(awaited, default=math.inf) - waited_s
+                if not awaited or patience_s <= 0.0 or self._closed:
                     self._asked_ns = None
                     return self._timeline.row(stamp_ns)
                 if on_change is not None and is_changed:
                     on_change(self._timeline.row(stamp_ns), waiting)
             is_changed = False
-            time.sleep(min(patience_ns / NANOSECONDS, POLL_S))
+            time.sleep(min(patience_s, max(POLL_S, POLL_SHARE * waited_s)))
 
     def decode(self, name: str, frame: Frame) -> RGB:
         """Decode a camera's frame to (h, w, 3).
