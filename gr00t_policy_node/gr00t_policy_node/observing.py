@@ -280,9 +280,8 @@ class Observer:
     def _receive(self, feed: '_Feed', message: Any, info: dict[str, Any]) -> None:
         now_ns = time.time_ns()  # DDS tells arrivals on this clock, or 0
         age_ns = max(now_ns - (info['received_timestamp'] or now_ns), 0)
-        arrived_ns = time.monotonic_ns() - age_ns
         log_ns = self._node.get_clock().now().nanoseconds - age_ns
-        feed.take(arrived_ns)
+        feed.take(time.monotonic_ns() - age_ns)
         with self._lock:
             try:
                 if feed.camera is not None:
@@ -297,7 +296,8 @@ class Observer:
             if feed.camera is not self._timeline.reference or stamp_ns is None:
                 return
             self._forget(stamp_ns)
-        self._on_reference_frame(stamp_ns, arrived_ns)
+        # From here on others are waited for: what delayed this frame may delay them, too.
+        self._on_reference_frame(stamp_ns, time.monotonic_ns())
 
     def _forget(self, stamp_ns: int) -> None:
         """Drop what neither a row being waited for nor one of the last two frames can need."""
