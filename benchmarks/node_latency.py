@@ -266,13 +266,14 @@ class Watch:
 
     def watch(self, seconds: float) -> None:
         """Listen for a while."""
+        from gr00t_policy_node.polling import take_all
+
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             time.sleep(0.1)
             for subscription in self.subscriptions:
-                handle, kind = subscription.handle, subscription.msg_type
-                while (taken := handle.take_message(kind, False)) is not None:
-                    subscription.callback(*taken)
+                for message, info in take_all(subscription):
+                    subscription.callback(message, info)
 
     def close(self) -> None:
         """Leave the graph."""
