@@ -25,7 +25,7 @@ from gr00t_core.model import Gr00tN15
 from gr00t_core.model.config import Gr00tConfig
 from gr00t_core.model.sizes import SIZES
 from gr00t_training.data import TrainingBatch
-from gr00t_training.objective import draw_noise, Objective
+from gr00t_training.objective import blocks, draw_noise, Objective
 from gr00t_training.optimizer import make_optimizer, parameter_groups
 from gr00t_training.slots import ActiveSlots
 
@@ -95,6 +95,9 @@ def row(name: str, options: argparse.Namespace, device: torch.device) -> tuple[f
     draws = int(name.rpartition('_')[2]) if 'draws' in name else 1
     model = make_model(options.size, device, vl_self_attention='frozen' not in name)
     slot = SLOT if plain else ActiveSlots(model, [SLOT]).position(SLOT)
+    if 'compiled' in name:  # as `gr00t finetune --compile` does
+        for block in blocks(model):
+            block.compile()
     objective = Objective(model, half=True)
     optimizer = (
         torch.optim.AdamW(parameter_groups(model, 1e-5), lr=1e-4, betas=(0.95, 0.999))
@@ -132,6 +135,9 @@ ROWS = (
     'draws_8',
     'feature_cache_draws_8',
 )
+# Not in the table of `main`: Inductor needs minutes before the first step. `gpu_report.py` has
+# them, with a time limit.
+COMPILED_ROWS = ('compiled', 'feature_cache_compiled')
 
 
 def main() -> None:

@@ -73,6 +73,41 @@ def test_gpu_benchmark_runs_or_says_that_there_is_no_gpu():
         assert result['gpu'] is None
 
 
+def test_gpu_report_measures_the_stages(checkpoint):
+    options = (
+        '--section',
+        'stages',
+        '--checkpoint',
+        checkpoint,
+        '--device',
+        'cpu',
+        '--calls',
+        '1',
+    )
+    _, result = run('gpu_report.py', 'inference', *options)
+    for times in result.values():
+        assert len(times) == 5
+        assert all(ms > 0 for ms in times.values())
+
+
+def test_gpu_report_says_what_it_had_no_time_for(tmp_path):
+    options = ('--device', 'cpu', '--size', 'tiny', '--seconds', '1', '--output', tmp_path)
+    _, result = run('gpu_report.py', 'inference', *options)
+    assert json.loads((tmp_path / 'inference.json').read_text()) == result
+    assert json.loads((tmp_path / 'stages.json').read_text()) == result['stages']
+    assert result['stages']['not measured'] == 'no time left of 1.0 s'
+
+
+@pytest.mark.slow
+def test_gpu_report_can_be_rehearsed(tmp_path):
+    options = ('--device', 'cpu', '--size', 'tiny', '--calls', '2', '--batch-size', '2')
+    for part in ('inference', 'training'):
+        _, result = run('gpu_report.py', part, *options, '--seconds', '400', '--output', tmp_path)
+        sections = {key: value for key, value in result.items() if isinstance(value, dict)}
+        missed = {key for key, value in sections.items() if 'not measured' in value}
+        assert missed <= {'train compiled', 'train feature_cache_compiled'}  # minutes on a CPU
+
+
 @pytest.mark.slow
 def test_cpu_benchmark_prints_its_ratios():
     _, result = run('inference_cpu.py', '--sizes', 'tiny', '--threads', '1', '--rounds', '3')

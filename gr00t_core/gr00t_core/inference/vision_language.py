@@ -110,6 +110,10 @@ class VisionLanguage(nn.Module):
 
     def language(self, input_ids: Tensor, image_tokens: Tensor) -> Tensor:
         """Map ids (B, T) and image tokens (V, P, C) to keys and values (L, 2, B, N, T, D)."""
+        return self.attended(self.language_model(input_ids, image_tokens))
+
+    def language_model(self, input_ids: Tensor, image_tokens: Tensor) -> Tensor:
+        """Map ids (B, T) and image tokens (V, P, C) to the last features (B, T, C)."""
         embeddings = self.token_embedding(input_ids)
         is_image = input_ids == self.image_token_id
         order = (is_image.flatten().cumsum(0) - 1).clamp(min=0).view_as(input_ids)
@@ -118,7 +122,11 @@ class VisionLanguage(nn.Module):
         rotation = (self.cosines[:tokens], self.sines[:tokens])
         for layer in self.language_layers:
             x = layer(x, rotation)
-        x = self.projection(_rms_norm(self.norm, x))
+        return self.projection(_rms_norm(self.norm, x))  # type: ignore[no-any-return]
+
+    def attended(self, features: Tensor) -> Tensor:
+        """Map features (B, T, C) to keys and values (L, 2, B, N, T, D)."""
+        x = features
         if isinstance(self.vl_norm, nn.LayerNorm):
             x = layer_norm(self.vl_norm, x)
         for layer in self.vl_layers:

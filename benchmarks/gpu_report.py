@@ -1,0 +1,297 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Measure all that a lent GPU can tell, in two calls of about three minutes each.
+
+    python benchmarks/gpu_report.py inference --output report
+    python benchmarks/gpu_report.py training --output report
+    python benchmarks/gpu_report.py inference --size tiny --device cpu --output rehearsal
+
+Each section runs in a process of its own with a time limit, and writes `<section>.json` into the
+output folder as soon as it ends. A section that fails or gets no time says so in its file, and
+the next one runs. `inference.json` and `training.json` join them with the name of the card; the
+last line printed is that JSON.
+
+Sections of `inference`: `host` (time per eager operation, launch, copies), `stages` (one CUDA
+graph per stage), `trace` (every kernel of one replay), `cameras` (frames to actions, against
+float32), then the call with one camera under environment variables of Inductor (`matrix …`).
+`training`: rows of `train_gpu.py`. The rehearsal on a CPU compiles nothing and has no graphs.
+"""
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+import json
+import logging
+import os
+from pathlib import Path
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any
+
+import inference_gpu
+import torch
+import train_gpu
+
+from gr00t_core.backends import load_backend
+from gr00t_core.backends.cuda_graph import GraphCapture
+from gr00t_core.benchmark import percentiles
+from gr00t_core.inference.request import prompts, start
+from gr00t_core.model.init_checkpoint import init_checkpoint
+from gr00t_core.robot import load_robot
+
+# Inductor's switches that need no change of ours; each is tried alone, the last one has them all.
+MATRIX: dict[str, dict[str, str]] = {
+    'as it is': {},
+    'autotuned GEMMs': {'TORCHINDUCTOR_MAX_AUTOTUNE_GEMM': '1'},
+    'dependent launch': {'TORCHINDUCTOR_ENABLE_PDL': '1'},
+    'split K from 4': {'TORCHINDUCTOR_DECOMPOSE_K_THRESHOLD': '4'},
+    'TMA matmul': {'ENABLE_PERSISTENT_TMA_MATMUL': '1', 'TORCHINDUCTOR_MAX_AUTOTUNE_GEMM': '1'},
+}
+MATRIX['all of them'] = {key: value for row in MATRIX.values() for key, value in row.items()}
+TRAINING = ('plain', 'slots_fused_no_lm_head', 'feature_cache', *reversed(train_gpu.COMPILED_ROWS))
+# Longest time of a section in s, by its first word.
+LIMITS = {'host': 30, 'stages': 60, 'trace': 45, 'cameras': 75, 'matrix': 60, 'train': 60}
+
+
+def sections(part: str) -> list[str]:
+    """Return the sections of a part, the most telling first."""
+    if part == 'training':
+        return [f'train {name}' for name in TRAINING]
+    return ['host', 'stages', 'trace', 'cameras', *(f'matrix {name}' for name in MATRIX)]
+
+
+def host(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what the machine does without our model: eager operations, launches, copies."""
+    device = torch.device(options.device)
+    x = torch.zeros(1, device=device)
+
+    def adds(count: int) -> None:
+        for _ in range(count):
+            x.add_(1)
+
+    frame = torch.zeros(480 * 640 * 3, dtype=torch.uint8, pin_memory=device.type == 'cuda')
+    place = torch.zeros_like(frame, device=device)
+    timed = partial(percentiles, synchronize=partial(synchronize, device), calls=50)
+    found: dict[str, Any] = {
+        'us per eager operation': timed(partial(adds, 1000))['p50'],
+        'frame to the device (ms)': timed(lambda: place.copy_(frame, non_blocking=True))['p50'],
+        'frame copied by the host (ms)': timed(frame.clone)['p50'],
+    }
+    if device.type == 'cuda':
+        replay = GraphCapture(device)(partial(chain, 1000), torch.zeros(64))
+        one = timed(replay._launch)['p50']
+
+        def twenty() -> None:
+            for _ in range(20):
+                replay._launch()
+
+        found['graph of 1000 kernels, one launch (ms)'] = one
+        found['the same, each of 20 launches without a wait between (ms)'] = (
+            timed(twenty)['p50'] / 20
+        )
+    return found
+
+
+def chain(count: int, x: torch.Tensor) -> torch.Tensor:
+    """Run `count` kernels, one after the other."""
+    for _ in range(count):
+        x = x + 1
+    return x
+
+
+def stages(options: argparse.Namespace) -> dict[str, Any]:
+    """Return ms per stage, one CUDA graph each (on a CPU: one call each), eager and compiled."""
+    found = {}
+    for mode in ('torch', 'torch-compile') if options.device == 'cuda' else ('torch',):
+        backend = load_backend(mode, options.checkpoint, device=options.device)
+        cameras = (1, 3) if mode == 'torch' else (1,)
+        for count in cameras:
+            found[f'{mode}, {count} camera(s)'] = stage_times(backend, count, options)
+    return found
+
+
+@torch.inference_mode()
+def stage_times(backend: Any, cameras: int, options: argparse.Namespace) -> dict[str, float]:
+    """Return ms per stage of one backend."""
+    batch = inference_gpu.make_batch(backend.config, cameras)
+    noise = inference_gpu.make_noise(backend.config)
+    (prompt,) = prompts(batch, backend.config)
+    begin = start(batch, backend.config, noise, None, None)
+    frames, ids = torch.from_numpy(prompt.images), torch.from_numpy(prompt.input_ids)
+    # A CPU gets images from the transforms; here the camera frames are resized in either case.
+    resize = inference_gpu.load_resample(backend.config, options.device)
+    part, steps = backend.folded.vision_language, backend.folded.action_steps(prompt.slot)
+    entry = tuple(
+        map(torch.from_numpy, (begin.state, begin.noise, begin.prefix, begin.prefix_weight))
+    )
+    on_device = [x.to(options.device) for x in (frames, ids, *entry)]
+    pixels = resize(on_device[0])
+    tokens = part.vision(pixels)
+    features = part.language_model(on_device[1], tokens)
+    keys_values = part.attended(features)
+    runs: dict[str, Callable[[], Any]] = {
+        'resize': lambda: resize(on_device[0]),
+        'vision': lambda: part.vision(pixels),
+        'language model': lambda: part.language_model(on_device[1], tokens),
+        'VL self-attention, keys and values': lambda: part.attended(features),
+        f'{steps.steps} action steps': lambda: steps(keys_values, *on_device[2:]),
+    }
+    found = {}
+    for name, run in runs.items():
+        if on_device[0].is_cuda:
+            run = GraphCapture(on_device[0].device)(run)._launch
+        found[name] = percentiles(run, backend.synchronize, options.calls)['p50']
+    return found
+
+
+def trace(options: argparse.Namespace) -> dict[str, Any]:
+    """Return name, count and µs of every kernel of one call."""
+    mode = 'torch-compile-cudagraph' if options.device == 'cuda' else 'torch'
+    backend = load_backend(mode, options.checkpoint, device=options.device)
+    run = predict(backend, 1)
+    for _ in range(3):
+        run()
+    backend.synchronize()
+    with torch.profiler.profile() as profile:
+        run()
+        backend.synchronize()
+    rows = [
+        (event.key, event.count, event.self_device_time_total or event.self_cpu_time_total)
+        for event in profile.key_averages()
+    ]
+    rows.sort(key=lambda row: -row[2])
+    return {'kernels': sum(count for _, count, _ in rows), 'rows': rows}
+
+
+def predict(backend: Any, cameras: int) -> Callable[[], Any]:
+    """Return a call from camera frames to actions; on a CPU from resized images."""
+    batch = inference_gpu.make_batch(backend.config, cameras)
+    if getattr(backend, 'video', None) is None:
+        resize = inference_gpu.load_resample(backend.config, 'cpu')
+        batch['pixel_values'] = resize(torch.from_numpy(batch['pixel_values'])).numpy()
+    return partial(backend.predict, batch, inference_gpu.make_noise(backend.config))
+
+
+def cameras(options: argparse.Namespace) -> dict[str, Any]:
+    """Return frames to actions with 1, 2 and 3 cameras, and the cosine to float32."""
+    truths = inference_gpu.references(options.checkpoint, [1, 2, 3], options.device)
+    mode = 'torch-compile-cudagraph' if options.device == 'cuda' else 'torch'
+    rows = inference_gpu.run_mode(mode, options.checkpoint, truths, options.device, options.calls)
+    return {f'{row["cameras"]} camera(s)': row for row in rows}
+
+
+def matrix(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the graph and the call with one camera under the variables that are set."""
+    mode = 'torch-compile-cudagraph' if options.device == 'cuda' else 'torch'
+    backend = load_backend(mode, options.checkpoint, device=options.device)
+    call = percentiles(predict(backend, 1), backend.synchronize, options.calls)
+    return {'replay (ms)': inference_gpu.replay_ms(backend, options.calls), 'call (ms)': call}
+
+
+def train(options: argparse.Namespace) -> dict[str, Any]:
+    """Return ms per step and peak memory of one row of `train_gpu.py`."""
+    name = options.section.partition(' ')[2]
+    shape = argparse.Namespace(
+        size=options.size, batch_size=options.batch_size, cameras=1, steps=10
+    )
+    seconds, peak = train_gpu.row(name, shape, torch.device(options.device))
+    samples = options.batch_size / seconds
+    return {'ms per step': seconds * 1e3, 'samples/s': samples, 'peak memory (GB)': peak}
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait for the device."""
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)
+
+
+def run_section(section: str, options: argparse.Namespace, seconds: float) -> dict[str, Any]:
+    """Run one section in a process of its own; return what it found, or why it found nothing."""
+    first, _, rest = section.partition(' ')
+    limit = min(LIMITS[first], seconds)
+    if limit < 5:
+        return {'not measured': f'no time left of {options.seconds} s'}
+    command = [sys.executable, __file__, options.part, '--section', section]
+    for name in ('size', 'device', 'calls', 'batch_size', 'checkpoint'):
+        command += [f'--{name.replace("_", "-")}', str(getattr(options, name))]
+    environment = os.environ | (MATRIX[rest] if first == 'matrix' else {})
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=limit, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return {'not measured': f'not done after {limit:.0f} s'}
+    if done.returncode:
+        return {'not measured': (done.stderr.strip().splitlines() or ['no message'])[-1]}
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def machine(device: str) -> dict[str, Any]:
+    """Return what the figures depend on."""
+    found = {'torch': torch.__version__, 'cuda': torch.version.cuda, 'host': platform.processor()}
+    return found | {
+        'card': torch.cuda.get_device_name() if device == 'cuda' else 'none, a rehearsal'
+    }
+
+
+def report(options: argparse.Namespace) -> dict[str, Any]:
+    """Run all sections of a part within its time, and write every result as it comes."""
+    began = time.monotonic()
+    options.output.mkdir(parents=True, exist_ok=True)
+    results: dict[str, Any] = {
+        'benchmark': 'gpu_report',
+        'part': options.part,
+        'size': options.size,
+    }
+    results |= machine(options.device)
+    with tempfile.TemporaryDirectory() as scratch:
+        options.checkpoint = Path(scratch) / 'checkpoint'
+        if options.part == 'inference':
+            init_checkpoint(options.size, load_robot('so101'), options.checkpoint)
+        for section in sections(options.part):
+            started = time.monotonic()
+            found = run_section(section, options, options.seconds - (started - began))
+            found['section took (s)'] = round(time.monotonic() - started, 1)
+            results[section] = found
+            name = section.replace(' ', '_')
+            (options.output / f'{name}.json').write_text(json.dumps(found, indent=1) + '\n')
+            shown = {key: value for key, value in found.items() if key != 'rows'}
+            print(f'{section}: {json.dumps(shown)}', flush=True)
+    (options.output / f'{options.part}.json').write_text(json.dumps(results, indent=1) + '\n')
+    return results
+
+
+def main() -> int:
+    """Measure one part, or one section of it."""
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser.add_argument('part', choices=['inference', 'training'])
+    parser.add_argument(
+        '--output', type=Path, default=Path('gpu_report'), help='folder to write to'
+    )
+    parser.add_argument('--seconds', type=float, default=175, help='time for the whole part (s)')
+    parser.add_argument('--size', default='3b', choices=['tiny', 'small', '3b'])
+    parser.add_argument('--device', default='cuda', help='cpu: rehearse without a GPU')
+    parser.add_argument('--calls', type=int, default=60, help='calls per figure')
+    parser.add_argument('--batch-size', type=int, default=32, help='samples per training step')
+    parser.add_argument('--section', help='run this section alone, in this process')
+    parser.add_argument('--checkpoint', type=Path, help='used with --section')
+    options = parser.parse_args()
+    logging.disable(logging.WARNING)
+    if options.device == 'cuda' and not torch.cuda.is_available():
+        print('gpu_report: there is no GPU here, nothing is measured (rehearse with --device cpu)')
+        print(json.dumps({'benchmark': 'gpu_report', 'card': None}))
+        return 0
+    if options.section:
+        section = options.section.partition(' ')[0]
+        print(json.dumps({**globals()[section](options)}))
+        return 0
+    print(json.dumps(report(options)))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
