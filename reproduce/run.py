@@ -84,7 +84,7 @@ def steps(config: Mapping[str, Any], out: Path) -> list[Step]:
     onnx, evaluation = out / 'onnx', out / 'evaluation'
     words = ['export', 'onnx', checkpoint, onnx]
     add('export', words, {}, onnx / 'manifest.json', True)
-    words = ['sim', 'evaluate', '--checkpoint', checkpoint, '--out', evaluation]
+    words = ['sim', 'evaluate', '--checkpoint', checkpoint, '--output', evaluation, '--overwrite']
     add('evaluate', words, config['evaluate'], evaluation / 'evaluation.json')
     return plan
 

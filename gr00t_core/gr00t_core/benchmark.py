@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import tyro
 
+from gr00t_core.backends import choose_engine
 from gr00t_core.errors import BackendError
 
 _WARM_UPS = 3
@@ -28,29 +29,30 @@ class Benchmark:
     Attributes:
         checkpoint: Checkpoint folder, or an export folder for onnxruntime and openvino.
         robot: Shipped robot or robot file; without it the checkpoint's own robot.yaml.
-        data_config: In place of a robot: one of upstream's data configs, with --embodiment.
-        embodiment: Embodiment tag of --data-config.
-        backend: torch, torch-compile, torch-cudagraph, torch-compile-cudagraph, torch-fp8,
-            torch-fp8-cudagraph, onnxruntime, openvino or tensorrt.
-        device: cpu, cuda or cuda:N.
+        data_config: In place of a robot: one of upstream's data configs, with --embodiment-tag.
+        embodiment_tag: Tag that goes with --data-config.
+        backend: auto (onnxruntime for an export, else torch), torch, torch-compile,
+            torch-cudagraph, torch-compile-cudagraph, torch-fp8, torch-fp8-cudagraph, onnxruntime,
+            openvino or tensorrt.
+        device: cpu, cuda, cuda:N, or auto: the GPU where PyTorch sees one, else the CPU.
         denoising_steps: Euler steps; without it the checkpoint's own.
         threads: CPU threads; without it the backend's choice.
         calls: Calls that are timed.
         vocabulary: Folder with the tokenizer's files, for checkpoints that hold none.
-        out: File for the figures as JSON; they are also the last line printed.
+        output: File for the figures as JSON; they are also the last line printed.
     """
 
     checkpoint: Path
     robot: str | None = None
     data_config: str | None = None
-    embodiment: str | None = None
-    backend: str = 'torch'
-    device: str = 'cpu'
+    embodiment_tag: str | None = None
+    backend: str = 'auto'
+    device: str = 'auto'
     denoising_steps: int | None = None
     threads: int | None = None
     calls: int = 50
     vocabulary: Path | None = None
-    out: Path | None = None
+    output: Path | None = None
 
 
 def main(argv: list[str]) -> int:
@@ -60,8 +62,8 @@ def main(argv: list[str]) -> int:
     print(table(result))
     line = json.dumps(result)
     print(line)
-    if options.out is not None:
-        options.out.write_text(line + '\n', encoding='utf-8')
+    if options.output is not None:
+        options.output.write_text(line + '\n', encoding='utf-8')
     return 0
 
 
@@ -81,16 +83,17 @@ def run(options: Benchmark) -> dict[str, Any]:
     began = time.perf_counter()
     from gr00t_core.policy import Gr00tPolicy
 
+    backend_name, device = choose_engine(options.backend, options.device, options.checkpoint)
     imported = time.perf_counter()
     policy = Gr00tPolicy(
         options.checkpoint,
         options.robot,
-        options.backend,
-        options.device,
+        backend_name,
+        device,
         options.denoising_steps,
         seed=0,
         data_config=options.data_config,
-        embodiment=options.embodiment,
+        embodiment=options.embodiment_tag,
         vocabulary=options.vocabulary,
     )
     _set_torch_threads(options.threads)
@@ -108,12 +111,12 @@ def run(options: Benchmark) -> dict[str, Any]:
     return {
         'benchmark': 'checkpoint',
         'checkpoint': str(options.checkpoint),
-        'backend': options.backend,
-        'device': _device(options.device),
+        'backend': backend_name,
+        'device': _device(device),
         'threads': options.threads,
         'calls': options.calls,
         'ms': times,
-        'memory_mb': _memory(options.device),
+        'memory_mb': _memory(device),
         'cold_start_s': {
             'import': round(imported - began, 3),
             'load_and_first_answer': round(first - imported, 3),

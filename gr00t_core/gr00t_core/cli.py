@@ -14,6 +14,7 @@ import sys
 
 from gr00t_core.doctor import how_to_get
 from gr00t_core.errors import Gr00tError
+from gr00t_core.foreign_options import instead
 
 GROUP = 'gr00t.verbs'
 # What sysexits and shells agree on: 2 is wrong usage, 130 is Ctrl-C.
@@ -61,6 +62,9 @@ def run(name: str, argv: list[str]) -> int:
         near = difflib.get_close_matches(name, found, n=3)
         hint = f'; did you mean {" or ".join(near)}?' if near else '. `gr00t` lists them.'
         print(f'gr00t: there is no verb {name!r}{hint}', file=sys.stderr)
+        return USAGE_ERROR
+    if (other := instead(name, argv)) is not None:
+        print(f'gr00t {name}: {other}', file=sys.stderr)
         return USAGE_ERROR
     try:
         function = found[name].load()

@@ -27,7 +27,7 @@ def checkpoint(tmp_path_factory):
 def test_table_and_json(checkpoint, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv('OMP_NUM_THREADS', '1')
     out = tmp_path / 'result.json'
-    assert main(['--checkpoint', str(checkpoint), '--calls', '3', '--out', str(out)]) == 0
+    assert main(['--checkpoint', str(checkpoint), '--calls', '3', '--output', str(out)]) == 0
     lines = capsys.readouterr().out.splitlines()
     result = json.loads(lines[-1])
     assert json.loads(out.read_text()) == result

@@ -74,3 +74,17 @@ def test_failures_say_what_to_do(
     error = capsys.readouterr().err
     assert all(word in error for word in words), error
     assert 'Traceback' not in error
+
+
+@pytest.mark.parametrize(
+    ('argv', 'instead'),
+    [
+        (['finetune', '--dataset-path', 'd'], 'there is no --dataset-path here; use --dataset'),
+        (['finetune', '--dataset_path=d'], 'use --dataset'),
+        (['serve', '--embodiment', 'gr1'], 'use --embodiment-tag'),
+        (['benchmark', '--out', 'file'], 'use --output'),
+    ],
+)
+def test_options_from_elsewhere_are_answered_with_ours(argv, instead, capsys) -> None:
+    assert cli.main(argv) == cli.USAGE_ERROR
+    assert instead in capsys.readouterr().err

@@ -15,7 +15,7 @@ import onnx
 import pytest
 import torch
 
-from gr00t_core.backends import load_backend, tensorrt_engine
+from gr00t_core.backends import choose_engine, load_backend, tensorrt_engine
 from gr00t_core.backends.onnxruntime import OnnxBackend
 from gr00t_core.backends.tensorrt import engine_ranges
 from gr00t_core.errors import BackendError, CheckpointError
@@ -239,6 +239,14 @@ def test_mistakes_are_named(checkpoint, exports, tmp_path):
         OnnxBackend(exports['fp32']).predict(ours | batch)
 
 
+def test_auto_takes_the_engine_that_runs_the_folder(checkpoint, exports):
+    assert choose_engine('auto', 'auto', exports['fp32']) == ('onnxruntime', 'cpu')
+    assert choose_engine('openvino', 'auto', exports['fp32']) == ('openvino', 'cpu')
+    assert choose_engine('auto', 'cpu', checkpoint) == ('torch', 'cpu')
+    with pytest.raises(BackendError, match=r'is an ONNX export.* --backend onnxruntime or'):
+        choose_engine('torch', 'cpu', exports['fp32'])
+
+
 def test_threads_are_explicit(exports, monkeypatch):
     monkeypatch.setenv('OMP_NUM_THREADS', '3')
     assert OnnxBackend(exports['fp32']).threads == 3
@@ -305,7 +313,7 @@ def test_export_onnx_command(checkpoint, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr('gr00t_core.export.onnx_export.export_onnx', fake)
     command = ['onnx', str(checkpoint), str(tmp_path / 'out'), '--precision', 'int8']
     with caplog.at_level('INFO', logger='gr00t_core'):
-        assert main([*command, '--denoising-steps', '2', '--embodiment', 'gr1']) == 0
+        assert main([*command, '--denoising-steps', '2', '--embodiment-tag', 'gr1']) == 0
     assert seen['args'] == (Path(checkpoint), tmp_path / 'out', 'int8', 'gr1', 2)
     assert 'int8 for gr1, opset 20, 2 steps' in caplog.text
 
@@ -314,5 +322,5 @@ def test_several_embodiments_must_be_chosen(checkpoint, tmp_path):
     folder = tmp_path / 'two'
     shutil.copytree(checkpoint, folder)
     write_metadata(folder, metadata_from_limits(load_robot('gr1_arms_only')))
-    with pytest.raises(CheckpointError, match=r'expected one of .*gr1.*--embodiment'):
+    with pytest.raises(CheckpointError, match=r'expected one of .*gr1.*--embodiment-tag'):
         export_onnx(folder, tmp_path / 'out')

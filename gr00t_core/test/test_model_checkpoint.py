@@ -126,6 +126,22 @@ def test_lerobot_prefix_and_config_are_understood(reference, folder):
     assert weights_equal(Gr00tN15.from_pretrained(reference), Gr00tN15.from_pretrained(folder))
     config = Gr00tConfig.from_json({'type': 'groot', 'chunk_size': 50})
     assert config == Gr00tConfig.from_json(SIZES['3b'])
+    old = {'type': 'groot', 'tokenizer_assets_repo': 'lerobot/eagle2hg-processor-groot-n1p5'}
+    assert config == Gr00tConfig.from_json(old)
+
+
+@pytest.mark.parametrize(
+    'sign',
+    [{'base_model_path': 'nvidia/GR00T-N1.7-3B'}, {'max_action_dim': 132}, {'max_state_dim': 132}],
+)
+def test_lerobots_n1_7_is_named(sign):
+    with pytest.raises(CheckpointError, match=r'LeRobot 0\.6 or later .* GR00T N1\.7'):
+        Gr00tConfig.from_json({'type': 'groot', 'chunk_size': 40, **sign})
+
+
+def test_a_name_on_the_hub_says_how_to_download_it():
+    with pytest.raises(CheckpointError, match=r'hf download nvidia/GR00T-N1\.5-3B --local-dir'):
+        Gr00tConfig.load('nvidia/GR00T-N1.5-3B')
 
 
 def test_dtype_is_kept_unless_asked_for(folder):

@@ -37,7 +37,8 @@ class Evaluate:
         episode_limit: Simulated time after which an episode has failed, s.
         noise_seed: Of the noise that chunks start from; with a local server only.
         videos: Films of the first so many episodes, with instruction and chunk.
-        out: Folder for logs, episodes.jsonl, evaluation.json and films.
+        output: Folder for logs, episodes.jsonl, evaluation.json and films; new or empty.
+        overwrite: Replace an earlier evaluation in the output folder.
         json: Print one JSON object instead of the tables.
     """
 
@@ -55,7 +56,8 @@ class Evaluate:
     episode_limit: float = 12.0
     noise_seed: int = 0
     videos: int = 0
-    out: Path = field(default_factory=lambda: Path('evaluation'))
+    output: Path = field(default_factory=lambda: Path('sim_evaluation'))
+    overwrite: bool = False
     json: bool = False
 
 
@@ -104,6 +106,7 @@ def _evaluate(asked: Evaluate) -> int:
         raise Gr00tError('give --checkpoint DIR, or --server-address of a running gr00t serve')
     if asked.checkpoint is not None and not (asked.checkpoint / 'config.json').is_file():
         raise Gr00tError(f'--checkpoint {asked.checkpoint}: no checkpoint folder (no config.json)')
+    _check_output(asked)
     robot = asked.robot
     if robot is None:
         if asked.checkpoint is None or not (asked.checkpoint / 'robot.yaml').is_file():
@@ -135,7 +138,7 @@ def _evaluate(asked: Evaluate) -> int:
             episode_limit_s=asked.episode_limit,
             noise_seed=asked.noise_seed,
             videos=asked.videos,
-            out=asked.out,
+            out=asked.output,
         )
         report = evaluate(plan, _say)
     if asked.json:
@@ -143,6 +146,27 @@ def _evaluate(asked: Evaluate) -> int:
     else:
         print_tables(report)
     return 0
+
+
+def _check_output(asked: Evaluate) -> None:
+    """Refuse a folder with an earlier evaluation (unless told), or with something else.
+
+    Raises:
+        Gr00tError: Names the folder and what it holds.
+    """
+    folder = asked.output
+    if folder.exists() and not folder.is_dir():
+        raise Gr00tError(f'--output {folder} is a file: give a folder')
+    held = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    if held and 'episodes.jsonl' not in held:
+        raise Gr00tError(
+            f'--output {folder} holds {held[0]!r}, which `gr00t sim evaluate` did not write: give'
+            ' another folder'
+        )
+    if held and not asked.overwrite:
+        raise Gr00tError(
+            f'--output {folder} holds an earlier evaluation: give another folder, or --overwrite'
+        )
 
 
 def _collect(asked: Collect) -> int:

@@ -105,7 +105,7 @@ def steps(options: Options) -> list[Step]:
         ),
         Step(
             f'run {options.evaluated} episodes through policy node and executor',
-            f'sim evaluate --checkpoint {finetuned} --out {evaluation}'
+            f'sim evaluate --checkpoint {finetuned} --output {evaluation}'
             f' --episodes {options.evaluated} --seed-start {EVALUATED_SEED}'
             f' --episode-limit {options.episode_limit} --videos {options.evaluated}',
             made['evaluation'],

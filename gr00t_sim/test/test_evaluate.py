@@ -194,13 +194,13 @@ def test_an_evaluation_survives_the_death_of_the_executor(
     words = ['init-checkpoint', '--size', 'tiny', '--robot', 'so101', str(tmp_path / 'tiny')]
     subprocess.run([*GR00T, *words], env=ros_domain, check=True)
     words = ['sim', 'evaluate', '--checkpoint', str(tmp_path / 'tiny'), '--episodes', '2']
-    words += ['--episode-limit', '2', '--json', '--out', str(tmp_path)]
+    words += ['--episode-limit', '2', '--json', '--output', str(tmp_path / 'made')]
     evaluation = subprocess.Popen(
         [*GR00T, *words], env=ros_domain, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
         end = time.monotonic() + 90.0
-        log = tmp_path / 'policy.log'
+        log = tmp_path / 'made' / 'policy.log'
         while not log.is_file() or 're-armed' not in log.read_text():
             assert time.monotonic() < end
             assert evaluation.poll() is None
@@ -226,3 +226,16 @@ def plan(out: Path, runs: tuple[str, ...], seed: int, episodes: int) -> 'evaluat
         chunk_period_s=0.2, chunk_timeout_s=5.0, episode_limit_s=6.0, noise_seed=0, videos=0,
         out=out,
     )  # fmt: skip
+
+
+def test_an_evaluation_replaces_nothing_without_being_asked(tmp_path: Path) -> None:
+    words = ['evaluate', '--server-address', 'tcp://127.0.0.1:1']
+
+    def refused(why: str) -> None:
+        with pytest.raises(Gr00tError, match=why):
+            command.main([*words, '--output', str(tmp_path)])
+
+    (tmp_path / 'report.html').touch()
+    refused(r"holds 'report\.html', which `gr00t sim evaluate` did not write")
+    (tmp_path / 'episodes.jsonl').touch()
+    refused('holds an earlier evaluation: give another folder, or --overwrite')

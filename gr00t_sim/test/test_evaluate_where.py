@@ -27,8 +27,8 @@ def test_one_argument_takes_another_checkpoint_or_a_server_at_a_tcp_address(
         subprocess.run([*GR00T, *words, str(tmp_path / name)], env=ros_domain, check=True)
 
     def evaluate(*words: str) -> Any:
-        command = [*GR00T, 'sim', 'evaluate', *words, '--out', str(tmp_path / 'out'), '--json']
-        command += ['--episodes', '2', '--episode-limit', '2']
+        command = [*GR00T, 'sim', 'evaluate', *words, '--output', str(tmp_path / 'out'), '--json']
+        command += ['--episodes', '2', '--episode-limit', '2', '--overwrite']
         run = subprocess.run(command, env=ros_domain, capture_output=True, text=True, check=False)
         assert run.returncode == 0, run.stderr
         return json.loads(run.stdout)

@@ -156,8 +156,8 @@ def publish(folder: Path, output: Path) -> None:
 
 def last_state(
     output: Path, run: Mapping[str, Any], free: Iterable[str], assumed: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
-    """Read the training state of the last checkpoint; None where there is none.
+) -> tuple[dict[str, Any], dict[str, Tensor], int] | None:
+    """Read training state, weights and --max-steps of the last checkpoint; None without one.
 
     Args:
         output: Output folder of the run.
@@ -185,5 +185,6 @@ def last_state(
                 + '\nUse the same, or start anew: another --output and this --checkpoint'
             )
         state = torch.load(folder / STATE / 'state.pt', map_location='cpu', weights_only=True)
-        return state, load_file(folder / STATE / 'weights.safetensors')
+        weights = load_file(folder / STATE / 'weights.safetensors')
+        return state, weights, int(before['max_steps'])
     return None

@@ -24,7 +24,8 @@ class FinetuneConfig:
             (meta/robot.yaml).
         data_config: In place of a robot: a shipped data config, with --embodiment-tag.
         embodiment_tag: Tag that goes with --data-config.
-        max_steps: Optimiser steps.
+        max_steps: Optimiser steps. A resumed run may get more; its learning rate then follows the
+            schedule of the new number from the step on that it resumes at.
         batch_size: Samples per step, process and accumulated batch.
         learning_rate: At its peak.
         lr_scheduler_type: Course of the learning rate after the warm-up.
@@ -81,7 +82,8 @@ class FinetuneConfig:
         report_to: Where figures go, besides <output>/metrics.jsonl. WANDB_MODE=offline works.
         eval_steps: Steps between open-loop evaluations on --eval-episodes; 0: none.
         eval_episodes: Episodes of the first dataset that are held out of training, by position.
-        resume: Go on from the last checkpoint in the output folder, if there is one.
+        resume: Go on from the last checkpoint in the output folder. Without one the run begins at
+            step 0, and says so.
         cpu: Stay on the CPU even where there is a GPU.
         fsdp: Shard weights over the processes (FSDP2) instead of copying them (DDP).
         accept: Names of start-up checks whose findings are known and accepted.
@@ -162,6 +164,7 @@ FREE_ON_RESUME = frozenset(
     {
         'output',
         'checkpoint',
+        'max_steps',
         'cache_dir',
         'dataloader_num_workers',
         'dataloader_prefetch_factor',

@@ -3,9 +3,10 @@
 """Compare checkpoints with recorded episodes: `gr00t evaluate`."""
 
 from dataclasses import dataclass
+import json
 import logging
 from pathlib import Path
-from typing import Annotated, Any, TYPE_CHECKING
+from typing import Annotated, Any, Literal, TYPE_CHECKING
 
 import tyro
 
@@ -28,11 +29,11 @@ class EvaluateConfig:
         robot: Robot name or file; none takes the checkpoint's robot.yaml.
         data_config: In place of a robot: a shipped data config, with --embodiment-tag.
         embodiment_tag: Tag that goes with --data-config.
-        episodes: Positions of the episodes.
+        episodes: Positions of the episodes, or `all`. Episodes that were not trained on say more.
         steps: Steps per episode, at most; None for all.
         action_horizon: Steps between predictions; None for the model's horizon.
-        backend: Engine of the policy.
-        device: Where it runs.
+        backend: auto (onnxruntime for an export, else torch), or an engine of `gr00t serve`.
+        device: cpu, cuda, cuda:N, or auto: the GPU where PyTorch sees one, else the CPU.
         denoising_steps: Of the flow; None for the checkpoint's.
         seed: Of the noise; the same for every checkpoint.
     """
@@ -43,11 +44,11 @@ class EvaluateConfig:
     robot: str | None = None
     data_config: str | None = None
     embodiment_tag: str | None = None
-    episodes: tuple[int, ...] = (0,)
+    episodes: tuple[int, ...] | Literal['all'] = (0,)
     steps: int | None = None
     action_horizon: int | None = None
-    backend: str = 'torch'
-    device: str = 'cpu'
+    backend: str = 'auto'
+    device: str = 'auto'
     denoising_steps: int | None = None
     seed: int = 0
 
@@ -60,8 +61,9 @@ def main(argv: list[str]) -> int:
     config = tyro.cli(EvaluateConfig, prog='gr00t evaluate', args=argv)
     results = evaluate(config)
     table = Table('checkpoint', 'group', 'MSE', 'MAE', 'boundary jump / inside')
-    for result in results['checkpoints']:
-        ratio = f'{result["smoothness"]["jump_ratio"]:.2f}'
+    for result in (*results['checkpoints'], *results['baselines']):
+        smoothness = result.get('smoothness')
+        ratio = f'{smoothness["jump_ratio"]:.2f}' if smoothness else ''
         table.add_row(
             result['checkpoint'], 'all', f'{result["mse"]:.6g}', f'{result["mae"]:.6g}', ratio
         )
@@ -69,6 +71,8 @@ def main(argv: list[str]) -> int:
             table.add_row('', name, f'{group["mse"]:.6g}', f'{group["mae"]:.6g}', '')
     console = Console()
     console.print(table)
+    for line in results['verdicts']:
+        console.print(line, markup=False)
     console.print(f'report: {config.output / "report.html"}')
     return 0
 
@@ -77,17 +81,21 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     """Evaluate and write the report; return the content of results.json.
 
     Raises:
-        Gr00tError: A checkpoint, robot and dataset do not fit together.
+        Gr00tError: A checkpoint, robot and dataset do not fit together, an episode does not
+            exist, or the output folder holds something else.
     """
+    from gr00t_training import baselines
     from gr00t_training.open_loop import errors, smoothness
-    from gr00t_training.report import write_report
+    from gr00t_training.report import require_own_folder, write_report
 
+    require_own_folder(config.output)
+    episodes = _episodes(config)
     labels = _labels(config.checkpoint)
     runs: dict[str, list[Trajectory]] = {}
     results = []
     element_names: dict[str, list[str]] = {}
     for label, checkpoint in zip(labels, config.checkpoint, strict=True):
-        trajectories, element_names = _predict(config, checkpoint)
+        trajectories, element_names, references = _predict(config, checkpoint, episodes)
         runs[label] = trajectories
         results.append(
             {
@@ -106,9 +114,16 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
                 ],
             }
         )
+    compared = [{'checkpoint': label, **errors(made)} for label, made in references.items()]
+    verdicts = [baselines.verdict(result, compared) for result in results]
+    for label, checkpoint in zip(labels, config.checkpoint, strict=True):
+        if (trained := _trained_on(config.dataset, episodes, checkpoint)) is not None:
+            verdicts.append(f'{label} was trained on {trained}: its errors elsewhere are larger.')
     content = {
         'dataset': str(config.dataset),
-        'episodes': list(config.episodes),
+        'episodes': list(episodes),
+        'verdicts': verdicts,
+        'baselines': compared,
         'seed': config.seed,
         'elements': element_names,
         'checkpoints': results,
@@ -118,19 +133,23 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
 
 
 def _predict(
-    config: EvaluateConfig, checkpoint: Path
-) -> tuple[list['Trajectory'], dict[str, list[str]]]:
+    config: EvaluateConfig, checkpoint: Path, episodes: tuple[int, ...]
+) -> tuple[list['Trajectory'], dict[str, list[str]], dict[str, list['Trajectory']]]:
+    """Return the predictions, the names of the elements by group, and the baselines."""
+    from gr00t_core.backends import choose_engine
     from gr00t_core.dataset.modality import configs_for_data_config
     from gr00t_core.dataset.reader import Dataset
     from gr00t_core.embodiment import DATA_CONFIGS
     from gr00t_core.policy import Gr00tPolicy
+    from gr00t_training import baselines
     from gr00t_training.open_loop import predict_episode
 
+    backend, device = choose_engine(config.backend, config.device, checkpoint)
     policy = Gr00tPolicy(
         checkpoint,
         config.robot,
-        config.backend,
-        config.device,
+        backend,
+        device,
         config.denoising_steps,
         config.seed,
         data_config=config.data_config,
@@ -141,7 +160,7 @@ def _predict(
     dataset = Dataset.open(config.dataset, robot)
     configs = configs_for_data_config(data_config, policy.transforms.horizon)
     trajectories = []
-    for episode in config.episodes:
+    for episode in episodes:
         _log.info('%s: episode %d', checkpoint, episode)
         trajectories.append(
             predict_episode(
@@ -159,7 +178,56 @@ def _predict(
         else [str(number) for number in range(group.width)]
         for group in policy.transforms.action
     }
-    return trajectories, names
+    absolute = {name: dataset.modality.action[name].absolute for name in names}
+    means = {name: dataset.group(f'action.{name}').mean(0, dtype='float64') for name in names}
+    references = {
+        baselines.HOLD: [baselines.hold(one, absolute) for one in trajectories],
+        baselines.MEAN: [baselines.mean(one, means) for one in trajectories],
+    }
+    return trajectories, names, references
+
+
+def _episodes(config: EvaluateConfig) -> tuple[int, ...]:
+    """Return the episodes as numbers; checks the options before anything is computed.
+
+    Raises:
+        DatasetError: An episode does not exist, or a count is below 1.
+    """
+    from gr00t_core.dataset.schema import read_info
+    from gr00t_core.errors import DatasetError
+
+    count = read_info(config.dataset).total_episodes
+    episodes = tuple(range(count)) if config.episodes == 'all' else config.episodes
+    if unknown := [episode for episode in episodes if not 0 <= episode < count]:
+        raise DatasetError(
+            f'{config.dataset}: --episodes {unknown}: it has episodes 0 to {count - 1}'
+        )
+    if not episodes:
+        raise DatasetError(f'{config.dataset}: --episodes names none: give numbers, or all')
+    for name in ('steps', 'action_horizon', 'denoising_steps'):
+        value = getattr(config, name)
+        if value is not None and value < 1:
+            option = name.replace('_', '-')
+            raise DatasetError(f'--{option} is {value}, expected 1 or more')
+    return episodes
+
+
+def _trained_on(dataset: Path, episodes: tuple[int, ...], checkpoint: Path) -> str | None:
+    """Return which of the episodes a checkpoint of `gr00t finetune` was trained on."""
+    from gr00t_training.checkpointing import RUN_FILE
+
+    path = checkpoint / RUN_FILE
+    if not path.is_file():
+        return None
+    run = json.loads(path.read_text(encoding='utf-8'))['config']
+    datasets = [Path(each).resolve() for each in run['dataset']]
+    if dataset.resolve() not in datasets:
+        return None
+    held_out = run['eval_episodes'] if datasets[0] == dataset.resolve() else []
+    seen = [episode for episode in episodes if episode not in held_out]
+    if not seen:
+        return None
+    return 'these episodes' if len(seen) == len(episodes) else f'episodes {seen}'
 
 
 def _labels(checkpoints: tuple[Path, ...]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from gr00t_core.dataset.mixture import Member, Mixture
 from gr00t_core.dataset.modality import configs_for_data_config
 from gr00t_core.dataset.reader import Dataset
-from gr00t_core.dataset.schema import ROBOT
+from gr00t_core.dataset.schema import require_folder, ROBOT
 from gr00t_core.embodiment import DATA_CONFIGS, DataConfig
 from gr00t_core.errors import DatasetError
 from gr00t_core.model import Gr00tN15
@@ -72,6 +72,7 @@ def open_subjects(config: FinetuneConfig) -> list[Subject]:
     robots = config.robot * count if len(config.robot) == 1 else config.robot
     subjects = []
     for number, path in enumerate(config.dataset):
+        require_folder(path)
         if config.data_config is not None and config.embodiment_tag is not None:
             dataset = Dataset.open(path, None, config.video_backend)
             shipped = DATA_CONFIGS[config.data_config]

@@ -2,11 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Set up and start a run: `gr00t finetune`, or under torchrun `-m gr00t_training.finetune`."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 import logging
 import os
 from pathlib import Path
 import shlex
+import shutil
+import signal
 import sys
 from typing import Any, TYPE_CHECKING
 
@@ -25,16 +29,59 @@ _MAX_WORKERS = 8
 def main(argv: list[str]) -> int:
     """Finetune a checkpoint on LeRobot datasets."""
     config = tyro.cli(FinetuneConfig, prog='gr00t finetune', args=argv)
-    finetune(config, shlex.join(['gr00t', 'finetune', *argv]))
-    return 0
+    command = shlex.join(['gr00t', 'finetune', *argv])
+    with stop_signals() as received:
+        output = finetune(config, command, received)
+    from gr00t_training.checkpointing import checkpoints
+
+    step = max(checkpoints(output))
+    if not received or step == config.max_steps:
+        return 0
+    again = command if config.resume else f'{command} --resume'
+    _log.warning(
+        'stopped by %s after step %d of %d; checkpoint-%d is saved. To go on: %s',
+        signal.Signals(received[0]).name,
+        step,
+        config.max_steps,
+        step,
+        again,
+    )
+    return 128 + received[0]
 
 
-def finetune(config: FinetuneConfig, command: str = '') -> Path:
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Collect the first SIGINT or SIGTERM in the list; a second one acts as without this.
+
+    The first one ends a run after the step under way, with a checkpoint.
+    """
+    received: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def receive(number: int, _: Any) -> None:
+        received.append(number)
+        restore()
+        _log.warning('%s: saving after this step', signal.Signals(number).name)
+
+    for number in before:
+        signal.signal(number, receive)
+    try:
+        yield received
+    finally:
+        restore()
+
+
+def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] = ()) -> Path:
     """Finetune; return the output folder.
 
     Args:
         config: What to do.
         command: Command line, for the record.
+        received: Signals that ask the run to save and stop; see `stop_signals`.
 
     Raises:
         Gr00tError: A wrong set-up, before the first step; see `preflight`.
@@ -60,7 +107,6 @@ def finetune(config: FinetuneConfig, command: str = '') -> Path:
             f'{config.output} holds checkpoints of an earlier run: --resume to go on with it, or'
             ' another --output'
         )
-    config.output.mkdir(parents=True, exist_ok=True)
     half = (
         config.bf16 if config.bf16 is not None else (torch.cuda.is_available() and not config.cpu)
     )
@@ -142,13 +188,64 @@ def finetune(config: FinetuneConfig, command: str = '') -> Path:
         assumed = _recorded(unsaid) | {'processes': accelerator.num_processes}
         restored = last_state(config.output, run, FREE_ON_RESUME, assumed)
     if restored is not None:
-        _log.info('going on from step %d', restored[0]['step'])
+        _say_where_it_goes_on(config, restored[0]['step'], restored[2])
+    elif config.resume:
+        _log.warning('--resume: %s holds no checkpoint; the run begins at step 0', config.output)
     trainer = Trainer(
         config, accelerator, model, half, slots, data, companions, _workers(config), evaluate
     )
-    output = trainer.run(restored)
+    existed = config.output.exists()
+    try:
+        trainer.run(restored and restored[:2], lambda: bool(received))
+    except BaseException:
+        # A start that failed leaves no folder that looks like a run.
+        if not existed and not _has_figures(config.output):
+            shutil.rmtree(config.output, ignore_errors=True)
+        raise
     accelerator.end_training()
-    return output
+    return config.output
+
+
+def _has_figures(output: Path) -> bool:
+    """Return whether a run logged a step."""
+    path = output / 'metrics.jsonl'
+    return path.is_file() and path.stat().st_size > 0
+
+
+def _say_where_it_goes_on(config: FinetuneConfig, step: int, steps_before: int) -> None:
+    """Log the step, and the rule for the learning rate where --max-steps changed.
+
+    Raises:
+        PreflightError: --max-steps lies before the step that is done.
+    """
+    from gr00t_training.optimizer import learning_rate
+    from gr00t_training.preflight import PreflightError
+
+    if config.max_steps < step:
+        raise PreflightError(
+            f'--max-steps is {config.max_steps}, but {config.output} has done {step} steps: give'
+            f' {step} or more'
+        )
+    _log.info('going on from step %d of %d', step, config.max_steps)
+    if config.max_steps != steps_before and step < config.max_steps:
+        old, new = (
+            learning_rate(
+                min(step, steps - 1),
+                steps,
+                config.learning_rate,
+                config.warmup_ratio,
+                config.lr_scheduler_type,
+            )
+            for steps in (steps_before, config.max_steps)
+        )
+        _log.warning(
+            '--max-steps was %d: from here on the learning rate follows the schedule of %d steps'
+            ' (%.3g instead of %.3g at this step)',
+            steps_before,
+            config.max_steps,
+            new,
+            old,
+        )
 
 
 def _recorded(config: FinetuneConfig) -> dict[str, Any]:

@@ -163,7 +163,8 @@ def disk(output: Path, model: Gr00tN15, keep: int) -> list[str]:
     training = sum(p.numel() * 12 for p in model.parameters() if p.requires_grad)
     # One more than is kept, for the one being written; its and the last one's training state.
     needed = whole * (keep + 1) + 2 * training
-    free = shutil.disk_usage(output).free
+    existing = next(folder for folder in (output, *output.absolute().parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
     if free >= needed:
         return []
     return [

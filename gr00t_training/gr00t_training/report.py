@@ -8,8 +8,10 @@ import csv
 from html import escape
 import json
 from pathlib import Path
+import re
 from typing import Any
 
+from gr00t_core.errors import Gr00tError
 from gr00t_training.open_loop import Trajectory
 from gr00t_training.plots import plot_episode
 
@@ -18,8 +20,27 @@ _STYLE = (
     'color:#222}h2{margin-top:2.5rem}table{border-collapse:collapse;'
     'font-variant-numeric:tabular-nums}td,th{padding:.2rem .9rem;border-bottom:1px solid #ddd;'
     'text-align:right}td:first-child,th:first-child{text-align:left}b{color:#06682c}'
-    'img{max-width:100%}summary{cursor:pointer;margin:1rem 0}.note{color:#666}'
+    '.verdict{font-size:1.15em}img{max-width:100%}summary{cursor:pointer;margin:1rem 0}'
+    '.note{color:#666}'
 )
+_OURS = re.compile(r'report\.html|results\.(json|csv)|episode_\d+\.png')
+
+
+def require_own_folder(output: Path) -> None:
+    """Refuse a folder that holds something else than an earlier evaluation.
+
+    Raises:
+        Gr00tError: Names the folder and a file in it.
+    """
+    if output.is_dir():
+        others = [p.name for p in output.iterdir() if not _OURS.fullmatch(p.name)]
+        if others:
+            raise Gr00tError(
+                f'--output {output} holds {min(others)!r}, which `gr00t evaluate` did not write:'
+                ' give another folder'
+            )
+    elif output.exists():
+        raise Gr00tError(f'--output {output} is a file: give a folder')
 
 
 def write_report(
@@ -33,6 +54,8 @@ def write_report(
         runs: Checkpoint → its predictions, all of the same episodes.
     """
     output.mkdir(parents=True, exist_ok=True)
+    for stale in output.glob('episode_*.png'):
+        stale.unlink()
     (output / 'results.json').write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
     _write_csv(output / 'results.csv', content)
     plots = []
@@ -49,7 +72,7 @@ def _write_csv(path: Path, content: Mapping[str, Any]) -> None:
     with path.open('w', newline='', encoding='utf-8') as file:
         writer = csv.writer(file)
         writer.writerow(['checkpoint', 'group', 'element', 'mse', 'mae'])
-        for result in content['checkpoints']:
+        for result in (*content['checkpoints'], *content['baselines']):
             label = result['checkpoint']
             writer.writerow([label, '', '', result['mse'], result['mae']])
             for group, found in result['groups'].items():
@@ -70,8 +93,10 @@ def _page(content: Mapping[str, Any], plots: Sequence[tuple[str, Path]]) -> str:
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Open-loop evaluation</title>'
         f'<style>{_STYLE}</style><h1>Open-loop evaluation</h1>'
         f'<p>Dataset {escape(content["dataset"])}, episodes'
-        f' {", ".join(map(str, content["episodes"]))}. Errors are in the units of the data, means'
-        ' over steps and elements.</p>'
+        f' {", ".join(map(str, content["episodes"]))}.</p>',
+        *(f'<p class="verdict">{escape(line)}</p>' for line in content['verdicts']),
+        '<p>Errors are in the units of the data, means over steps and elements. The baselines hold'
+        ' the state at each prediction, or always answer the mean of the data.</p>',
     ]
     for kind, title in (('mse', 'Mean squared error'), ('mae', 'Mean absolute error')):
         figures = {
@@ -79,7 +104,7 @@ def _page(content: Mapping[str, Any], plots: Sequence[tuple[str, Path]]) -> str:
                 result[kind],
                 *(result['groups'][group][kind] for group in groups),
             ]
-            for result in results
+            for result in (*results, *content['baselines'])
         }
         parts.append(f'<h2>{title}</h2>{_table(["checkpoint", "all", *groups], figures)}')
         parts.append(

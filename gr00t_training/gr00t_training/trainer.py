@@ -71,11 +71,16 @@ class Trainer:
     workers: int = 0
     evaluate: Evaluate | None = None
 
-    def run(self, restored: tuple[dict[str, Any], dict[str, Tensor]] | None) -> Path:
+    def run(
+        self,
+        restored: tuple[dict[str, Any], dict[str, Tensor]] | None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Path:
         """Train to the last step; return the output folder.
 
         Args:
             restored: State and weights of the last checkpoint; None from the start.
+            stop: Asked after every step. True saves a checkpoint and ends the run early.
         """
         config, accelerator = self.config, self.accelerator
         step = 0
@@ -116,6 +121,7 @@ class Trainer:
         )
         log = None
         if accelerator.is_main_process:
+            config.output.mkdir(parents=True, exist_ok=True)
             log = Log(config.output, config.report_to, self.companions.run['config'], step)
         with self._bar(step) as advance:
             window, started, waited = [], time.monotonic(), 0.0
@@ -179,9 +185,12 @@ class Trainer:
                     window, started, waited = [], time.monotonic(), 0.0
                 else:
                     advance(step, None)
+                stopped = self._any_process(stop())
                 at_end = step == config.max_steps
-                if step % config.save_steps == 0 or at_end:
+                if step % config.save_steps == 0 or at_end or stopped:
                     self._save(step, objective, optimizer, average)
+                if stopped:
+                    break
                 if self.evaluate is not None and (step % config.eval_steps == 0 or at_end):
                     if accelerator.is_main_process and log is not None:
                         log.log(self.evaluate(self.model, step), step)
@@ -191,6 +200,13 @@ class Trainer:
         if log is not None:
             log.close()
         return config.output
+
+    def _any_process(self, asked: bool) -> bool:
+        """Return whether any process was asked; all get the same answer at the same step."""
+        if self.accelerator.num_processes == 1:
+            return asked
+        flag = torch.tensor(float(asked), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(flag, 'sum'))
 
     def _save(
         self, step: int, objective: Any, optimizer: Any, average: MovingAverage | None

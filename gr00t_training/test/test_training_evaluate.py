@@ -4,15 +4,18 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gr00t_core.dataset.modality import configs_for_robot
 from gr00t_core.dataset.reader import Dataset
-from gr00t_core.errors import DatasetError
+from gr00t_core.errors import DatasetError, Gr00tError
 from gr00t_core.robot import load_robot
+from gr00t_training.baselines import HOLD, hold, MEAN, mean, verdict
 from gr00t_training.evaluate import evaluate, EvaluateConfig, main
+from gr00t_training.finetune import finetune
 from gr00t_training.open_loop import errors, predict_episode, smoothness
 
 ROBOT = load_robot('so101')
@@ -104,7 +107,7 @@ def test_report_of_two_checkpoints(tiny_checkpoint, so101_dataset, tmp_path, cap
     }
     assert json.loads((config.output / 'results.json').read_text()) == content
     rows = list(csv.DictReader((config.output / 'results.csv').open()))
-    assert len(rows) == 2 * (1 + 2 + 6)
+    assert len(rows) == (2 + 2) * (1 + 2 + 6)  # two checkpoints, two baselines
     assert {'shoulder_pan', 'gripper'} <= {row['element'] for row in rows}
     page = (config.output / 'report.html').read_text()
     assert page.count('data:image/png;base64,') == 2
@@ -112,3 +115,62 @@ def test_report_of_two_checkpoints(tiny_checkpoint, so101_dataset, tmp_path, cap
     arguments = ['--checkpoint', str(tiny_checkpoint), '--dataset', str(so101_dataset)]
     assert main([*arguments, '--output', str(tmp_path / 'again'), '--steps', '20']) == 0
     assert 'single_arm' in capsys.readouterr().out
+
+
+def test_wrong_options_are_refused_before_a_policy_is_loaded(so101_dataset, tmp_path):
+    def config(**options):
+        defaults = {'checkpoint': (tmp_path / 'none',), 'output': tmp_path / 'report'}
+        return EvaluateConfig(**(defaults | {'dataset': so101_dataset} | options))
+
+    with pytest.raises(DatasetError, match=r'--episodes \[7\]: it has episodes 0 to 2'):
+        evaluate(config(episodes=(0, 7)))
+    with pytest.raises(DatasetError, match='--steps is 0'):
+        evaluate(config(steps=0))
+    with pytest.raises(DatasetError, match='hf download lerobot/svla --repo-type dataset'):
+        evaluate(config(dataset=Path('lerobot/svla')))
+    (tmp_path / 'report').mkdir()
+    (tmp_path / 'report/episodes.jsonl').write_text('')
+    with pytest.raises(Gr00tError, match=r"'episodes\.jsonl', which `gr00t evaluate` did not"):
+        evaluate(config())
+
+
+def test_all_episodes_are_evaluated(tiny_checkpoint, so101_dataset, tmp_path, capsys):
+    words = ['--checkpoint', str(tiny_checkpoint), '--dataset', str(so101_dataset)]
+    words += ['--output', str(tmp_path / 'all'), '--steps', '2', '--episodes', 'all']
+    assert main(words) == 0
+    assert json.loads((tmp_path / 'all/results.json').read_text())['episodes'] == [0, 1, 2]
+    assert 'is no better than no policy' in capsys.readouterr().out  # random weights
+
+
+def test_baselines_hold_and_average(dataset):
+    perfect = predict_episode(oracle(dataset, 1, 16), dataset, CONFIGS, 1)
+    held = hold(perfect, {'single_arm': True, 'gripper': False})
+    state = dataset.group('state.single_arm')[30:54]
+    assert np.array_equal(held.predicted['single_arm'][:16], np.tile(state[0], (16, 1)))
+    assert np.array_equal(held.predicted['single_arm'][16:], np.tile(state[16], (8, 1)))
+    assert not held.predicted['gripper'].any()
+    means = {name: values.mean(0) for name, values in perfect.truth.items()}
+    averaged = errors([mean(perfect, means)])
+    everything = np.concatenate(list(perfect.truth.values()), axis=1)
+    assert averaged['mse'] == pytest.approx(everything.var(axis=0).mean())
+
+
+def test_verdict_follows_the_better_baseline():
+    baselines = [{'checkpoint': HOLD, 'mse': 2.0}, {'checkpoint': MEAN, 'mse': 1.0}]
+    for error, words in ((0.1, 'well'), (0.8, 'only a little better'), (1.0, 'is no better')):
+        line = verdict({'checkpoint': 'run', 'mse': error}, baselines)
+        assert words in line
+        assert MEAN in line
+
+
+def test_episodes_of_the_training_are_named(told, so101_dataset, tmp_path):
+    run = finetune(told(max_steps=1, eval_steps=1, eval_episodes=(2,)))
+    for episodes, words in (((0, 2), 'was trained on episodes [0]'), ((2,), None)):
+        content = evaluate(
+            EvaluateConfig((run,), so101_dataset, tmp_path / 'report', steps=2, episodes=episodes)
+        )
+        assert (
+            any(words in line for line in content['verdicts'])
+            if words
+            else (not any('was trained' in line for line in content['verdicts']))
+        )

@@ -7,6 +7,7 @@ import json
 import os
 from pathlib import Path
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ import pytest
 from safetensors.torch import load_file
 import torch
 
-from gr00t_core.errors import CheckpointError
+from gr00t_core.errors import CheckpointError, Gr00tError
 from gr00t_core.metadata import read_metadata, write_metadata
 from gr00t_core.model import Gr00tN15
 from gr00t_core.policy import Gr00tPolicy
@@ -128,6 +129,55 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(told, tmp_path):
         load_file(resumed / 'checkpoint-12/training_state/weights.safetensors'),
     )
     assert [line['step'] for line in figures(resumed)] == list(range(1, 13))
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_saves_and_says_how_to_go_on(told, tmp_path, number):
+    config = told(output=tmp_path / 'interrupted', max_steps=2000, save_steps=2000)
+    run = start(config)
+    metrics = config.output / 'metrics.jsonl'
+    deadline = time.monotonic() + 120
+    while not metrics.exists() or not metrics.read_text():
+        assert run.poll() is None, run.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    run.send_signal(number)
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode == 128 + number, errors
+    (step,) = checkpoints(config.output)
+    assert f'stopped by {number.name} after step {step} of 2000' in errors
+    (again,) = [line for line in errors.splitlines() if 'To go on: gr00t finetune' in line]
+    assert again.endswith('--resume')
+    resumed = finetune(replace(config, resume=True, max_steps=step + 1))
+    assert [line['step'] for line in figures(resumed)] == list(range(1, step + 2))
+
+
+def test_more_steps_go_on_as_one_longer_run(told, tmp_path, caplog):
+    """With a constant rate the number of steps changes nothing but the end."""
+    options = {'lr_scheduler_type': 'constant', 'warmup_ratio': 0.0, 'save_steps': 2}
+    whole = finetune(told(output=tmp_path / 'whole', max_steps=6, **options))
+    finetune(told(output=tmp_path / 'longer', max_steps=4, **options))
+    longer = told(output=tmp_path / 'longer', max_steps=6, resume=True, **options)
+    assert_equal(weights(whole), weights(finetune(longer)))
+    assert 'the learning rate follows the schedule of 6 steps' in caplog.text
+    with pytest.raises(PreflightError, match=r'--max-steps is 5, but .* has done 6 steps'):
+        finetune(replace(longer, max_steps=5))
+
+
+def test_resume_without_a_checkpoint_says_that_it_begins_anew(told, caplog):
+    finetune(told(max_steps=1, resume=True))
+    assert 'holds no checkpoint; the run begins at step 0' in caplog.text
+
+
+def test_a_start_that_fails_leaves_no_folder(told, tmp_path, so101_dataset):
+    broken = tmp_path / 'broken'
+    shutil.copytree(so101_dataset, broken)
+    for video in broken.rglob('*.mp4'):
+        video.write_bytes(b'no video')
+    for dataset in (broken, tmp_path / 'missing'):
+        with pytest.raises((Gr00tError, RuntimeError, OSError)):
+            finetune(told(dataset=(dataset,), output=tmp_path / 'run', max_steps=1))
+        assert not (tmp_path / 'run').exists()
 
 
 def test_resume_refuses_other_settings_and_runs_refuse_used_folders(told):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.errors import BackendError
+from gr00t_core.export.manifest import MANIFEST
 
 if TYPE_CHECKING:
     from gr00t_core.model.config import Gr00tConfig
@@ -33,6 +34,7 @@ BACKENDS = {
     'torch-fp8': ('gr00t_core.backends.fp8:Fp8Backend', _TORCH),
     'torch-fp8-cudagraph': ('gr00t_core.backends.fp8:Fp8GraphBackend', _TORCH),
 }
+EXPORT_BACKENDS = ('onnxruntime', 'openvino')  # run a folder of `gr00t export onnx`
 
 
 class Backend(Protocol):
@@ -75,6 +77,36 @@ class Backend(Protocol):
             ObservationError: Images, image tokens or shapes do not belong together, or `head_only`
                 without a full call of as many samples before.
         """
+
+
+def choose_engine(backend: str, device: str, checkpoint: str | Path) -> tuple[str, str]:
+    """Return the backend and the device that `auto` stands for.
+
+    Args:
+        backend: Key of `BACKENDS`, or `auto`: onnxruntime for an export, else torch.
+        device: Device, or `auto`: the GPU where PyTorch sees one, else the CPU.
+        checkpoint: Checkpoint or export folder.
+
+    Raises:
+        BackendError: The backend cannot run what the folder holds.
+    """
+    is_export = (Path(checkpoint) / MANIFEST).is_file()
+    if backend == 'auto':
+        backend = 'onnxruntime' if is_export else 'torch'
+    if is_export and backend in BACKENDS and backend not in EXPORT_BACKENDS:
+        raise BackendError(
+            f'{checkpoint} is an ONNX export, which backend {backend!r} cannot run: use --backend'
+            f' {" or ".join(EXPORT_BACKENDS)}, or give the checkpoint that was exported'
+        )
+    if device == 'auto':
+        device = 'cpu' if backend in EXPORT_BACKENDS else _torch_device()
+    return backend, device
+
+
+def _torch_device() -> str:
+    import torch
+
+    return 'cuda' if torch.cuda.is_available() else 'cpu'
 
 
 def load_backend(

@@ -119,7 +119,8 @@ class ExportedBackend(FoldedBackend):
         if slot != self.manifest.slot:
             raise BackendError(
                 f'this export holds embodiment {self.manifest.embodiment!r} (slot'
-                f' {self.manifest.slot}), asked for is slot {slot}: export again with --embodiment'
+                f' {self.manifest.slot}), asked for is slot {slot}: export again with'
+                ' --embodiment-tag'
             )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gr00t_core.errors import DatasetError
+from gr00t_core.hub_names import how_to_download
 
 V20, V21, V30 = 'v2.0', 'v2.1', 'v3.0'
 VERSIONS = (V20, V21, V30)
@@ -111,13 +112,27 @@ def rate(fps: float | Fraction) -> Fraction:
     return Fraction(fps).limit_denominator(1001)
 
 
+def require_folder(dataset: Path) -> None:
+    """Refuse a dataset that is no folder, with the way to download a name on the Hub.
+
+    Raises:
+        DatasetError: There is no such folder.
+    """
+    if not dataset.is_dir():
+        raise DatasetError(
+            f'{dataset}: there is no such folder. Give the folder that holds {INFO}.'
+            + how_to_download(dataset, 'dataset')
+        )
+
+
 def read_info(dataset: Path) -> Info:
     """Read `meta/info.json`.
 
     Raises:
-        DatasetError: No such file, not JSON, an unknown version, or a key that is missing or of a
-            wrong type.
+        DatasetError: No such folder or file, not JSON, an unknown version, or a key that is
+            missing or of a wrong type.
     """
+    require_folder(dataset)
     path = dataset / INFO
     content = read_json(path)
     version = content.get('codebase_version')

@@ -21,14 +21,14 @@ class Onnx:
         checkpoint: Checkpoint folder.
         out: Folder to make; must not exist or be empty.
         precision: fp32, fp16, int8 (dynamic: the fastest on a CPU), or bf16 (for TensorRT).
-        embodiment: Tag whose weights the graph gets; without it the checkpoint's only one.
+        embodiment_tag: Tag whose weights the graph gets; without it the checkpoint's only one.
         denoising_steps: Euler steps; without it the checkpoint's own.
     """
 
     checkpoint: tyro.conf.Positional[Path]
     out: tyro.conf.Positional[Path]
     precision: Literal['fp32', 'fp16', 'int8', 'bf16'] = 'fp32'
-    embodiment: str | None = None
+    embodiment_tag: str | None = None
     denoising_steps: int | None = None
 
 
@@ -39,13 +39,13 @@ class Tensorrt:
     Attributes:
         checkpoint: Checkpoint folder; graphs and engines go into its folder `tensorrt`.
         precision: bf16, or fp16 for GPUs before Ampere.
-        embodiment: Tag whose weights the engine gets; without it the checkpoint's only one.
+        embodiment_tag: Tag whose weights the engine gets; without it the checkpoint's only one.
         denoising_steps: Euler steps; without it the checkpoint's own.
     """
 
     checkpoint: tyro.conf.Positional[Path]
     precision: Literal['bf16', 'fp16'] = 'bf16'
-    embodiment: str | None = None
+    embodiment_tag: str | None = None
     denoising_steps: int | None = None
 
 
@@ -65,7 +65,7 @@ def main(argv: list[str]) -> int:
             options.checkpoint,
             options.out,
             options.precision,
-            options.embodiment,
+            options.embodiment_tag,
             options.denoising_steps,
         )
         _log.info(
@@ -81,7 +81,7 @@ def main(argv: list[str]) -> int:
     from gr00t_core.export.tensorrt_export import export_tensorrt
 
     for line in export_tensorrt(
-        options.checkpoint, options.precision, options.embodiment, options.denoising_steps
+        options.checkpoint, options.precision, options.embodiment_tag, options.denoising_steps
     ):
         _log.info('%s', line)
     return 0

@@ -106,7 +106,7 @@ def embodiment_of(checkpoint: Path, tag: str | None) -> str:
     if tag is None or tag not in known:
         raise CheckpointError(
             f'{checkpoint}: embodiment {tag!r}, expected one of {", ".join(known)}'
-            f' (--embodiment TAG)'
+            f' (--embodiment-tag TAG)'
         )
     return tag
 

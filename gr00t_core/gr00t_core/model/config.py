@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gr00t_core.errors import CheckpointError
+from gr00t_core.hub_names import how_to_download
 from gr00t_core.model.json_section import Section
 from gr00t_core.model.sizes import EAGLE_3B, published_3b
 
@@ -143,6 +144,7 @@ class Gr00tConfig:
             raise CheckpointError(
                 f'{path} does not exist: a checkpoint holds config.json and model*.safetensors. '
                 f'Give the folder that holds them, or make one with `gr00t init-checkpoint`.'
+                + how_to_download(folder, 'model')
             ) from None
         except (OSError, ValueError) as error:
             raise CheckpointError(
@@ -156,7 +158,12 @@ class Gr00tConfig:
         if not isinstance(raw, dict):
             raise CheckpointError(f'{source}: expected a JSON object, found {type(raw).__name__}.')
         if raw.get('type') == 'groot' and 'model_type' not in raw:
-            # A LeRobot groot checkpoint is always N1.5-3B; its config.json holds policy settings.
+            if _is_lerobot_n1_7(raw):
+                raise CheckpointError(
+                    f'{source}: LeRobot 0.6 or later made this checkpoint, and it holds GR00T'
+                    f' N1.7; only N1.5 can be loaded. LeRobot 0.5.1 and `gr00t finetune` train it.'
+                )
+            # What LeRobot up to 0.5.1 made is N1.5-3B; its config.json holds policy settings.
             raw = published_3b()
         model_type = raw.get('model_type')
         if model_type != MODEL_TYPE:
@@ -276,6 +283,20 @@ _HEAD_KEYS = {
     'add_pos_embed': 'add_pos_embed',
     'use_vlln': 'use_vlln',
 }
+
+
+def _is_lerobot_n1_7(raw: Mapping[str, Any]) -> bool:
+    """Return whether a LeRobot config.json of type groot holds N1.7, by LeRobot's own signs.
+
+    Source: `_infer_groot_model_version_from_config` and `GrootConfig` of LeRobot 0.6.
+    """
+    if isinstance(raw.get('tokenizer_assets_repo'), str):  # N1.5 alone had it
+        return False
+    return (
+        'GR00T-N1.7' in str(raw.get('base_model_path'))
+        or 132 in (raw.get('max_state_dim'), raw.get('max_action_dim'))
+        or str(raw.get('model_version')).lower() in {'n1.7', 'n1_7', 'n1d7'}
+    )
 
 
 def _vision(eagle: Section) -> VisionConfig:

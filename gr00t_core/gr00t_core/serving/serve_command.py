@@ -41,11 +41,11 @@ class Serve:
     Attributes:
         checkpoint: Checkpoint folder.
         robot: Shipped robot or robot file; without it the checkpoint's own robot.yaml.
-        data_config: In place of a robot: one of upstream's data configs, with --embodiment.
-        embodiment: Embodiment tag of --data-config.
-        backend: torch, torch-compile, torch-cudagraph, torch-compile-cudagraph, torch-fp8,
-            torch-fp8-cudagraph, tensorrt, or onnxruntime or openvino (then the checkpoint is an
-            export).
+        data_config: In place of a robot: one of upstream's data configs, with --embodiment-tag.
+        embodiment_tag: Tag that goes with --data-config.
+        backend: auto (onnxruntime for an export, else torch), torch, torch-compile,
+            torch-cudagraph, torch-compile-cudagraph, torch-fp8, torch-fp8-cudagraph, tensorrt, or
+            onnxruntime or openvino (then the checkpoint is an export).
         device: cpu, cuda, cuda:N, or auto: the GPU where PyTorch sees one, else the CPU.
         bind: ZMQ address: tcp://ADDRESS:PORT (tcp://*:5555 for all networks) or ipc://PATH, which
             only this user can open.
@@ -63,8 +63,8 @@ class Serve:
     checkpoint: Path
     robot: str | None = None
     data_config: str | None = None
-    embodiment: str | None = None
-    backend: str = 'torch'
+    embodiment_tag: str | None = None
+    backend: str = 'auto'
     device: str = 'auto'
     bind: str = 'tcp://127.0.0.1:5555'
     http_port: int | None = None
@@ -146,39 +146,31 @@ def _loader(options: Serve) -> Callable[[], Loaded]:
         if options.threads is not None:
             os.environ['OMP_NUM_THREADS'] = str(options.threads)  # PyTorch's and ONNX Runtime's
 
+        from gr00t_core.backends import choose_engine
         from gr00t_core.policy import Gr00tPolicy
 
-        device = options.device
-        if device == 'auto':
-            on_cpu = options.backend in {'onnxruntime', 'openvino'}
-            device = 'cpu' if on_cpu else _torch_device()
+        backend, device = choose_engine(options.backend, options.device, options.checkpoint)
         policy = Gr00tPolicy(
             options.checkpoint,
             options.robot,
-            options.backend,
+            backend,
             device,
             options.denoising_steps,
             options.seed,
             data_config=options.data_config,
-            embodiment=options.embodiment,
+            embodiment=options.embodiment_tag,
             vocabulary=options.vocabulary,
         )
         # With a seed of its own, so that the first chunk served is the first of --seed.
         policy.get_action(policy.observation_example(), seed=0)
         return policy, {
             'model': str(options.checkpoint),
-            'backend': options.backend,
+            'backend': backend,
             'device': device,
             'robot': policy.robot.name if policy.robot else options.data_config,
         }
 
     return load
-
-
-def _torch_device() -> str:
-    import torch
-
-    return 'cuda' if torch.cuda.is_available() else 'cpu'
 
 
 def _http_host(options: Serve) -> str:
