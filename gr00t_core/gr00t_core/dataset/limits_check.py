@@ -132,21 +132,21 @@ def check_statistics(
 
 def _bounded(robot: Robot) -> list[tuple[str, Group, Array, Array]]:
     """Return key, group, lower and upper (D,) of every group that something bounds."""
-    measured: dict[str, tuple[Array, Array]] = {}
     actions: list[tuple[str, Group, Array, Array]] = []
+    state = {group.name: _bounds(group, None, None) for group in robot.state}
     for group in robot.action:
         bounds = _bounds(group, group.limits.lower, group.limits.upper)
         if bounds is None:
             continue
         actions.append((f'action.{group.name}', group, *bounds))
-        if group.state is not None and group.command == 'position':
-            measured[group.state] = bounds
-    states = [
+        if group.state in state and group.command == 'position':
+            state[group.state] = bounds
+    found = [
         (f'state.{group.name}', group, *bounds)
         for group in robot.state
-        if (bounds := measured.get(group.name) or _bounds(group, None, None)) is not None
+        if (bounds := state[group.name]) is not None
     ]
-    return [*states, *actions]
+    return [*found, *actions]
 
 
 def _bounds(group: Group, lower: Array | None, upper: Array | None) -> tuple[Array, Array] | None:
