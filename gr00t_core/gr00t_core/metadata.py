@@ -183,8 +183,17 @@ def check_robot(robot: Robot, entry: Mapping[str, Any], where: str | Path) -> No
         where: The checkpoint, for the message.
 
     Raises:
-        RobotFileError: Names the robot file, the camera or group, and both values.
+        RobotFileError: Names the robot file, the camera or group, and both values, one difference
+            a line.
     """
+    found = differences(robot, entry, where)
+    if found:
+        raise RobotFileError('\n'.join(f'{robot.source}: {text}' for text in found))
+
+
+def differences(robot: Robot, entry: Mapping[str, Any], where: str | Path) -> list[str]:
+    """Return every way in which a robot is not what a checkpoint knows; see `check_robot`."""
+    found = []
     wanted = metadata_from_limits(robot)['modalities']
     for kind in MODALITIES:
         known = entry['modalities'][kind]
@@ -194,16 +203,18 @@ def check_robot(robot: Robot, entry: Mapping[str, Any], where: str | Path) -> No
         )
         for name, ours in wanted[kind].items():
             if name not in known:
-                raise RobotFileError(
-                    f'{robot.source}: {kind}.{name}: not in the checkpoint {where}'
+                found.append(
+                    f'{kind}.{name}: not in the checkpoint {where}'
                     f' ({robot.embodiment} has {kind}: {", ".join(known)})'
                 )
-            for key in compared:
-                if ours[key] != known[name].get(key):
-                    raise RobotFileError(
-                        f'{robot.source}: {kind}.{name}: {key} is {ours[key]!r},'
-                        f' the checkpoint {where} was trained with {known[name].get(key)!r}'
-                    )
+                continue
+            found += [
+                f'{kind}.{name}: {key} is {ours[key]!r},'
+                f' the checkpoint {where} was trained with {known[name].get(key)!r}'
+                for key in compared
+                if ours[key] != known[name].get(key)
+            ]
+    return found
 
 
 def _modality(group: Group) -> dict[str, Any]:

@@ -43,6 +43,7 @@ from gr00t_core.robot_keys import (
 from gr00t_core.strict_mapping import Findings, is_to_fill_in, read_limits, Section
 
 MAX_BYTES = 256 * 1024  # a robot file has some hundred lines
+MAX_DEPTH = 40  # and six levels
 
 
 def shipped_robots() -> dict[str, Path]:
@@ -235,7 +236,7 @@ def _unit(section: Section, where: str, unit: Any) -> str | None:
     if isinstance(unit, str) and unit in UNITS:
         return unit
     if is_to_fill_in(unit):
-        section.findings.add(where, unit, 'fill this in', UNITS)
+        section.findings.fill_in(where, unit)
         return None
     several = isinstance(unit, str) and ' and ' in unit
     hint = 'give every element its unit: unit: {name: rad, ...}' if several else unit_hint(unit)
@@ -323,10 +324,20 @@ def _limits(
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """Refuse a duplicate key in one mapping; PyYAML keeps the last silently.
+    """Refuse a duplicate key in one mapping (PyYAML keeps the last silently) and deep nesting.
 
-    Looked for before `<<` merges other mappings in, whose keys may be repeated.
+    Duplicates are looked for before `<<` merges other mappings in, whose keys may be repeated.
     """
+
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise yaml.YAMLError(f'more than {MAX_DEPTH} levels')
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)

@@ -84,6 +84,11 @@ class Findings:
         text += f'; {hint}' if hint else ''
         self.note(text)
 
+    def fill_in(self, where: str, mark: str) -> None:
+        """Note a value that a person still has to give."""
+        what = mark[len(FILL_IN) :].strip()
+        self.note(f'{where}: {FILL_IN}: fill this in' + (f': {what}' if what else ''))
+
     def note(self, line: str) -> None:
         """Note a line, once."""
         if line not in self.lines:
@@ -155,8 +160,8 @@ class Section:
             raise WrongValueError
         value = self.data[name]
         if is_to_fill_in(value):
-            what = str(value)[len(FILL_IN) :].strip()
-            raise self.wrong(name, value, 'fill this in' + (f': {what}' if what else ''))
+            self.findings.fill_in(self.where(name), value)
+            raise WrongValueError
         return value
 
     def text(self, name: str, key: Key) -> str:
@@ -322,7 +327,7 @@ def read_limits(
 
     def read(where: str, entry: Any) -> Any:
         if is_to_fill_in(entry):
-            return add(where, entry, f'fill this in: {entry[len(FILL_IN) :].strip()}')
+            return section.findings.fill_in(where, entry)
         parts = entry if pair and isinstance(entry, list) and len(entry) == 2 else [entry]
         count = 2 if pair else 1
         if len(parts) != count or not all(is_number(part) for part in parts):
