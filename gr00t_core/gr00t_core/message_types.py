@@ -112,8 +112,6 @@ def fitting_units(type_name: str, field: str, units: tuple[str, ...]) -> tuple[s
         return units
     if field in ('velocity', 'velocities'):
         return tuple(u for u in units if u in RATES + PLAIN)
-    if field == 'effort':
-        return tuple(u for u in units if u in FORCES + PLAIN)
     if field in ('position', 'positions'):
         return tuple(u for u in units if u not in RATES + FORCES)
     return units

@@ -123,8 +123,8 @@ def _check_elements(
             findings.add(
                 kind,
                 sorted(names),
-                f'a joint or element is in more than one group: {first} and {group.name}, both'
-                f' {group.field!r} of {group.stream.topic}',
+                f'a joint or element is in more than one group: {first} and {group.name} overlap'
+                f' in {group.field!r} of {group.stream.topic}',
                 ['each once; correct `joints` or `offset`'],
             )
 

@@ -18,6 +18,7 @@ with `command: delta` are not upsampled and not integrated: once per policy step
 for that instant is sent, clamped to its range; a stop makes it zero.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,8 +66,8 @@ class Layout:
         turning: Rotation groups moved by the rotation limiter.
         direct: Columns of velocity and delta groups.
         delta: Columns of delta groups.
-        lower, upper: (A,) the robot file's bounds, units as there; infinite for rotations, which
-            have none.
+        lower, upper: (A,) the robot file's bounds, units as there. Rotations have none there; here
+            they have the range of their elements, ±1 or ±π, which limits no attitude.
         continuous: (A,) bool, joints that turn without end: see `gr00t_core.angles`.
         velocity, acceleration: (A,) per s and per s²; infinite where there is none.
         compared: Columns of `paced` whose measured value must be near: continuous ones with a
@@ -125,17 +126,25 @@ def layout_of(robot: Robot) -> Layout:
         chosen = [np.arange(slices[g.name].start, slices[g.name].stop) for g in rule]
         return np.concatenate(chosen).astype(np.intp) if chosen else np.zeros(0, np.intp)
 
-    def bound(name: str, without: float = np.inf) -> Array:
+    def bound(name: str, without: Callable[[ActionGroup], float]) -> Array:
         rows = [getattr(group.limits, name) for group in robot.action]
-        widths = [group.width for group in robot.action]
         return np.concatenate(
-            [np.full(w, without) if row is None else row for row, w in zip(rows, widths)]
+            [
+                np.full(group.width, without(group)) if row is None else row
+                for row, group in zip(rows, robot.action)
+            ]
         )
+
+    def unlimited(group: ActionGroup) -> float:
+        return np.inf
+
+    def widest(group: ActionGroup) -> float:
+        return np.pi if group.unit == 'rad' else 1.0
 
     groups = robot.action
     positions = [g for g in groups if g.command == 'position' and g.kind != 'binary']
     paced = [g for g in positions if g.rotation is None]
-    velocity, acceleration = bound('velocity'), bound('acceleration')
+    velocity, acceleration = bound('velocity', unlimited), bound('acceleration', unlimited)
     return Layout(
         names=robot.action_names,
         groups=groups,
@@ -160,8 +169,8 @@ def layout_of(robot: Robot) -> Layout:
         ),
         direct=select([g for g in groups if g.command != 'position' and g.kind != 'binary']),
         delta=select([g for g in groups if g.command == 'delta' and g.kind != 'binary']),
-        lower=bound('lower', -np.inf),
-        upper=bound('upper'),
+        lower=bound('lower', lambda group: -widest(group)),
+        upper=bound('upper', widest),
         continuous=np.concatenate([group.turning for group in groups]),
         velocity=velocity,
         acceleration=acceleration,

@@ -29,12 +29,12 @@ class Motion:
         """
         self._layout = layout
         self._dt = dt
+        spare = margin * (layout.upper - layout.lower)
+        spare[layout.switched] = 0.0
         paced = layout.paced
-        lower, upper = layout.lower[paced], layout.upper[paced]  # only these are all finite
-        spare = np.where(np.isin(paced, layout.switched), 0.0, margin * (upper - lower))
         self._bounds = Bounds(
-            lower + spare,
-            upper - spare,
+            (layout.lower + spare)[paced],
+            (layout.upper - spare)[paced],
             layout.velocity[paced],
             layout.acceleration[paced],
         )
