@@ -203,7 +203,9 @@ def _misfit(group: ActionGroup, measures: StateGroup) -> str:
     """Return why a state group does not measure an action group, '' when it does."""
     if measures.width != group.width:
         return f'its width differs: {measures.width} elements, the action has {group.width}'
-    if measures.units != group.units:
+    # Both units of a quaternion mean the same.
+    quaternions = measures.rotation == group.rotation == 'quaternion'
+    if measures.units != group.units and not quaternions:
         return f'its unit differs: {measures.unit!r}, the action has {group.unit!r}'
     if measures.rotation != group.rotation:
         return f'its rotation differs: {measures.rotation}, the action has {group.rotation}'
