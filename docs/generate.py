@@ -17,6 +17,7 @@ from gr00t_core.message_types import MESSAGE_TYPES
 from gr00t_core.robot import load_robot, Robot
 from gr00t_core.robot_file import shipped_robots
 from gr00t_core.strict_mapping import FILL_IN, Key, REQUIRED
+from gr00t_core.units import UNITS
 from gr00t_policy_node import executor_parameters, parameters
 from gr00t_sim import node as sim_node
 from rosbag_tools import recorder_node
@@ -104,6 +105,7 @@ def robot_file_page() -> str:
         '`cameras.<name>`': robot_keys.CAMERA,
         '`state.<name>`': robot_keys.STATE,
         '`action.<name>`': own | action_only,
+        '`workspace.<delta group>`': robot_keys.WORKSPACE,
         '`action.<name>.limits` of positions': robot_keys.POSITION_LIMITS,
         '`action.<name>.limits` of rotations': robot_keys.ROTATION_LIMITS,
         '`action.<name>.limits` of velocities, deltas and binary groups': robot_keys.RANGE_LIMITS,
@@ -142,7 +144,7 @@ def robot_file_page() -> str:
         ' rotation and joints must fit; otherwise the file does not load. If the joints of an'
         ' action group lie in several state groups of one topic, each is found by its name.'
     )
-    units = [(f'`{unit}`', f'{text}.') for unit, text in robot_keys.UNITS.items()]
+    units = [(f'`{unit}`', f'{text}.') for unit, text in UNITS.items()]
     bounds = (
         f'Limits are finite and at most {robot_keys.MAX_LIMIT:g}; velocity and acceleration are at'
         f' least {robot_keys.MIN_RATE:g}.'

@@ -9,11 +9,9 @@ that need no ROS, and for the reference page.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from gr00t_core.units import FORCES, PLAIN, RATES
+
 XYZ, WXYZ = ('x', 'y', 'z'), ('w', 'x', 'y', 'z')
-RATES = ('rad/s', 'm/s')
-FORCES = ('N', 'Nm')
-# Units that may stand for anything: numbers without a dimension.
-PLAIN = ('1', 'ratio', 'normalized', 'percent')
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from gr00t_core.message_types import elements, fitting_units, FORCES, PLAIN, RATES
+from gr00t_core.message_types import elements, fitting_units
 from gr00t_core.robot import (
     ActionGroup,
     Camera,
@@ -13,8 +13,9 @@ from gr00t_core.robot import (
     MAX_STATE_WIDTH,
     StateGroup,
 )
-from gr00t_core.robot_keys import NO_STATE, UNITS
+from gr00t_core.robot_keys import NO_STATE
 from gr00t_core.strict_mapping import Findings
+from gr00t_core.units import FORCES, PLAIN, RATES, UNITS
 
 WAY_OUT = (
     'name the state group that measures it, or write `state: none`: then nothing checks starts and'

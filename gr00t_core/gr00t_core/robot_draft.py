@@ -16,9 +16,10 @@ import yaml
 
 from gr00t_core.errors import ObservationError
 from gr00t_core.images import decode_image
-from gr00t_core.robot_keys import NO_STATE, UNITS
+from gr00t_core.robot_keys import NO_STATE
 from gr00t_core.robot_sight import SeenTopic, Sight, STILL_IMAGES
 from gr00t_core.strict_mapping import FILL_IN
+from gr00t_core.units import UNITS
 
 JOINT_STATE = 'sensor_msgs/msg/JointState'
 TRAJECTORY = 'trajectory_msgs/msg/JointTrajectory'

@@ -22,6 +22,7 @@ from gr00t_core.robot import (
     Robot,
     StateGroup,
     Stream,
+    Workspace,
 )
 from gr00t_core.robot_checks import check, measured
 from gr00t_core.robot_keys import (
@@ -37,10 +38,10 @@ from gr00t_core.robot_keys import (
     ROTATION_WIDTH,
     STATE,
     TOP,
-    unit_hint,
-    UNITS,
+    WORKSPACE,
 )
 from gr00t_core.strict_mapping import Findings, is_to_fill_in, read_limits, Section
+from gr00t_core.units import unit_hint, UNITS
 
 MAX_BYTES = 256 * 1024  # a robot file has some hundred lines
 MAX_DEPTH = 40  # and six levels
@@ -126,6 +127,11 @@ def parse(data: Any, source: Path) -> Robot:
             if group is not None and joints
         },
     )
+    whole = len(findings) == 0  # else a missing group may be one with a mistake
+    boxes = [
+        _workspace(section, [g for g, _ in action if g], [g for g, _ in state if g], whole=whole)
+        for section in values.get('workspace', ())
+    ]
     if findings:
         raise RobotFileError('\n'.join(f'{source}: {line}' for line in findings.lines))
     groups = tuple(group for group, _ in state if group is not None)
@@ -142,6 +148,7 @@ def parse(data: Any, source: Path) -> Robot:
         state=groups,
         action=commanded,
         source=source,
+        workspace=tuple(box for box in boxes if box is not None),
         joined=joined,
     )
 
@@ -321,6 +328,46 @@ def _limits(
         if isinstance(array, np.ndarray):
             array.setflags(write=False)
     return Limits(lower, upper, read.get('velocity'), read.get('acceleration'))
+
+
+def _workspace(
+    section: Section, action: list[ActionGroup], state: list[StateGroup], *, whole: bool
+) -> Workspace | None:
+    """Read the box of one delta group, which the section is named after; None after a finding."""
+    before = len(section.findings)
+    values = section.read(WORKSPACE)
+    deltas = {g.name: g for g in action if g.command == 'delta' and g.kind != 'binary'}
+    poses = {g.name: g for g in state if g.rotation is None}
+    if len(section.findings) > before or not whole:
+        return None
+    if section.name not in deltas:
+        why = 'it is no action group of deltas'
+        section.findings.add(section.path, section.name, why, deltas)
+        return None
+    if values['state'] not in poses:
+        section.wrong('state', values['state'], 'it is no state group of positions', poses)
+        return None
+    moved, pose = deltas[section.name], poses[values['state']]
+    names = moved.names[: pose.width]
+    chosen = tuple(name for name in names if name in values['limits'].data)
+    unknown = [name for name in values['limits'].data if name not in names]
+    if unknown or not chosen:
+        section.wrong('limits', unknown, 'no such element', names)
+        return None
+    data = dict(values['limits'].data)
+    bounds = read_limits(
+        section, 'limits', data, chosen, pair=True, bound=MAX_LIMIT, least=MIN_RATE
+    )
+    if bounds is None:
+        return None
+    return Workspace(
+        action=moved.name,
+        state=pose.name,
+        elements=tuple(moved.names.index(name) for name in chosen),
+        lower=bounds[:, 0],
+        upper=bounds[:, 1],
+        same_unit=moved.units[: len(names)] == pose.units[: len(names)],
+    )
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

@@ -6,10 +6,10 @@
 """
 
 import re
-from typing import Any
 
 from gr00t_core.embodiment import PROJECTOR_INDEX
 from gr00t_core.strict_mapping import Key, Section
+from gr00t_core.units import unit_hint
 
 # The name that an action group gives as `state` when nothing measures it.
 NO_STATE = 'none'
@@ -42,46 +42,10 @@ CAMERA_TYPES = (
     'foxglove_msgs/msg/CompressedVideo',
     'ffmpeg_image_transport_msgs/msg/FFMPEGPacket',
 )
-UNITS = {
-    'rad': 'angles, and rotations as axis_angle or euler_angles_*',
-    'm': 'lengths',
-    'rad/s': 'angular velocities',
-    'm/s': 'velocities',
-    'N': 'forces',
-    'Nm': 'torques',
-    '1': 'numbers without a unit: a ratio, a switch, elements of a quaternion, rotation_6d or'
-    ' matrix',
-    'quaternion': "elements of a quaternion; '1' says the same",
-    'ratio': '0 to 1, e.g. how far a gripper is open',
-    'normalized': '-1 to 1, or -100 to 100 as LeRobot writes joints',
-    'percent': '0 to 100',
-}
-_RAD = 'the suite works in rad: write rad, and let the driver multiply by π/180'
-_METRES = 'the suite works in m: write m, and let the driver convert'
-_UNIT_HINTS = {
-    **dict.fromkeys(('deg', 'degree', 'degrees', '°'), _RAD),
-    **dict.fromkeys(('deg/s', 'degrees/s', '°/s', 'rpm'), _RAD.replace('rad:', 'rad/s:')),
-    **dict.fromkeys(('radian', 'radians', 'Rad', 'RAD'), "write 'rad'"),
-    **dict.fromkeys(('radians/s', 'rad/sec', 'rads'), "write 'rad/s'"),
-    **dict.fromkeys(('mm', 'cm', 'millimeter', 'millimetre', 'inch'), _METRES),
-    **dict.fromkeys(('meter', 'meters', 'metre', 'metres', 'M'), "write 'm'"),
-    **dict.fromkeys(('m/sec', 'meters/s', 'metres/s'), "write 'm/s'"),
-    **dict.fromkeys(('%', 'per cent'), "write 'percent'"),
-    **dict.fromkeys(('none', '-', 'unitless', 'dimensionless'), "write '1'"),
-    **dict.fromkeys(('N m', 'N*m', 'N·m'), "write 'Nm'"),
-}
-
 _TYPE = re.compile(r'[a-z][a-z0-9_]*/msg/[A-Z][A-Za-z0-9]*')
 _TOPIC = re.compile(r'[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*')
 # ROS engineers often write a package without the `msg` between, as in ROS 1.
 _SHORT_TYPE = re.compile(r'([a-z][a-z0-9_]*)/([A-Z][A-Za-z0-9]*)')
-
-
-def unit_hint(unit: Any) -> str:
-    """Return what to write instead of a unit that is not in the list, '' when unknown."""
-    if isinstance(unit, int | float) and not isinstance(unit, bool):
-        return f"write it in quotes: '{unit}'"
-    return _UNIT_HINTS.get(unit.strip(), '') if isinstance(unit, str) else ''
 
 
 def _topic(section: Section, name: str, key: Key) -> str:
@@ -161,6 +125,13 @@ TOP = {
     ),
     'action': Key(
         Section.sections, 'mapping', 'Group name → commanded group, in the order of a chunk.'
+    ),
+    'workspace': Key(
+        Section.sections,
+        'mapping',
+        'Delta group → box that it may not lead the robot out of; see below.',
+        default=None,
+        default_text='no box',
     ),
 }
 
@@ -388,4 +359,17 @@ RANGE_LIMITS = {
         '[lower, upper]',
         'Bounds of the values, one pair for all elements or a mapping element → pair.',
     )
+}
+
+WORKSPACE = {
+    'state': Key(
+        Section.text,
+        'name',
+        'The state group that measures the pose: element i of the deltas moves its element i.',
+    ),
+    'limits': Key(
+        Section.section,
+        'mapping',
+        'Element of the delta group → [lower, upper] of the pose; elements left out are free.',
+    ),
 }

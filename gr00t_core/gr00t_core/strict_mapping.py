@@ -236,6 +236,8 @@ class Section:
 
     def sections(self, name: str, key: Key) -> 'tuple[Section, ...]':
         """Read a mapping name → mapping, at least one."""
+        if name not in self.data and key.default is None:
+            return ()
         outer = self.section(name, key)
         if not outer.data:
             raise self.wrong(name, outer.data, 'it must name at least one')

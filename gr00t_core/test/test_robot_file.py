@@ -525,3 +525,25 @@ def test_an_error_does_not_unfold_aliases(tmp_path):
     with pytest.raises(RobotFileError) as error:
         load_robot(path)
     assert len(str(error.value)) < 20_000
+
+
+def test_a_box_limits_a_delta_group():
+    data = yaml.safe_load(shipped_robots()['droid'].read_text())
+    box = {'state': 'eef_position', 'limits': {'z': [0.05, 0.6], 'x': [0.2, 0.7]}}
+    data['workspace'] = {'eef_position_delta': box}
+    (found,) = parse(data, SOURCE).workspace
+    assert (found.elements, found.same_unit) == ((0, 2), True)
+    np.testing.assert_array_equal(found.lower, [0.2, 0.05])
+    for change, text in (
+        ({'state': 'eef_rotation'}, 'it is no state group of positions'),
+        ({'limits': {'w': [0, 1]}}, 'no such element'),
+        ({'limits': {'z': [1, 0]}}, 'lower must be below upper'),
+        ({'limits': {}}, 'no such element'),
+        ({'box': 1}, 'unknown key'),
+    ):
+        data['workspace'] = {'eef_position_delta': box | change}
+        (line,) = told(data)
+        assert text in line
+    data['workspace'] = {'gripper_position': box}
+    (line,) = told(data)
+    assert 'it is no action group of deltas; allowed: eef_position_delta, eef_rotation_del' in line

@@ -4,9 +4,10 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+import importlib.util
+from pathlib import Path
 import threading
 
-from fake_robot import FakeRobot
 import pytest
 import rclpy
 from rclpy.context import Context
@@ -17,6 +18,12 @@ import yaml
 from gr00t_core.robot import load_robot
 from gr00t_core.robot_command import main
 
+SPEC = importlib.util.spec_from_file_location(
+    'fake_robot', Path(__file__).with_name('fake_robot.py')
+)
+fake_robot = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(fake_robot)
+
 
 @pytest.fixture
 def robot_node(ros_domain) -> Iterator[rclpy.node.Node]:
@@ -24,7 +31,7 @@ def robot_node(ros_domain) -> Iterator[rclpy.node.Node]:
     context = Context()
     rclpy.init(context=context)
     node = rclpy.create_node('driver', context=context)
-    FakeRobot(node)
+    fake_robot.FakeRobot(node)
     node.create_subscription(JointState, 'joint_commands', lambda message: None, 10)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
