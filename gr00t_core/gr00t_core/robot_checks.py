@@ -164,7 +164,8 @@ def _check_measured(findings: Findings, group: ActionGroup, state: Sequence[Stat
             findings.add(where, group.state, 'no such state group', [*near, NO_STATE])
         elif group.command == 'position':
             why = f'no state group is called {group.name!r}, so nothing measures this position'
-            findings.add(where, group.state, why, [*fitting, NO_STATE], WAY_OUT)
+            choices = ', '.join([*fitting, NO_STATE])
+            findings.note(f'{where}: missing: {why}; allowed: {choices}; {WAY_OUT}')
         return
     misfit = _misfit(group, asked)
     if misfit and _joined(group, [asked] if group.state else state) is None:

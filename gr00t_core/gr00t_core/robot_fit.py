@@ -23,24 +23,36 @@ def compare_dataset(robot: Robot, folder: Path) -> list[Finding]:
 
     Features, element names, widths, picture sizes, rate, and values against the limits.
     """
+    found: list[Finding] = []
     try:
         own = any((folder / name).is_file() for name in (MODALITY, ROBOT))
         dataset = Dataset.open(folder, None if own else robot)
-        return [*_dataset_findings(robot, dataset)]
+        if not own:
+            found += _width_findings(robot, dataset)
+        found += _dataset_findings(robot, dataset)
+        found += [
+            (error if outside.severe else warning)(outside.key, outside.text)
+            for outside in check_dataset(robot, dataset)
+        ]
     except Gr00tError as problem:
-        return [error(folder, str(problem))]
+        found.append(error(folder, str(problem)))
+    return found
 
 
-def _dataset_findings(robot: Robot, dataset: Dataset) -> Iterator[Finding]:
-    fps = float(dataset.info.fps)
-    if abs(fps / robot.rate_hz - 1) > RATE_TOLERANCE:
-        yield error('rate_hz', f'the dataset has {fps:g} Hz, the robot file {robot.rate_hz:g}')
+def _width_findings(robot: Robot, dataset: Dataset) -> Iterator[Finding]:
+    """Compare whole columns: where no modality.json says which columns make which group."""
     for key, width in (('observation.state', robot.state_width), ('action', robot.action_width)):
         shape = dataset.info.features[key].shape if key in dataset.info.features else None
         if shape != (width,):
             yield error(
                 key, f'its shape is {shape} in the dataset, the robot file gives ({width},)'
             )
+
+
+def _dataset_findings(robot: Robot, dataset: Dataset) -> Iterator[Finding]:
+    fps = float(dataset.info.fps)
+    if abs(fps / robot.rate_hz - 1) > RATE_TOLERANCE:
+        yield error('rate_hz', f'the dataset has {fps:g} Hz, the robot file {robot.rate_hz:g}')
     for kind, groups in (('state', robot.state), ('action', robot.action)):
         known = dataset.modality.groups(kind)
         for group in groups:
@@ -64,8 +76,6 @@ def _dataset_findings(robot: Robot, dataset: Dataset) -> Iterator[Finding]:
                 f'cameras.{camera.name}',
                 f'{width}×{height} in the dataset, the robot file says {size}',
             )
-    for outside in check_dataset(robot, dataset):
-        yield (error if outside.severe else warning)(outside.key, outside.text)
 
 
 def _group_findings(
@@ -83,7 +93,8 @@ def _group_findings(
 def _name_findings(
     where: str, group: StateGroup | ActionGroup, there: GroupColumns, dataset: Dataset
 ) -> Iterator[Finding]:
-    names = dataset.info.features[there.key].names
+    feature = dataset.info.features.get(there.key)
+    names = feature.names if feature is not None else None
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         return
     # Our own datasets name `group.element`; LeRobot's own `element` or `element.pos`.

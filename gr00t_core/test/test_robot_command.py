@@ -104,6 +104,10 @@ def test_check_a_dataset_without_modality(dataset, tmp_path, capsys):
     (plain / 'meta/info.json').write_text(json.dumps(info))
     assert main(['check', 'so101', '--dataset', str(plain)]) == 1
     assert 'its shape is (7,) in the dataset, the robot file gives (6,)' in capsys.readouterr().out
+    assert main(['check', 'gr1_arms_only', '--dataset', str(plain)]) == 1  # wider than the data
+    told = capsys.readouterr().out
+    assert 'its shape is (7,) in the dataset, the robot file gives (26,)' in told
+    assert 'error: cameras.ego_view: ' in told
 
 
 def test_check_a_checkpoint(tmp_path, capsys):

@@ -225,7 +225,7 @@ def renamed():
 def test_a_position_that_nothing_measures_is_refused():
     data = renamed()
     (line,) = told(data)
-    assert line.startswith("my.yaml: action.single_arm.state: '': no state group is called")
+    assert line.startswith('my.yaml: action.single_arm.state: missing: no state group is called')
     assert 'allowed: joints, none; ' in line
     assert '`state: none`' in line
     data['action']['single_arm']['state'] = 'joints'

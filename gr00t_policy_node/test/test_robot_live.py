@@ -12,6 +12,7 @@ import pytest
 import rclpy
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
 from sensor_msgs.msg import JointState
 import yaml
 
@@ -26,7 +27,7 @@ SPEC.loader.exec_module(fake_robot)
 
 
 @pytest.fixture
-def robot_node(ros_domain) -> Iterator[rclpy.node.Node]:
+def robot_node(ros_domain) -> Iterator[Node]:
     """Give a node that plays the SO-101 and is spun on a thread."""
     context = Context()
     rclpy.init(context=context)
