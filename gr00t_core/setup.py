@@ -50,6 +50,7 @@ setup(
             'doctor = gr00t_core.doctor:main',
             'export = gr00t_core.export.command:main',
             'init-checkpoint = gr00t_core.model.init_checkpoint:main',
+            'robot = gr00t_core.robot_command:main',
             'serve = gr00t_core.serving.serve_command:main',
         ],
     },

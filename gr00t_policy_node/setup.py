@@ -30,5 +30,7 @@ setup(
         ],
         # Verbs of the `gr00t` command: 'verb = module:main', main(argv) -> int.
         'gr00t.verbs': [],
+        # What `gr00t robot` looks at: 'source = module:look'.
+        'gr00t.robot_sources': ['live = gr00t_policy_node.robot_source:look'],
     },
 )

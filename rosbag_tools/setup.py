@@ -43,5 +43,7 @@ setup(
             'upgrade = rosbag_tools.upgrade:main',
             'validate = rosbag_tools.validate:main',
         ],
+        # What `gr00t robot` looks at: 'source = module:look'.
+        'gr00t.robot_sources': ['bag = rosbag_tools.robot_source:look'],
     },
 )

@@ -21,7 +21,7 @@ import yaml
 from gr00t_core import cli
 from gr00t_core.robot_file import parse, shipped_robots
 
-SUBVERBS = ('export', 'sim', 'benchmark')
+SUBVERBS = ('export', 'robot', 'sim', 'benchmark')
 _INLINE = re.compile(r'`((?:gr00t|ros2|make) [^`\n]+)`')
 _VERB = re.compile(r'`gr00t [\w-]+`')
 _LINK = re.compile(r'\]\(([^)#\s]+)(?:#[^)]*)?\)')

@@ -17,7 +17,9 @@ generate = module_from_spec(SPEC)
 SPEC.loader.exec_module(generate)
 
 
-@pytest.mark.parametrize('page', ['parameters.md', 'messages.md', 'verbs.md', 'robots.md'])
+@pytest.mark.parametrize(
+    'page', ['parameters.md', 'messages.md', 'verbs.md', 'robots.md', 'robot-file.md']
+)
 def test_the_page_is_up_to_date(page):
     written = (generate.REFERENCE / page).read_text(encoding='utf-8')
     assert written == generate.pages()[page], 'run: python docs/generate.py'

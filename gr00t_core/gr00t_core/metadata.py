@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.errors import CheckpointError, RobotFileError
-from gr00t_core.robot import Group, Robot
+from gr00t_core.robot import ActionGroup, Group, Robot
 
 METADATA_FILE = 'experiment_cfg/metadata.json'
 STATISTICS = ('max', 'min', 'mean', 'std', 'q01', 'q99')
@@ -149,20 +149,22 @@ def metadata_from_limits(robot: Robot) -> dict[str, Any]:
     """Build the entry of a robot's tag without any data, for randomly initialised checkpoints.
 
     An action group's range is its limits; a state group takes those of the position command that
-    it measures. A state group that no command bounds gets its natural range: ±π for rad, 0..1 for
-    binary, ±1 for anything else. Values are taken as uniform over the range: mean in the middle,
-    std = range/√12, q01 and q99 at 1 % and 99 %.
+    it measures. Rotations, and state that no command bounds, get their natural range: ±π for rad,
+    0..1 for binary, ±1 for anything else. Values are taken as uniform over the range: mean in the
+    middle, std = range/√12, q01 and q99 at 1 % and 99 %.
 
     Returns:
         The entry as `write_metadata` takes it, under `entry['embodiment_tag']`.
     """
-    commanded = {
-        group.state: (group.limits.lower, group.limits.upper)
-        for group in robot.action
-        if group.state is not None and group.command == 'position'
-    }
-    state = {g.name: commanded.get(g.name, _natural_range(g)) for g in robot.state}
-    action = {g.name: (g.limits.lower, g.limits.upper) for g in robot.action}
+    action = {group.name: _action_range(group) for group in robot.action}
+    lower, upper = (
+        np.concatenate([_natural_range(group)[side] for group in robot.state]) for side in (0, 1)
+    )
+    for group in robot.action:
+        columns = robot.measured_columns(group)
+        if columns is not None and group.command == 'position':
+            lower[columns], upper[columns] = action[group.name]
+    state = {name: (lower[where], upper[where]) for name, where in robot.state_slices().items()}
     return metadata_entry(
         robot,
         {
@@ -181,8 +183,17 @@ def check_robot(robot: Robot, entry: Mapping[str, Any], where: str | Path) -> No
         where: The checkpoint, for the message.
 
     Raises:
-        RobotFileError: Names the robot file, the camera or group, and both values.
+        RobotFileError: Names the robot file, the camera or group, and both values, one difference
+            a line.
     """
+    found = differences(robot, entry, where)
+    if found:
+        raise RobotFileError('\n'.join(f'{robot.source}: {text}' for text in found))
+
+
+def differences(robot: Robot, entry: Mapping[str, Any], where: str | Path) -> list[str]:
+    """Return every way in which a robot is not what a checkpoint knows; see `check_robot`."""
+    found = []
     wanted = metadata_from_limits(robot)['modalities']
     for kind in MODALITIES:
         known = entry['modalities'][kind]
@@ -192,16 +203,18 @@ def check_robot(robot: Robot, entry: Mapping[str, Any], where: str | Path) -> No
         )
         for name, ours in wanted[kind].items():
             if name not in known:
-                raise RobotFileError(
-                    f'{robot.source}: {kind}.{name}: not in the checkpoint {where}'
+                found.append(
+                    f'{kind}.{name}: not in the checkpoint {where}'
                     f' ({robot.embodiment} has {kind}: {", ".join(known)})'
                 )
-            for key in compared:
-                if ours[key] != known[name].get(key):
-                    raise RobotFileError(
-                        f'{robot.source}: {kind}.{name}: {key} is {ours[key]!r},'
-                        f' the checkpoint {where} was trained with {known[name].get(key)!r}'
-                    )
+                continue
+            found += [
+                f'{kind}.{name}: {key} is {ours[key]!r},'
+                f' the checkpoint {where} was trained with {known[name].get(key)!r}'
+                for key in compared
+                if ours[key] != known[name].get(key)
+            ]
+    return found
 
 
 def _modality(group: Group) -> dict[str, Any]:
@@ -213,14 +226,16 @@ def _modality(group: Group) -> dict[str, Any]:
     }
 
 
+def _action_range(group: ActionGroup) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    lower, upper = group.limits.lower, group.limits.upper
+    return _natural_range(group) if lower is None or upper is None else (lower, upper)
+
+
 def _natural_range(group: Group) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     if group.normalization == 'binary':
-        lower, upper = 0.0, 1.0
-    elif group.unit == 'rad':
-        lower, upper = -math.pi, math.pi
-    else:
-        lower, upper = -1.0, 1.0
-    return np.full(group.width, lower), np.full(group.width, upper)
+        return np.zeros(group.width), np.ones(group.width)
+    upper = np.array([math.pi if unit == 'rad' else 1.0 for unit in group.units])
+    return -upper, upper
 
 
 def _uniform(lower: NDArray[np.float64], upper: NDArray[np.float64]) -> dict[str, list[float]]:

@@ -11,6 +11,7 @@ Units: rad, m, s, or a named unit; rates in Hz; time in integer nanoseconds.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -74,12 +75,12 @@ class Limits:
     Positions are in the group's unit, velocities in that per s, accelerations in that per s².
 
     Attributes:
-        lower, upper: (D,) float64.
+        lower, upper: (D,) float64; None for rotations that are commanded as positions.
         velocity, acceleration: (D,) float64, > 0; None for groups that are not positions.
     """
 
-    lower: NDArray[np.float64]
-    upper: NDArray[np.float64]
+    lower: NDArray[np.float64] | None
+    upper: NDArray[np.float64] | None
     velocity: NDArray[np.float64] | None
     acceleration: NDArray[np.float64] | None
 
@@ -94,11 +95,13 @@ class Group:
         field: Dotted path inside the message, e.g. `position` or `pose.orientation`.
         names: Element names in order; joint names where the message has a `name` array.
         offset: First element inside an unnamed array field.
-        unit: Unit of the values in the message.
+        unit: Unit of the values in the message; "rad and m" where the elements differ.
+        units: The unit of each element.
         rotation: Rotation type of the values, None when they are not a rotation.
         rotation_target: Rotation type that the model sees, None to keep `rotation`.
         absolute: False for deltas; deltas are padded with zeros, absolutes repeat their last row.
         normalization: `none`, `min_max`, `q99`, `mean_std`, `binary` or `sin_cos`.
+        continuous: Names of the joints that turn without end: their positions are angles.
     """
 
     name: str
@@ -107,15 +110,22 @@ class Group:
     names: tuple[str, ...]
     offset: int
     unit: str
+    units: tuple[str, ...]
     rotation: str | None
     rotation_target: str | None
     absolute: bool
     normalization: str
+    continuous: tuple[str, ...]
 
     @property
     def width(self) -> int:
         """Return the number of elements."""
         return len(self.names)
+
+    @cached_property
+    def turning(self) -> NDArray[np.bool_]:
+        """Return (D,) which elements turn without end; see `gr00t_core.angles`."""
+        return np.array([name in self.continuous for name in self.names], np.bool_)
 
 
 @dataclass(frozen=True)
@@ -132,7 +142,8 @@ class ActionGroup(Group):
             `gripper` (hold the step's value) or `binary` (hold, thresholded at 0.5).
         command: What the values are to the robot: `position` (stop = hold), `velocity` or `delta`
             (stop = zero).
-        state: Name of the state group that measures the same elements; None when nothing does.
+        state: Name of the state group that measures the same elements (`Robot.state_group`); None
+            when nothing does, which the robot file has to say.
         limits: Bounds that the executor enforces.
     """
 
@@ -140,6 +151,26 @@ class ActionGroup(Group):
     command: str
     state: str | None
     limits: Limits
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A box that a delta group may not lead the robot out of.
+
+    Attributes:
+        action: The delta group; its element i moves element i of the state group.
+        state: The state group that measures the pose.
+        elements: Indices of the M elements that are limited.
+        lower, upper: (M,) float64, in the state group's unit.
+        same_unit: The deltas are in the pose's unit, so their length can be compared with it.
+    """
+
+    action: str
+    state: str
+    elements: tuple[int, ...]
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    same_unit: bool
 
 
 @dataclass(frozen=True)
@@ -156,6 +187,9 @@ class Robot:
         reference_camera: Name of the camera whose frame stamp is "now".
         cameras, state, action: In the order in which the model sees them.
         source: File it was read from.
+        workspace: Boxes that limit delta groups.
+        joined: Groups that only measure: joints of one action group that the model sees in
+            several state groups. The model sees none of them.
     """
 
     name: str
@@ -169,6 +203,8 @@ class Robot:
     state: tuple[StateGroup, ...]
     action: tuple[ActionGroup, ...]
     source: Path
+    workspace: tuple[Workspace, ...] = ()
+    joined: tuple[StateGroup, ...] = ()
 
     @property
     def reference(self) -> Camera:
@@ -219,8 +255,8 @@ class Robot:
         return next(camera for camera in self.cameras if camera.name == name)
 
     def state_group(self, name: str) -> StateGroup:
-        """Return the state group of that name."""
-        return next(group for group in self.state if group.name == name)
+        """Return the state group of that name, also one that only measures."""
+        return next(group for group in (*self.state, *self.joined) if group.name == name)
 
     def action_group(self, name: str) -> ActionGroup:
         """Return the action group of that name."""
@@ -233,6 +269,24 @@ class Robot:
     def action_slices(self) -> dict[str, slice]:
         """Return each action group's slice of the concatenated action vector."""
         return _slices(self.action)
+
+    def measured_columns(self, action: ActionGroup) -> NDArray[np.intp] | None:
+        """Return the (D,) columns of the state vector that measure an action group.
+
+        None when nothing measures it.
+        """
+        if action.state is None:
+            return None
+        slices = self.state_slices()
+        if action.state in slices:
+            where = slices[action.state]
+            return np.arange(where.start, where.stop)
+        columns = {
+            name: slices[group.name].start + place
+            for group in reversed(self.state)
+            for place, name in enumerate(group.names)
+        }
+        return np.array([columns[name] for name in action.names], np.intp)
 
     @property
     def data_config(self) -> DataConfig:

@@ -1,56 +1,50 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Parse a robot file strictly: every unknown key, wrong type or contradiction is an error."""
+"""Parse a robot file strictly: every unknown key, wrong type or contradiction is an error.
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+All mistakes of a file are told at once, one line each.
+"""
+
+from collections.abc import Mapping
 from difflib import get_close_matches
-import math
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 import yaml
 
-from gr00t_core.embodiment import PROJECTOR_INDEX
 from gr00t_core.errors import RobotFileError
 from gr00t_core.robot import (
     ActionGroup,
     Camera,
     Limits,
-    MAX_ACTION_WIDTH,
-    MAX_STATE_WIDTH,
     NANOSECONDS,
     Robot,
     StateGroup,
     Stream,
+    Workspace,
 )
+from gr00t_core.robot_checks import check, measured
+from gr00t_core.robot_keys import (
+    ACTION,
+    CAMERA,
+    INSTRUCTION,
+    MAX_LIMIT,
+    MIN_RATE,
+    NORMALIZATIONS,
+    POSITION_LIMITS,
+    RANGE_LIMITS,
+    ROTATION_LIMITS,
+    ROTATION_WIDTH,
+    STATE,
+    TOP,
+    WORKSPACE,
+)
+from gr00t_core.strict_mapping import Findings, is_to_fill_in, read_limits, Section
+from gr00t_core.units import unit_hint, UNITS
 
-NORMALIZATIONS = ('none', 'min_max', 'q99', 'mean_std', 'binary', 'sin_cos')
-ROTATIONS = (
-    'axis_angle',
-    'quaternion',
-    'rotation_6d',
-    'matrix',
-    'euler_angles_rpy',
-    'euler_angles_ryp',
-    'euler_angles_pry',
-    'euler_angles_pyr',
-    'euler_angles_yrp',
-    'euler_angles_ypr',
-)
-ROTATION_WIDTH = {'quaternion': 4, 'rotation_6d': 6, 'matrix': 9}  # the others: 3
-KINDS = ('continuous', 'rotation', 'gripper', 'binary')
-COMMANDS = ('position', 'velocity', 'delta')
-STAMPS = ('header', 'log')
-PAIRINGS = ('interpolate', 'nearest', 'hold')
-CAMERA_TYPES = (
-    'sensor_msgs/msg/Image',
-    'sensor_msgs/msg/CompressedImage',
-    'foxglove_msgs/msg/CompressedVideo',
-    'ffmpeg_image_transport_msgs/msg/FFMPEGPacket',
-)
+MAX_BYTES = 256 * 1024  # a robot file has some hundred lines
+MAX_DEPTH = 40  # and six levels
 
 
 def shipped_robots() -> dict[str, Path]:
@@ -59,351 +53,347 @@ def shipped_robots() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob('*.yaml'))}
 
 
-def load(name_or_path: str | Path) -> Robot:
-    """Load a shipped robot by name or any robot file by path; see `robot.load_robot`."""
+def find(name_or_path: str | Path) -> Path:
+    """Return the file of a shipped robot by name, or the path itself.
+
+    Raises:
+        RobotFileError: Neither a file nor a shipped robot; near matches are named.
+    """
     shipped = shipped_robots()
-    path = Path(name_or_path)
     if str(name_or_path) in shipped:
-        path = shipped[str(name_or_path)]
-    elif not str(name_or_path):
+        return shipped[str(name_or_path)]
+    if not str(name_or_path):
         raise RobotFileError(f'no robot is named; give one of {", ".join(shipped)}, or a file')
-    elif not path.is_file():
+    path = Path(name_or_path)
+    if not path.is_file():
         near = get_close_matches(str(name_or_path), shipped, n=3)
         hint = f'; did you mean {" or ".join(near)}?' if near else ''
         raise RobotFileError(
             f'no robot {str(name_or_path)!r}: neither a file nor one of {", ".join(shipped)}{hint}'
         )
+    return path
+
+
+def load(name_or_path: str | Path) -> Robot:
+    """Load a shipped robot by name or any robot file by path; see `robot.load_robot`."""
+    path = find(name_or_path)
+    return parse(read(path), path)
+
+
+def read(path: Path) -> Any:
+    """Return the YAML of a robot file.
+
+    Raises:
+        RobotFileError: It cannot be read, is too large, or is no valid YAML.
+    """
     try:
-        data = yaml.load(path.read_text(encoding='utf-8'), _UniqueKeyLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        with path.open('rb') as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise RobotFileError(f'{path}: larger than {MAX_BYTES} bytes: this is no robot file')
+        return yaml.load(content.decode('utf-8'), _UniqueKeyLoader)
+    except OSError as error:
+        raise RobotFileError(f'{path}: cannot be read: {error.strerror or error}') from None
+    # ValueError: numbers and dates that Python refuses; RecursionError: thousands of brackets.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise RobotFileError(f'{path}: not valid YAML: {error}') from None
-    return parse(data, path)
 
 
 def parse(data: Any, source: Path) -> Robot:
     """Build a Robot from the parsed YAML of `source`.
 
     Raises:
-        RobotFileError: Names file, key, value seen and values allowed.
+        RobotFileError: Every mistake on a line of its own: file, key, value seen, values allowed.
     """
-    top = _Section(source, '', data)
-    instruction = top.section('instruction')
-    robot = Robot(
-        name=top.text('robot'),
-        description=top.text('description'),
-        embodiment=top.choice('embodiment', PROJECTOR_INDEX),
-        rate_hz=top.positive('rate_hz'),
-        instruction=instruction.text('default'),
-        instruction_key=instruction.text('key'),
-        reference_camera=top.text('reference_camera'),
-        cameras=tuple(_camera(section) for section in top.sections('cameras')),
-        state=tuple(_state_group(section) for section in top.sections('state')),
-        action=tuple(_action_group(section) for section in top.sections('action')),
+    findings = Findings()
+    top = Section(findings, '', data)
+    values = top.read(TOP)
+    instruction = values['instruction'].read(INSTRUCTION) if 'instruction' in values else {}
+    cameras = [_camera(section) for section in values.get('cameras', ())]
+    state = [_state_group(section) for section in values.get('state', ())]
+    action = [_action_group(section) for section in values.get('action', ())]
+    names = {kind: tuple(s.name for s in values.get(kind, ())) for kind in ('cameras', 'state')}
+    check(
+        findings,
+        reference_camera=values.get('reference_camera'),
+        names=names,
+        cameras=[camera for camera in cameras if camera is not None],
+        state=[group for group, _ in state if group is not None],
+        action=[group for group, _ in action if group is not None],
+        joints={
+            f'{kind}.{group.name}'
+            for kind, groups in (('state', state), ('action', action))
+            for group, joints in groups
+            if group is not None and joints
+        },
+    )
+    whole = len(findings) == 0  # else a missing group may be one with a mistake
+    boxes = [
+        _workspace(section, [g for g, _ in action if g], [g for g, _ in state if g], whole=whole)
+        for section in values.get('workspace', ())
+    ]
+    if findings:
+        raise RobotFileError('\n'.join(f'{source}: {line}' for line in findings.lines))
+    groups = tuple(group for group, _ in state if group is not None)
+    commanded, joined = measured(groups, tuple(group for group, _ in action if group is not None))
+    return Robot(
+        name=values['robot'],
+        description=values['description'],
+        embodiment=values['embodiment'],
+        rate_hz=values['rate_hz'],
+        instruction=instruction['default'],
+        instruction_key=instruction['key'],
+        reference_camera=values['reference_camera'],
+        cameras=tuple(camera for camera in cameras if camera is not None),
+        state=groups,
+        action=commanded,
         source=source,
+        workspace=tuple(box for box in boxes if box is not None),
+        joined=joined,
     )
-    instruction.finish()
-    top.finish()
-    _check(robot, top)
-    state = {group.name: group for group in robot.state}
-    action = tuple(_measured_by(group, state, top) for group in robot.action)
-    return replace(robot, action=action)
 
 
-def _camera(section: '_Section') -> Camera:
-    camera = Camera(
+def _camera(section: Section) -> Camera | None:
+    before = len(section.findings)
+    values = section.read(CAMERA)
+    if len(section.findings) > before or not section.is_mapping:
+        return None
+    return Camera(
         name=section.name,
-        stream=_stream(section, 'nearest', CAMERA_TYPES),
-        width=section.integer('width'),
-        height=section.integer('height'),
+        stream=_stream(values, 'nearest'),
+        width=values['width'],
+        height=values['height'],
     )
-    section.finish()
-    return camera
 
 
-def _state_group(section: '_Section') -> StateGroup:
-    shared = _group(section, 'interpolate')
-    section.finish()
-    return StateGroup(**shared)
+def _state_group(section: Section) -> tuple[StateGroup | None, bool]:
+    before = len(section.findings)
+    values = section.read(STATE)
+    shared = _group(section, values, 'interpolate')
+    if len(section.findings) > before or not section.is_mapping:
+        return None, False
+    return StateGroup(**shared), bool(values['joints'])
 
 
-def _action_group(section: '_Section') -> ActionGroup:
-    shared = _group(section, 'hold')
-    if shared['normalization'] == 'sin_cos':
-        section.fail(
+def _action_group(section: Section) -> tuple[ActionGroup | None, bool]:
+    before = len(section.findings)
+    values = section.read(ACTION)
+    shared = _group(section, values, 'hold')
+    normalization, absolute = values.get('normalization'), values.get('absolute', True)
+    if normalization == 'sin_cos':
+        section.wrong(
             'normalization', 'sin_cos', 'an action must be invertible', NORMALIZATIONS[:-1]
         )
-    default_kind = 'binary' if shared['normalization'] == 'binary' else 'continuous'
-    default_kind = 'rotation' if shared['rotation'] and shared['absolute'] else default_kind
-    kind = section.choice('kind', KINDS, default_kind)
-    command = section.choice('command', COMMANDS, 'position' if shared['absolute'] else 'delta')
-    # A binary group switches: it has no velocity to limit.
-    needs_rates = command == 'position' and kind != 'binary'
-    group = ActionGroup(
-        **shared,
-        kind=kind,
-        command=command,
-        state=section.text('state', ''),  # '' = the state group of the same name; see _measured_by
-        limits=_limits(section.section('limits'), shared['names'], needs_rates=needs_rates),
-    )
-    section.finish()
-    return group
+    default_kind = 'binary' if normalization == 'binary' else 'continuous'
+    default_kind = 'rotation' if values.get('rotation') and absolute else default_kind
+    kind = values.get('kind', '') or default_kind
+    command = values.get('command', '') or ('position' if absolute else 'delta')
+    limits = None
+    if {'limits', 'kind', 'command', 'rotation', 'absolute'} <= set(values) and shared['names']:
+        rotation = values['rotation'] if command == 'position' else ''
+        limits = _limits(values['limits'], shared['names'], command, kind, rotation)
+    if limits is None or len(section.findings) > before:
+        return None, False
+    group = ActionGroup(**shared, kind=kind, command=command, state=values['state'], limits=limits)
+    return group, bool(values['joints'])
 
 
-def _group(section: '_Section', pairing: str) -> dict[str, Any]:
-    names = section.names('joints') if section.has('joints') else section.names('axes')
-    rotation = section.choice('rotation', ROTATIONS, '') or None
-    if rotation is not None and len(names) != ROTATION_WIDTH.get(rotation, 3):
-        section.fail(
-            'rotation', rotation, f'it has {ROTATION_WIDTH.get(rotation, 3)} elements', names
+def _group(section: Section, values: Mapping[str, Any], pairing: str) -> dict[str, Any]:
+    """Return the attributes that state and action groups share; incomplete after a finding."""
+    names = values.get('joints', ()) or values.get('axes', ())
+    if not names and {'joints', 'axes'} <= set(values):
+        section.findings.note(f'{section.where("joints")}: missing; give `joints` or `axes`')
+    if values.get('joints') and values.get('axes'):
+        section.wrong('axes', list(values['axes']), 'the group has `joints` already; give one')
+    rotation = values.get('rotation', '')
+    width = ROTATION_WIDTH.get(rotation, 3)
+    if rotation and names and len(names) != width:
+        section.wrong('rotation', rotation, f'it has {width} elements', names)
+    units: list[Any] = []
+    if 'unit' in values and names:
+        units = section.per_name(
+            'unit', values['unit'], names, 'unit', lambda where, unit: _unit(section, where, unit)
         )
-    normalization = section.choice('normalization', NORMALIZATIONS)
+    complete = bool(names) and len(units) == len(names) and None not in units
+    continuous: tuple[str, ...] = ()
+    if complete and 'continuous' in values:
+        continuous = _continuous_names(section, values, names, tuple(units))
+    # `rate_hz` and what else may be missing has been noted; the stream of such a group is unused.
+    has_stream = {'topic', 'type', 'rate_hz', 'stamp', 'offset_s', 'max_age_s', 'pairing'} <= set(
+        values
+    )
+    binary = values.get('normalization') == 'binary'
     return {
         'name': section.name,
-        'stream': _stream(section, 'hold' if normalization == 'binary' else pairing),
-        'field': section.text('field'),
+        'stream': _stream(values, 'hold' if binary else pairing) if has_stream else None,
+        'field': values.get('field'),
         'names': names,
-        'offset': section.integer('offset', 0),
-        'unit': section.text('unit'),
-        'rotation': rotation,
-        'rotation_target': section.choice('rotation_target', ROTATIONS, '') or None,
-        'absolute': section.flag('absolute', True),
-        'normalization': normalization,
+        'offset': values.get('offset'),
+        'unit': ' and '.join(dict.fromkeys(units)) if complete else '',
+        'units': tuple(units),
+        'rotation': rotation or None,
+        'rotation_target': values.get('rotation_target') or None,
+        'absolute': values.get('absolute'),
+        'normalization': values.get('normalization'),
+        'continuous': continuous,
     }
 
 
-def _stream(section: '_Section', pairing: str, types: Iterable[str] | None = None) -> Stream:
-    rate_hz = section.positive('rate_hz')
-    kind = section.choice('type', types) if types else section.text('type')
-    if kind.count('/') != 2 or '/msg/' not in kind:
-        section.fail('type', kind, 'it must be a full ROS 2 type name', ['package/msg/Name'])
-    topic = section.text('topic')
-    if topic.startswith('/'):
-        section.fail(
-            'topic', topic, 'topics are relative, so that a namespace applies', [topic[1:]]
+def _unit(section: Section, where: str, unit: Any) -> str | None:
+    if isinstance(unit, str) and unit in UNITS:
+        return unit
+    if is_to_fill_in(unit):
+        section.findings.fill_in(where, unit)
+        return None
+    several = isinstance(unit, str) and ' and ' in unit
+    hint = 'give every element its unit: unit: {name: rad, ...}' if several else unit_hint(unit)
+    section.findings.add(where, unit, 'the unit is not known', UNITS, hint)
+    return None
+
+
+def _continuous_names(
+    section: Section, values: Mapping[str, Any], names: tuple[str, ...], units: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return the names of the joints that turn without end."""
+    asked = values['continuous']
+    if asked is None:
+        # Their sine and cosine are all that the model sees: so is the circle all that they are.
+        circle = values.get('normalization') == 'sin_cos' and set(units) == {'rad'}
+        return names if circle else ()
+    if asked is False:
+        return ()
+    chosen: tuple[str, ...] = names if asked is True else asked
+    for name in chosen:
+        if name not in names:
+            section.wrong('continuous', name, 'no such element in this group', names)
+        elif units[names.index(name)] != 'rad':
+            unit = units[names.index(name)]
+            section.wrong('continuous', name, f'its unit is {unit!r}', ['rad'])
+    absolute = values.get('absolute', True) and values.get('command', '') in ('', 'position')
+    if values.get('rotation') or not absolute or values.get('kind', '') in ('gripper', 'binary'):
+        section.wrong(
+            'continuous',
+            asked,
+            'only positions of joints turn without end: no rotation, delta, velocity or switch',
+            ['false'],
         )
+    return tuple(name for name in names if name in chosen)
+
+
+def _stream(values: Mapping[str, Any], pairing: str) -> Stream:
+    rate_hz = values['rate_hz']
+    # Three periods: two lost messages in a row are tolerated, a third is a gap.
+    max_age_s = 3.0 / rate_hz if values['max_age_s'] is None else values['max_age_s']
     return Stream(
-        topic=topic,
-        type=kind,
+        topic=values['topic'],
+        type=values['type'],
         rate_hz=rate_hz,
-        stamp=section.choice('stamp', STAMPS, 'header'),
-        offset_ns=round(section.number('offset_s', 0.0) * NANOSECONDS),
-        # Three periods: two lost messages in a row are tolerated, a third is a gap.
-        max_age_ns=round(section.positive('max_age_s', 3.0 / rate_hz) * NANOSECONDS),
-        pairing=section.choice('pairing', PAIRINGS, pairing),
+        stamp=values['stamp'],
+        offset_ns=round(values['offset_s'] * NANOSECONDS),
+        max_age_ns=round(max_age_s * NANOSECONDS),
+        pairing=values['pairing'] or pairing,
     )
 
 
-def _limits(section: '_Section', names: tuple[str, ...], *, needs_rates: bool) -> Limits:
-    bounds = section.per_name('position' if needs_rates else 'range', names, pair=True)
-    velocity = section.per_name('velocity', names) if needs_rates else None
-    acceleration = section.per_name('acceleration', names) if needs_rates else None
-    section.finish()
-    return Limits(bounds[:, 0], bounds[:, 1], velocity, acceleration)
-
-
-def _check(robot: Robot, top: '_Section') -> None:
-    """Reject what only shows when the whole description is seen."""
-    cameras = [camera.name for camera in robot.cameras]
-    if robot.reference_camera not in cameras:
-        top.fail(
-            'reference_camera', robot.reference_camera, 'it is not one of the cameras', cameras
+def _limits(
+    section: Section, names: tuple[str, ...], command: str, kind: str, rotation: str
+) -> Limits | None:
+    """Read the limits that fit what a group commands; None after a finding."""
+    if command != 'position' or kind == 'binary':
+        table = RANGE_LIMITS  # a binary group switches: it has no velocity to limit
+    elif rotation:
+        table = ROTATION_LIMITS
+    else:
+        table = POSITION_LIMITS
+    data = dict(section.data)
+    if rotation and 'position' in data:
+        section.wrong(
+            'position',
+            data.pop('position'),
+            'a rotation has no position limits: nothing would enforce them',
+            hint='remove the key; velocity and acceleration (rad/s, rad/s²) limit the rotation',
         )
-    if not robot.instruction_key.startswith('annotation.'):
-        top.fail('instruction.key', robot.instruction_key, 'it must start with "annotation."', [])
-    for kind, names in (('state', robot.state_names), ('action', robot.action_names)):
-        elements = [name.split('/', 1)[1] for name in names]
-        if kind == 'state' and robot.state_width > MAX_STATE_WIDTH:
-            top.fail(
-                kind, robot.state_width, 'the state is too wide', [f'at most {MAX_STATE_WIDTH}']
-            )
-        if kind == 'action' and robot.action_width > MAX_ACTION_WIDTH:
-            top.fail(
-                kind, robot.action_width, 'the action is too wide', [f'<= {MAX_ACTION_WIDTH}']
-            )
-        groups = robot.state if kind == 'state' else robot.action
-        joints = [(g.stream.topic, g.field, n) for g in groups if g.unit == 'rad' for n in g.names]
-        repeated = sorted(
-            {name for topic, field, name in joints if joints.count((topic, field, name)) > 1}
+    values = Section(section.findings, section.path, data).read(table)
+    read = {}
+    for key, value in values.items():
+        pair = key in ('position', 'range')
+        read[key] = read_limits(
+            section, key, value, names, pair=pair, bound=MAX_LIMIT, least=MIN_RATE
         )
-        if repeated and len(elements) != len(set(elements)):
-            top.fail(kind, repeated, 'a joint stands in more than one group', ['each joint once'])
-    types: dict[str, str] = {}
-    for stream in (*robot.observation_streams, *(group.stream for group in robot.action)):
-        if types.setdefault(stream.topic, stream.type) != stream.type:
-            top.fail(stream.topic, stream.type, 'one topic has two types', [types[stream.topic]])
+    if set(read) != set(table) or any(limits is None for limits in read.values()):
+        return None
+    bounds = next((read[key] for key in ('position', 'range') if read.get(key) is not None), None)
+    lower, upper = (None, None) if bounds is None else (bounds[:, 0], bounds[:, 1])
+    for array in (lower, upper, read.get('velocity'), read.get('acceleration')):
+        if isinstance(array, np.ndarray):
+            array.setflags(write=False)
+    return Limits(lower, upper, read.get('velocity'), read.get('acceleration'))
 
 
-def _measured_by(
-    action: ActionGroup, state: dict[str, StateGroup], top: '_Section'
-) -> ActionGroup:
-    """Resolve the state group that measures an action: the named one, else of its own name.
-
-    It must have the action's width and unit; a group that only shares the name measures nothing.
-    """
-    measured = state.get(action.state or action.name)
-    if action.state and measured is None:
-        top.fail(f'action.{action.name}.state', action.state, 'no such state group', state)
-    if action.state and measured is not None and measured.width != action.width:
-        top.fail(f'action.{action.name}.state', action.state, 'its width differs', [action.width])
-    if action.state and measured is not None and measured.unit != action.unit:
-        top.fail(f'action.{action.name}.state', measured.unit, 'its unit differs', [action.unit])
-    if measured is None or (measured.width, measured.unit) != (action.width, action.unit):
-        return replace(action, state=None)
-    return replace(action, state=measured.name)
+def _workspace(
+    section: Section, action: list[ActionGroup], state: list[StateGroup], *, whole: bool
+) -> Workspace | None:
+    """Read the box of one delta group, which the section is named after; None after a finding."""
+    before = len(section.findings)
+    values = section.read(WORKSPACE)
+    deltas = {g.name: g for g in action if g.command == 'delta' and g.kind != 'binary'}
+    poses = {g.name: g for g in state if g.rotation is None}
+    if len(section.findings) > before or not whole:
+        return None
+    if section.name not in deltas:
+        why = 'it is no action group of deltas'
+        section.findings.add(section.path, section.name, why, deltas)
+        return None
+    if values['state'] not in poses:
+        section.wrong('state', values['state'], 'it is no state group of positions', poses)
+        return None
+    moved, pose = deltas[section.name], poses[values['state']]
+    names = moved.names[: pose.width]
+    chosen = tuple(name for name in names if name in values['limits'].data)
+    unknown = [name for name in values['limits'].data if name not in names]
+    if unknown or not chosen:
+        section.wrong('limits', unknown, 'no such element', names)
+        return None
+    data = dict(values['limits'].data)
+    bounds = read_limits(
+        section, 'limits', data, chosen, pair=True, bound=MAX_LIMIT, least=MIN_RATE
+    )
+    if bounds is None:
+        return None
+    return Workspace(
+        action=moved.name,
+        state=pose.name,
+        elements=tuple(moved.names.index(name) for name in chosen),
+        lower=bounds[:, 0],
+        upper=bounds[:, 1],
+        same_unit=moved.units[: len(names)] == pose.units[: len(names)],
+    )
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """Refuse a key that stands twice in one mapping; PyYAML keeps the last silently.
+    """Refuse a duplicate key in one mapping (PyYAML keeps the last silently) and deep nesting.
 
-    Looked for before `<<` merges other mappings in, whose keys may be repeated.
+    Duplicates are looked for before `<<` merges other mappings in, whose keys may be repeated.
     """
+
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise yaml.YAMLError(f'more than {MAX_DEPTH} levels')
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
-        keys = [(key.tag, key.value) for key, _ in node.value]
-        for (key, _), name in zip(node.value, keys, strict=True):
-            if keys.count(name) > 1:
-                raise yaml.MarkedYAMLError(
-                    problem=f'key {key.value!r} stands twice', problem_mark=key.start_mark
-                )
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in seen:
+                    raise yaml.MarkedYAMLError(
+                        problem=f'key {key.value!r} is a duplicate', problem_mark=key.start_mark
+                    )
+                seen.add((key.tag, key.value))
         return node
-
-
-@dataclass
-class _Section:
-    """One mapping of the file; remembers its path and which keys were read."""
-
-    source: Path
-    path: str
-    data: Any
-
-    def __post_init__(self) -> None:
-        self.used: list[str] = []
-        if not isinstance(self.data, Mapping):
-            self._raise(self.path or 'file', self.data, 'it must be a mapping', ['key: value'])
-
-    @property
-    def name(self) -> str:
-        return self.path.rsplit('.', 1)[-1]
-
-    def fail(self, key: str, value: Any, why: str, allowed: Iterable[Any]) -> NoReturn:
-        self._raise(f'{self.path}.{key}'.lstrip('.'), value, why, allowed)
-
-    def _raise(self, where: str, value: Any, why: str, allowed: Iterable[Any]) -> NoReturn:
-        choices = [str(choice) for choice in allowed]
-        near = get_close_matches(str(value), choices, n=2)
-        text = f'{self.source}: {where}: {value!r}: {why}'
-        text += f'; allowed: {", ".join(choices)}' if choices else ''
-        text += f'; did you mean {" or ".join(near)}?' if near and len(choices) > 1 else ''
-        raise RobotFileError(text)
-
-    def has(self, key: str) -> bool:
-        return key in self.data
-
-    def _get(self, key: str, default: Any = None) -> Any:
-        self.used.append(key)
-        if key in self.data:
-            return self.data[key]
-        if default is None:
-            near = get_close_matches(key, [str(name) for name in self.data], n=1)
-            hint = f'; found {near[0]!r}, is it misspelled?' if near else ''
-            where = f'{self.path}.{key}'.lstrip('.')
-            raise RobotFileError(f'{self.source}: {where}: missing{hint}')
-        return default
-
-    def text(self, key: str, default: str | None = None) -> str:
-        value = self._get(key, default)
-        if not isinstance(value, str) or (default is None and not value):
-            self.fail(key, value, 'it must be a text', [])
-        return value
-
-    def number(self, key: str, default: float | None = None) -> float:
-        value = self._get(key, default)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not math.isfinite(value)
-        ):
-            self.fail(key, value, 'it must be a finite number', [])
-        return float(value)
-
-    def positive(self, key: str, default: float | None = None) -> float:
-        value = self.number(key, default)
-        if value <= 0:
-            self.fail(key, self.data.get(key), 'it must be greater than 0', [])
-        return value
-
-    def integer(self, key: str, default: int | None = None) -> int:
-        value = self._get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int) or value < (default is None):
-            self.fail(key, value, 'it must be a whole number, not negative', [])
-        return value
-
-    def flag(self, key: str, default: bool) -> bool:
-        value = self._get(key, default)
-        if not isinstance(value, bool):
-            self.fail(key, value, 'it must be a truth value', ['true', 'false'])
-        return value
-
-    def choice(self, key: str, allowed: Iterable[str], default: str | None = None) -> str:
-        value = self._get(key, default)
-        if not isinstance(value, str) or (value not in allowed and value != default):
-            self.fail(key, value, 'it is not known', allowed)
-        return str(value)
-
-    def names(self, key: str) -> tuple[str, ...]:
-        value = self._get(key)
-        if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
-            self.fail(key, value, 'it must be a list of names', [])
-        repeated = sorted({name for name in value if value.count(name) > 1})
-        if repeated:
-            self.fail(key, repeated, 'a name stands twice', ['each name once'])
-        return tuple(value)
-
-    def per_name(
-        self, key: str, names: tuple[str, ...], *, pair: bool = False
-    ) -> NDArray[np.float64]:
-        """Return (D,) bounds or (D, 2) pairs, from one value for all or a mapping by name."""
-        value = self._get(key)
-        if isinstance(value, Mapping):
-            for name in value:
-                if name not in names:
-                    self.fail(f'{key}.{name}', name, 'no such element in this group', names)
-            missing = [name for name in names if name not in value]
-            if missing:
-                self.fail(key, missing, 'these elements have no limit', ['one value for each'])
-            values = [value[name] for name in names]
-        else:
-            values = [value] * len(names)
-        for name, entry in zip(names, values, strict=True):
-            parts = entry if pair and isinstance(entry, list) and len(entry) == 2 else [entry]
-            numeric = all(
-                isinstance(p, int | float) and not isinstance(p, bool) and math.isfinite(p)
-                for p in parts
-            )
-            if not numeric or (pair and (len(parts) != 2 or parts[0] >= parts[1])):
-                self.fail(
-                    f'{key}.{name}', entry, 'not a limit', ['[lower, upper]' if pair else 'number']
-                )
-            if not pair and entry <= 0:
-                self.fail(f'{key}.{name}', entry, 'it must be greater than 0', [])
-        return np.asarray(values, dtype=np.float64)
-
-    def section(self, key: str) -> '_Section':
-        return _Section(self.source, f'{self.path}.{key}'.lstrip('.'), self._get(key))
-
-    def sections(self, key: str) -> list['_Section']:
-        outer = self.section(key)
-        if not outer.data:
-            self.fail(key, outer.data, 'it must name at least one', [])
-        for name in outer.data:
-            if not isinstance(name, str) or not name.isidentifier():
-                self.fail(key, name, 'a name is of letters, digits and _', ['e.g. left_arm'])
-        return [outer.section(name) for name in outer.data]
-
-    def finish(self) -> None:
-        """Reject keys that nobody read."""
-        for key in self.data:
-            if key not in self.used:
-                allowed = sorted(set(self.used))
-                self._raise(f'{self.path}.{key}'.lstrip('.'), key, 'unknown key', allowed)

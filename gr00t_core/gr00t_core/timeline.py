@@ -3,9 +3,9 @@
 """Place samples on one timeline, live and offline, with the same code.
 
 Stamp pairing: the stamp of a reference camera's frame is "now". State is interpolated at that
-stamp (slerp for rotations), commands hold, another camera gives the frame nearest to it. A sample
-further away than its stream's `max_age_ns` is a gap: the row names it and holds no value for it.
-Nothing is invented.
+stamp (slerp for rotations, on the circle for joints that turn without end), commands hold, another
+camera gives the frame nearest to it. A sample further away than its stream's `max_age_ns` is a
+gap: the row names it and holds no value for it. Nothing is invented.
 
 Both users drive a `Timeline` alike: `add` every message, then ask for the `row` at a reference
 frame's stamp once `waiting` names nobody (offline: or the bag has no more; live: or the patience,
@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gr00t_core.angles import interpolate
 from gr00t_core.fields import carries, read_group
 from gr00t_core.robot import ActionGroup, Camera, NANOSECONDS, Robot, StateGroup, Stream
 from gr00t_core.rotation_blend import interpolate_rotation
@@ -301,8 +302,7 @@ class _Track:
         weight = (stamp_ns - self.stamps[before]) / span
         if self.source.rotation is not None:
             return interpolate_rotation(first, self.values[after], weight, self.source.rotation)
-        blended: NDArray[np.float64] = first + weight * (self.values[after] - first)
-        return blended
+        return interpolate(first, self.values[after], weight, self.source.turning)
 
     def age(self, stamp_ns: int) -> int | None:
         """Return the distance in ns to the nearest sample, None when there is none."""

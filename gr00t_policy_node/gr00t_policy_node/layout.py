@@ -18,6 +18,7 @@ with `command: delta` are not upsampled and not integrated: once per policy step
 for that instant is sent, clamped to its range; a stop makes it zero.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,7 +66,9 @@ class Layout:
         turning: Rotation groups moved by the rotation limiter.
         direct: Columns of velocity and delta groups.
         delta: Columns of delta groups.
-        lower, upper: (A,) the robot file's bounds, units as there.
+        lower, upper: (A,) the robot file's bounds, units as there. Rotations have none there; here
+            they have the range of their elements, ±1 or ±π, which limits no attitude.
+        continuous: (A,) bool, joints that turn without end: see `gr00t_core.angles`.
         velocity, acceleration: (A,) per s and per s²; infinite where there is none.
         compared: Columns of `paced` whose measured value must be near: continuous ones with a
             state group.
@@ -84,6 +87,7 @@ class Layout:
     delta: Columns
     lower: Array
     upper: Array
+    continuous: NDArray[np.bool_]
     velocity: Array
     acceleration: Array
     compared: Columns
@@ -108,8 +112,7 @@ def layout_of(robot: Robot) -> Layout:
     """Sort a robot's action columns.
 
     Raises:
-        RobotFileError: A group is measured in another unit than it is commanded in, or holds delta
-            rotations of a type for which zeros are no rotation.
+        RobotFileError: A group holds delta rotations of a type for which zeros are no rotation.
     """
     slices = robot.action_slices()
     for group in robot.action:
@@ -118,30 +121,30 @@ def layout_of(robot: Robot) -> Layout:
                 f'{robot.source}: action.{group.name}.rotation: {group.rotation!r}: a delta that'
                 ' stands still must be all zeros; use axis_angle or one of euler_angles_*'
             )
-        if group.state is not None and group.command == 'position' and group.kind != 'binary':
-            unit = robot.state_group(group.state).unit
-            if unit != group.unit:
-                raise RobotFileError(
-                    f'{robot.source}: action.{group.name}.unit: {group.unit!r},'
-                    f' but the state group {group.state!r} that measures it is in {unit!r};'
-                    ' give both the same unit'
-                )
 
     def select(rule: list[ActionGroup]) -> Columns:
         chosen = [np.arange(slices[g.name].start, slices[g.name].stop) for g in rule]
         return np.concatenate(chosen).astype(np.intp) if chosen else np.zeros(0, np.intp)
 
-    def bound(name: str) -> Array:
+    def bound(name: str, without: Callable[[ActionGroup], float]) -> Array:
         rows = [getattr(group.limits, name) for group in robot.action]
-        widths = [group.width for group in robot.action]
         return np.concatenate(
-            [np.full(w, np.inf) if row is None else row for row, w in zip(rows, widths)]
+            [
+                np.full(group.width, without(group)) if row is None else row
+                for row, group in zip(rows, robot.action)
+            ]
         )
+
+    def unlimited(group: ActionGroup) -> float:
+        return np.inf
+
+    def widest(group: ActionGroup) -> float:
+        return np.pi if group.unit == 'rad' else 1.0
 
     groups = robot.action
     positions = [g for g in groups if g.command == 'position' and g.kind != 'binary']
     paced = [g for g in positions if g.rotation is None]
-    velocity, acceleration = bound('velocity'), bound('acceleration')
+    velocity, acceleration = bound('velocity', unlimited), bound('acceleration', unlimited)
     return Layout(
         names=robot.action_names,
         groups=groups,
@@ -166,8 +169,9 @@ def layout_of(robot: Robot) -> Layout:
         ),
         direct=select([g for g in groups if g.command != 'position' and g.kind != 'binary']),
         delta=select([g for g in groups if g.command == 'delta' and g.kind != 'binary']),
-        lower=bound('lower'),
-        upper=bound('upper'),
+        lower=bound('lower', lambda group: -widest(group)),
+        upper=bound('upper', widest),
+        continuous=np.concatenate([group.turning for group in groups]),
         velocity=velocity,
         acceleration=acceleration,
         compared=select([g for g in paced if g.kind == 'continuous' and g.state is not None]),

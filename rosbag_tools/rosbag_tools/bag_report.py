@@ -110,8 +110,12 @@ def _repeated_frames(robot: Robot, episodes: tuple[PlannedEpisode, ...]) -> dict
 
 def _equal_share(robot: Robot, options: ConvertOptions, episode: PlannedEpisode) -> float:
     """Return the share of rows whose action is the state: such a policy stays still."""
-    state, action = robot.state_slices(), robot.action_slices()
-    pairs = [(action[g.name], state[g.state]) for g in robot.action if g.state and g.absolute]
+    action = robot.action_slices()
+    pairs = [
+        (action[group.name], columns)
+        for group in robot.action
+        if group.absolute and (columns := robot.measured_columns(group)) is not None
+    ]
     if not pairs:
         return 0.0
     span = np.maximum(np.ptp(episode.state, axis=0), 1e-9)

@@ -5,6 +5,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from gr00t_core.angles import difference
 from gr00t_core.errors import BagError
 from gr00t_core.robot import ActionGroup, Robot
 from gr00t_core.transforms.rotation import convert, to_matrix
@@ -49,18 +50,22 @@ def action_of(robot: Robot, source: str, state: Array, after: Array) -> Array:
         state: (R, S), the states of the rows.
         after: (R, S), the states of the rows after them.
     """
-    where = robot.state_slices()
     parts = []
     for group in robot.action:
-        assert group.state is not None  # check_action_source
-        now, then = state[:, where[group.state]], after[:, where[group.state]]
-        parts.append(then if source == 'next_state' else _change(group, now, then))
+        columns = robot.measured_columns(group)
+        assert columns is not None  # check_action_source
+        now, then = state[:, columns], after[:, columns]
+        turning = robot.state_group(group.state or '').turning
+        parts.append(then if source == 'next_state' else _change(group, now, then, turning))
     return np.concatenate(parts, axis=1)
 
 
-def _change(group: ActionGroup, now: Array, then: Array) -> Array:
-    """Return then − now, for rotations the turn from now to then in the frame of now."""
+def _change(group: ActionGroup, now: Array, then: Array, turning: NDArray[np.bool_]) -> Array:
+    """Return then − now, the short way round for joints that turn without end.
+
+    For rotations it is the turn from now to then in the frame of now.
+    """
     if group.rotation is None:
-        return then - now
+        return difference(then, now, turning)
     turn = np.swapaxes(to_matrix(now, group.rotation), -1, -2) @ to_matrix(then, group.rotation)
     return convert(turn.reshape(-1, 9), 'matrix', group.rotation)

@@ -44,3 +44,33 @@ def test_a_change_leads_from_one_state_to_the_next(rotation, seed):
 def test_the_next_state_is_taken_as_it_is():
     state = np.arange(24.0).reshape(4, 6)
     np.testing.assert_array_equal(action_of(SO101, 'next_state', state[:-1], state[1:]), state[1:])
+
+
+def test_a_joint_without_end_changes_the_short_way_round():
+    turning = ('gripper',)
+    robot = replace(
+        SO101,
+        state=(SO101.state[0], replace(SO101.state[1], continuous=turning)),
+        action=(
+            replace(SO101.action[0], absolute=False),
+            replace(SO101.action[1], absolute=False, continuous=turning),
+        ),
+    )
+    state = np.array([[3.1] * 6, [-3.1] * 6])
+    (change,) = action_of(robot, 'delta', state[:1], state[1:])
+    np.testing.assert_allclose(change, [-6.2] * 5 + [2 * np.pi - 6.2])
+
+
+def test_joints_are_measured_in_whatever_groups_they_are():
+    arm, gripper = SO101.action
+    whole = replace(
+        arm,
+        names=arm.names + gripper.names,
+        units=arm.units + gripper.units,
+        state='single_arm.joints',
+    )
+    joined = replace(SO101.state[0], name='single_arm.joints', names=whole.names)
+    swapped = replace(SO101, state=SO101.state[::-1], action=(whole,), joined=(joined,))
+    state = np.array([[9.0, 0, 1, 2, 3, 4], [19.0, 10, 11, 12, 13, 14]])  # the gripper first
+    (action,) = action_of(swapped, 'next_state', state[:1], state[1:])
+    np.testing.assert_array_equal(action, [10, 11, 12, 13, 14, 19])

@@ -1,0 +1,130 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Look at running topics, for `gr00t robot check --live` and `gr00t robot new --from-topics`."""
+
+from collections.abc import Iterable
+import time
+from typing import Any
+
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.topic_endpoint_info import TopicEndpointInfo
+
+from gr00t_core.errors import Gr00tError, ObservationError
+from gr00t_core.robot import NANOSECONDS, Robot
+from gr00t_core.robot_sight import SeenTopic, Sight
+from gr00t_policy_node.layout import layout_of
+from gr00t_policy_node.observing import message_class
+from gr00t_policy_node.outputs import outputs_of
+
+NODE = 'gr00t_robot_check'
+DISCOVERY_S = 1.0
+DEPTH = 50
+PERIOD_NS = NANOSECONDS // 100
+# Topics that every node has; none is part of a robot.
+IGNORED = ('/rosout', '/parameter_events')
+
+
+def look(where: str, robot: Robot | None, seconds: float) -> Sight:
+    """Return the running topics: all, or those that a robot file names in any namespace.
+
+    Args:
+        where: Namespace of the robot; '' for none.
+        robot: Whose topics are listened to; its messages and fields are checked, too. None: all.
+        seconds: How long to listen (s).
+    """
+    context = Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node(NODE, context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    try:
+        _spin(executor, DISCOVERY_S)
+        names = {
+            name: types[0]
+            for name, types in node.get_topic_names_and_types()
+            if name not in IGNORED and (robot is None or _names(robot, name))
+        }
+        listening = {name: _Listening(node, name, kind) for name, kind in names.items()}
+        _spin(executor, seconds)
+        seen = {name: each.seen() for name, each in listening.items()}
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.shutdown(context=context)
+    place = f'the running topics in /{where.strip("/")}' if where else 'the running topics'
+    return Sight(place, live=True, topics=seen, problems=_problems(robot))
+
+
+def _spin(executor: SingleThreadedExecutor, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        executor.spin_once(timeout_sec=left)
+
+
+def _names(robot: Robot, topic: str) -> bool:
+    return any(topic.endswith('/' + relative) for relative in robot.topics)
+
+
+def _problems(robot: Robot | None) -> tuple[str, ...]:
+    """Return what keeps the executor from commanding this robot with the messages installed."""
+    if robot is None:
+        return ()
+    try:
+        outputs_of(robot, layout_of(robot), PERIOD_NS)
+    except Gr00tError as problem:
+        return tuple(line.removeprefix(f'{robot.source}: ') for line in str(problem).splitlines())
+    return ()
+
+
+class _Listening:
+    """A subscription that counts, and keeps a message of each set of joints."""
+
+    def __init__(self, node: Node, topic: str, kind: str) -> None:
+        self._type, self._trouble = kind, ''
+        self._times: list[float] = []
+        self._samples: dict[tuple[str, ...], Any] = {}
+        publishers = node.get_publishers_info_by_topic(topic)
+        self._publishers = _nodes(publishers)
+        self._subscribers = _nodes(node.get_subscriptions_info_by_topic(topic))
+        reliable = bool(publishers) and all(
+            each.qos_profile.reliability == ReliabilityPolicy.RELIABLE for each in publishers
+        )
+        policy = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
+        try:
+            node.create_subscription(
+                message_class(kind), topic, self._add, QoSProfile(depth=DEPTH, reliability=policy)
+            )
+        except ObservationError as error:
+            self._trouble = str(error)
+
+    def _add(self, message: Any) -> None:
+        self._times.append(time.monotonic())
+        names = getattr(message, 'joint_names', getattr(message, 'name', ()))
+        self._samples[() if isinstance(names, str) else tuple(names)] = message
+
+    def seen(self) -> SeenTopic:
+        count = len(self._times)
+        span = self._times[-1] - self._times[0] if count > 1 else 0.0
+        return SeenTopic(
+            self._type,
+            count,
+            (count - 1) / span if span > 0 else None,
+            tuple(self._samples.values()),
+            self._publishers,
+            self._subscribers,
+            self._trouble,
+        )
+
+
+def _nodes(endpoints: Iterable[TopicEndpointInfo]) -> tuple[str, ...]:
+    """Return the full names of the nodes at the ends of a topic, without this one."""
+    names = {
+        f'{each.node_namespace.rstrip("/")}/{each.node_name}'
+        for each in endpoints
+        if each.node_name != NODE
+    }
+    return tuple(sorted(names))
