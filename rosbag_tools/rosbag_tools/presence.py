@@ -1,0 +1,73 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Tell the graph about this recorder, and hear of others that record the same robot.
+
+Two recorders that hear the same keys or services make every episode twice. Each publishes what it
+does on the topic `recorders`, so that a recorder that was killed is not taken for a live one.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+import json
+import os
+import platform
+import time
+from typing import Any
+
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from std_msgs.msg import String
+
+TOPIC = 'recorders'
+PERIOD_S = 0.5
+
+
+class Presence:
+    """Publish `report()` as JSON twice a second; `on_other` hears of each other recorder once."""
+
+    def __init__(
+        self,
+        node: Node,
+        topic: str,
+        report: Callable[[], Mapping[str, Any]],
+        on_other: Callable[[Mapping[str, Any], bool], None],
+    ) -> None:
+        """Begin to tell and to listen.
+
+        Args:
+            node: The recorder.
+            topic: Absolute name of the topic that tells robots apart: the reference camera's.
+            report: What to tell besides who this is.
+            on_other: Called with what the other tells, and whether it was there first.
+        """
+        self._me = {
+            'since_ns': time.time_ns(),
+            'host': platform.node(),
+            'pid': os.getpid(),
+            'records': topic,
+        }
+        self._report = report
+        self._on_other = on_other
+        self._known: set[tuple[Any, ...]] = {_identity(self._me)}
+        self._publisher = node.create_publisher(String, TOPIC, 10)
+        node.create_subscription(String, TOPIC, self._hear, 10)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        node.create_timer(PERIOD_S, self._tell, clock=steady)
+
+    def _tell(self) -> None:
+        self._publisher.publish(String(data=json.dumps(self._me | dict(self._report()))))
+
+    def _hear(self, message: Any) -> None:
+        other: Any = None
+        with suppress(json.JSONDecodeError):  # not ours: another use of the topic's name
+            other = json.loads(message.data)
+        if not isinstance(other, dict) or other.get('records') != self._me['records']:
+            return
+        identity = _identity(other)
+        if tuple(map(type, identity)) == (int, str, int) and identity not in self._known:
+            self._known.add(identity)
+            self._on_other(other, identity < _identity(self._me))
+
+
+def _identity(who: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (who.get('since_ns'), who.get('host'), who.get('pid'))
