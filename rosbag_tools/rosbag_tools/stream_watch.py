@@ -14,6 +14,8 @@ from rosbag_tools.rates import rate_hz
 WINDOW_NS = 2 * NANOSECONDS
 # A rate that is lower by this share than the robot file's is a trouble; a higher one is none.
 RATE_TOLERANCE = 0.2
+# Of fewer messages in the window no rate can be told.
+FEW = 4
 # A topic is silent after so many periods, but never before its max_age.
 SILENT_PERIODS = 5
 
@@ -124,7 +126,8 @@ class StreamWatch:
         silent_ns = max(SILENT_PERIODS * NANOSECONDS / expected_hz, self._stream.max_age_ns)
         if age_ns > silent_ns:
             return 'silent'
-        if seen_ns >= WINDOW_NS and seen_hz < expected_hz * (1 - RATE_TOLERANCE):
+        has_rate = seen_ns >= WINDOW_NS and expected_hz * WINDOW_NS >= FEW * NANOSECONDS
+        if has_rate and seen_hz < expected_hz * (1 - RATE_TOLERANCE):
             return f'slow: expected {expected_hz:g} Hz'
         if self._stream.stamp == 'header' and self._unstamped:
             return 'no header stamp: the time of receipt is used'
