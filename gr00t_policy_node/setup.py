@@ -29,6 +29,11 @@ setup(
             'chunk_executor = gr00t_policy_node.executor_node:main',
         ],
         # Verbs of the `gr00t` command: 'verb = module:main', main(argv) -> int.
-        'gr00t.verbs': [],
+        'gr00t.verbs': [
+            'do = gr00t_policy_node.do:main',
+            'rearm = gr00t_policy_node.stop:rearm',
+            'stop = gr00t_policy_node.stop:main',
+            'watch = gr00t_policy_node.watch:main',
+        ],
     },
 )

@@ -21,6 +21,8 @@ COMMANDS = {
     'd': 'discard',
     'y': 'confirm',
 }
+# Any other key: it answers a question with no.
+NOTHING = 'nothing'
 HELP = (
     'r record (R although something is missing) · s stop: success · f stop: failure · d discard'
     ' · i instruction · q quit'
@@ -63,13 +65,15 @@ class Keys:
             if self.typed is not None:
                 self._type(character)
             elif character in 'iI':
+                self._recorder.command(NOTHING)
                 if self._listed is not None and character == 'i':
                     self._recorder.instruct(next(self._listed))
                 else:
                     self.typed = ''
             elif character in 'qQ':
                 raise KeyboardInterrupt
-            elif name := COMMANDS.get(character) or COMMANDS.get(character.lower()):
+            else:
+                name = COMMANDS.get(character) or COMMANDS.get(character.lower(), NOTHING)
                 self._recorder.command(name)
 
     def _type(self, character: str) -> None:

@@ -191,6 +191,7 @@ class Recorder(Node):
             'failure': lambda: self.stop(False),
             'discard': self._discard_or_ask,
             'confirm': self._confirm,
+            'nothing': lambda: None,
         }
         if name not in ('discard', 'confirm'):
             self._asking = None

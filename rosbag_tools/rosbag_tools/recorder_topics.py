@@ -126,7 +126,11 @@ class Topics:
         }
         own = self._node.get_namespace().rstrip('/') + '/'
         names = [name for name, _ in self._node.get_topic_names_and_types()]
-        published = [name.removeprefix(own) for name in names if name.startswith(own)]
+        published = [
+            name.removeprefix(own)
+            for name in names
+            if name.startswith(own) and self._node.count_publishers(name)
+        ]
         return complaints(self._robot, heard, self._read, published)
 
     def report(self) -> list[Watched]:
