@@ -106,7 +106,7 @@ def nodes(
     known = {'robot': _resolved(robot)} if robot else {}
     found = []
     if sim:
-        parameters = known | ({'lock_step': True} if use_sim_time else {})
+        parameters: dict[str, Any] = known | ({'lock_step': True} if use_sim_time else {})
         parameters |= {'expert': True} if expert else {}
         parameters |= {'next_after_s': PAUSE_S} if expert and not use_sim_time else {}
         found.append(NodeSpec('gr00t_sim', 'sim', 'sim', parameters=parameters, **shared))

@@ -56,7 +56,6 @@ class RobotClient:
     Attributes:
         namespace: With a leading slash, '' for the root.
         statuses: Name → newest status, of every node that reports below the namespace.
-        elsewhere: Namespaces of policy nodes and executors that report outside of it.
         recorders: What recorders of this namespace tell, by host and process id.
     """
 
@@ -65,7 +64,7 @@ class RobotClient:
         self._node = node
         self.namespace = node.get_namespace().rstrip('/')
         self.statuses: dict[str, Status] = {}
-        self.elsewhere: set[str] = set()
+        self._reporting_elsewhere: set[str] = set()
         self.recorders: dict[tuple[Any, Any], tuple[float, dict[str, Any]]] = {}
         self._goals: ActionClient[Any, Any, Any] | Any = ActionClient(
             node, ExecuteInstruction, GOAL
@@ -112,16 +111,16 @@ class RobotClient:
         Args:
             below: Those of the namespaces below this one as well.
         """
-        services = self._node.get_service_names_and_types()
-        triggers = {name for name, kinds in services if TRIGGER in kinds}
-        found = [
-            name.removesuffix('/stop')
-            for name in sorted(triggers)
-            if name.endswith('/stop') and name.removesuffix('/stop') + '/rearm' in triggers
-        ]
+        found = self._all_executors()
         if below:
             return [name for name in found if name.startswith(f'{self.namespace}/')]
         return [name for name in found if name.rpartition('/')[0] == self.namespace]
+
+    @property
+    def elsewhere(self) -> set[str]:
+        """Return the other namespaces in which a policy node or an executor was found."""
+        found = {name.rpartition('/')[0] for name in self._all_executors()}
+        return (found | self._reporting_elsewhere) - {self.namespace}
 
     def trigger(self, executor: str, service: str) -> Future | None:
         """Call `stop` or `rearm` of an executor; None until its service is ready."""
@@ -142,6 +141,15 @@ class RobotClient:
         ]
         return max(found, key=lambda each: each.heard_at, default=None)
 
+    def _all_executors(self) -> list[str]:
+        services = self._node.get_service_names_and_types()
+        triggers = {name for name, kinds in services if TRIGGER in kinds}
+        return [
+            name.removesuffix('/stop')
+            for name in sorted(triggers)
+            if name.endswith('/stop') and name.removesuffix('/stop') + '/rearm' in triggers
+        ]
+
     def _client(self, kind: Any, name: str) -> Any:
         if name not in self._clients:
             self._clients[name] = self._node.create_client(kind, name)
@@ -155,7 +163,7 @@ class RobotClient:
                 continue  # another convention: none of ours
             if not node.startswith(f'{self.namespace}/'):
                 if subject in ('policy', 'commands'):
-                    self.elsewhere.add(node.rpartition('/')[0])
+                    self._reporting_elsewhere.add(node.rpartition('/')[0])
                 continue
             values = {value.key: value.value for value in each.values}
             level = int.from_bytes(each.level, 'little')

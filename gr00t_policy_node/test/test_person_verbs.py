@@ -140,7 +140,7 @@ def test_a_robot_in_another_namespace_is_not_touched_but_named(graph, person):
     graph.start(namespace='left', main=EXECUTOR)
     name = '/left/chunk_executor: commands'
     graph.until(lambda: name in graph.statuses, 'the executor')
-    status, said = person.run('rearm', '--timeout', '2')
+    status, said = person.run('rearm', '--timeout', '4')
     assert status == 1
     assert 'a robot is in another one: give --namespace left' in said
     status, said = person.run('rearm', '--namespace', 'left')
