@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 ROUND_S = 1.5
 SILENT_S = 3.0
 LEVELS = {0: ('ok', 'green'), 1: ('WARN', 'yellow'), 2: ('ERROR', 'bold red'), 3: ('STALE', 'red')}
+# Keys whose values the message of the status tells already.
+IN_MESSAGE = ('mode', 'reason')
 # Values that say nothing: nothing was counted, nothing is known.
 EMPTY = ('', '-', '0', 'False')
 # A line of the screen: text and style.
@@ -63,7 +65,7 @@ def _status(each: 'Status', now: float) -> Iterable[Line]:
     shown = [
         f'{key} {value}'
         for key, value in each.values.items()
-        if value not in EMPTY and value not in message
+        if value not in EMPTY and key not in IN_MESSAGE
     ]
     refused = [text for text in shown if _is_refusal(text)]
     rest = [text for text in shown if not _is_refusal(text)]

@@ -14,6 +14,8 @@ pytest.importorskip('rclpy', reason='no ROS')
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
+from gr00t_policy_node.robot_client import RobotClient
+
 EXECUTOR = ['-m', 'gr00t_policy_node.executor_node']
 COMMANDS = '/chunk_executor: commands'
 
@@ -74,6 +76,15 @@ def test_a_person_says_stops_and_rearms(graph, person):
     graph.start(use_default_instruction=False)
     graph.start(main=EXECUTOR, max_jump_s=60.0)
     graph.until(lambda: COMMANDS in graph.statuses, 'the executor')
+
+    # The topic `instruction`, as a console uses it.
+    console = RobotClient(graph.add_node('console'))
+    console.instruct('dance')
+    graph.until(lambda: [m for m, _ in graph.chunks if m.instruction == 'dance'], 'dancing')
+    console.instruct('')
+    graph.until(lambda: console.status('policy').message == 'no instruction', 'rest')
+    assert console.takes_goals
+    assert console.executors() == ['/chunk_executor']
 
     # A goal with a time limit: what happens is told, and the outcome is the exit status.
     goal = person.start('do', 'wave', '--time-limit', '2')

@@ -40,6 +40,7 @@ class Presence:
             report: What to tell besides who this is.
             on_other: Called with what the other tells, and whether it was there first.
         """
+        self._born = time.monotonic()
         self._me = {
             'since_ns': time.time_ns(),
             'host': platform.node(),
@@ -55,7 +56,8 @@ class Presence:
         node.create_timer(PERIOD_S, self._tell, clock=steady)
 
     def _tell(self) -> None:
-        self._publisher.publish(String(data=json.dumps(self._me | dict(self._report()))))
+        told = self._me | {'age_s': self._age_s} | dict(self._report())
+        self._publisher.publish(String(data=json.dumps(told)))
 
     def _hear(self, message: Any) -> None:
         other: Any = None
@@ -66,7 +68,17 @@ class Presence:
         identity = _identity(other)
         if tuple(map(type, identity)) == (int, str, int) and identity not in self._known:
             self._known.add(identity)
-            self._on_other(other, identity < _identity(self._me))
+            self._on_other(other, self._was_first(other, identity))
+
+    @property
+    def _age_s(self) -> float:
+        return round(time.monotonic() - self._born, 3)
+
+    def _was_first(self, other: Mapping[str, Any], identity: tuple[Any, ...]) -> bool:
+        """Return whether another recorder is older; clocks of two computers may differ."""
+        if other.get('host') == self._me['host']:
+            return identity < _identity(self._me)
+        return float(other.get('age_s') or 0.0) > self._age_s
 
 
 def _identity(who: Mapping[str, Any]) -> tuple[Any, ...]:
