@@ -69,7 +69,10 @@ def _call_all(made: 'Session', service: str, timeout_s: float, *, below: bool) -
 
     made.until(all_answered, end - time.monotonic())
     if not calls:
-        raise made.why_nothing(f'no chunk_executor is there to {service}', timeout_s)
+        what = f'no chunk_executor is there to {service}'
+        if service == 'stop':
+            what = f'NOTHING WAS STOPPED, press the e-stop if the robot moves: {what}'
+        raise made.why_nothing(what, timeout_s)
     status = 0
     for name, call in calls.items():
         answer = call.result() if call is not None and call.done() else None
