@@ -76,6 +76,11 @@ class Feed:
         self._latching = 0
 
     @property
+    def is_latched(self) -> bool:
+        """Return whether something is kept for latecomers, and may thus come twice."""
+        return bool(self._latches)
+
+    @property
     def latched(self) -> list[tuple[int, bytes]]:
         """Return source stamp and message of what is kept for latecomers, in order."""
         if not self._latches:

@@ -13,7 +13,7 @@ from gr00t_core.robot import NANOSECONDS, Robot
 from rosbag_tools.bag import header_ns
 from rosbag_tools.definitions import deserialize, has_header, installed_types
 from rosbag_tools.episode_bag import RecordedTopic
-from rosbag_tools.feeds import Feed, recorded_qos
+from rosbag_tools.feeds import Feed, QUEUE_S, recorded_qos
 from rosbag_tools.jpeg_topics import COMPRESSED, JpegEncoder, raw_topics, SUFFIX
 from rosbag_tools.readiness import complaints, Heard, streams_of
 from rosbag_tools.stream_watch import Watched
@@ -58,12 +58,18 @@ class Topics:
         self._store = installed_types((*robot.topics.values(), COMPRESSED))
         self._recording = False
         self._began_ns = self._began_wall_ns = 0
+        self._began_at = 0.0
         self._seen: set[tuple[int, int]] = set()  # source stamp and hash of extra messages
 
     @property
     def now_ns(self) -> int:
         """Return the node's time: of the system, or of the simulation."""
         return int(self._node.get_clock().now().nanoseconds)
+
+    @property
+    def _seconds(self) -> float:
+        """Return for how long an episode has been recorded (s)."""
+        return time.monotonic() - self._began_at
 
     @property
     def clock_is_missing(self) -> bool:
@@ -97,6 +103,7 @@ class Topics:
 
     def begin(self) -> None:
         """Begin an episode: first with what publishers keep for latecomers, then what comes."""
+        self._began_at = time.monotonic()
         self._began_wall_ns = time.time_ns()
         self._began_ns = self.now_ns if self._sim_time else self._began_wall_ns
         self._recording = True
@@ -180,9 +187,12 @@ class Topics:
         # When the middleware received it: a busy executor does not make it later.
         log_ns = self.now_ns if self._sim_time else received_ns
         if self._recording and self._is_new(feed, raw, info):
-            if received_ns >= self._began_wall_ns:
-                self._put(feed, max(log_ns, self._began_ns), raw)
-            elif is_latched:  # it was on its way when the episode began
+            # What was in a queue when the episode began does not belong to it. Later an older
+            # stamp is a clock that was set back, which the converter must see.
+            queued = received_ns < self._began_wall_ns and self._seconds < QUEUE_S
+            if not queued:
+                self._put(feed, log_ns, raw)
+            elif is_latched:
                 self._put(feed, self._began_ns, raw)
         if not is_latched:
             feed.recent.append(raw)
@@ -190,7 +200,7 @@ class Topics:
             feed.watch.add(log_ns, header_ns(raw) if feed.stamped else None, len(raw))
 
     def _is_new(self, feed: Feed, raw: bytes, info: Any) -> bool:
-        if feed.stream is not None:
+        if not feed.is_latched:
             return True
         key = (int(info['source_timestamp']), hash(raw))
         is_new = key not in self._seen

@@ -10,13 +10,16 @@ pytest.importorskip('rclpy', reason='no ROS')
 
 from geometry_msgs.msg import TransformStamped
 from live_robot import LiveRobot, recorder_process, start_episode
+import rclpy
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rosbags.interfaces import QosDurability
 from std_msgs.msg import String
 
 from gr00t_core.cli import run as gr00t
+from gr00t_core.robot import load_robot
 from gr00t_msgs.srv import StopEpisode
 from rosbag_tools.bag import Bag
+from rosbag_tools.recorder_topics import Topics
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
@@ -122,3 +125,29 @@ def test_a_volatile_publisher_beside_a_latched_one_is_recorded_too(ros_domain, t
         said = [bag.deserialize(m).data for m in bag.messages(['/robot_description'])]
     assert said[0] == 'kept'
     assert sorted(said[1:]) == ['kept, too', 'passing']
+
+
+def test_a_clock_that_is_set_back_loses_no_message(ros_domain):
+    """What lay in a queue is not of the episode; an older stamp later on is a clock."""
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('recorder', context=context)
+    put = []
+    topics = Topics(node, load_robot('so101'), [], 0, lambda *message: put.append(message))
+    topics.match()
+    topics.begin()
+    feed, now_ns, hour = topics._feeds['joint_states'], time.time_ns(), 3600 * 10**9
+
+    def take(received_ns):
+        info = {'received_timestamp': received_ns, 'source_timestamp': 0}
+        topics._take(feed, bytes(100), info, False)
+        return [log_ns for _, log_ns, _ in put]
+
+    assert take(now_ns - 10**9) == []
+    assert take(now_ns + 10**6) == [now_ns + 10**6]
+    topics._began_at -= 60.0
+    assert take(now_ns - hour)[1:] == [now_ns - hour]
+    topics.end()
+    assert len(take(now_ns + 10**9)) == 2
+    node.destroy_node()
+    rclpy.shutdown(context=context)
