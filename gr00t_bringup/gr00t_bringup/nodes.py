@@ -107,8 +107,7 @@ def nodes(
     found = []
     if sim:
         parameters: dict[str, Any] = known | ({'lock_step': True} if use_sim_time else {})
-        parameters |= {'expert': True} if expert else {}
-        parameters |= {'next_after_s': PAUSE_S} if expert and not use_sim_time else {}
+        parameters |= {'expert': True, 'next_after_s': PAUSE_S} if expert else {}
         found.append(NodeSpec('gr00t_sim', 'sim', 'sim', parameters=parameters, **shared))
     if policy and not expert:
         asked: dict[str, Any] = {

@@ -73,8 +73,6 @@ def test_the_expert_commands_the_simulated_arm_alone():
     assert list(found) == ['sim', 'recorder']
     assert found['sim'].parameters['expert'] is True
     assert found['sim'].parameters['next_after_s'] > 0
-    in_step = named(nodes(sim=True, expert=True, use_sim_time=True))['sim'].parameters
-    assert 'next_after_s' not in in_step
     with pytest.raises(Gr00tError, match='give --sim'):
         nodes(robot='so101', expert=True)
     for other in ({'checkpoint': 'run'}, {'server_address': 'tcp://host:5555'}):

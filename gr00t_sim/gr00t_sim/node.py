@@ -61,7 +61,7 @@ FIXED_PARAMETERS: dict[str, tuple[Any, str]] = {
     'expert': (False, 'publish the scripted expert\'s commands on the command topics'),
     'next_after_s': (
         0.0,
-        'real time: so long after an episode has ended the next one begins, with the next seed;'
+        'simulated time from the end of an episode to the begin of the next, with the next seed;'
         ' 0: only the service ~/reset begins one',
     ),
     'start_on_reset': (
@@ -138,8 +138,6 @@ class SimNode(Node):
         self.create_service(Trigger, '~/reset', self._on_reset)
         self.create_service(Trigger, '~/start', self._on_start)
         if self.value('next_after_s') > 0:
-            if lock_step:
-                raise Gr00tError('next_after_s is for real time; set lock_step:=false, or 0')
             self.create_timer(0.1, self._begin_next, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self.pace.start()
         self.get_logger().info(

@@ -3,6 +3,8 @@
 """The screen of `gr00t record`: a table that stays in place below what is said."""
 
 from collections.abc import Sequence
+import queue
+import threading
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -14,20 +16,30 @@ from rosbag_tools.shown import Shown
 from rosbag_tools.stream_watch import Watched
 
 STYLES = {'info': '', 'warning': 'yellow', 'error': 'bold red'}
+DRAW_S = 0.25
+# A terminal that hangs is left alone after this (s).
+CLOSE_S = 2.0
 # From here on we say what --jpeg would spare.
 MUCH_PER_S = 20e6
 
 
 class Screen:
-    """The table, and above it what is said."""
+    """The table, and above it what is said; written by a thread.
+
+    A terminal that hangs (Ctrl-S, a slow ssh) blocks its writer: the recorder must not wait.
+    """
 
     def __init__(self, console: Console) -> None:
+        """Begin to show; `close` leaves the terminal as it was."""
         self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._live.start()
+        self._said: queue.SimpleQueue[Text | None] = queue.SimpleQueue()
+        self._shown: Group | None = None
+        self._thread = threading.Thread(target=self._run, name='screen', daemon=True)
+        self._thread.start()
 
     def say(self, level: str, text: str) -> None:
         """Print a text above the table."""
-        self._live.console.print(Text(text, STYLES[level]))
+        self._said.put(Text(text, STYLES[level]))
 
     def draw(self, report: Sequence[Watched], shown: Shown, typed: str | None) -> None:
         """Show the state of topics and recorder; `typed` is an instruction being typed."""
@@ -36,11 +48,24 @@ class Screen:
             last = Text(f'instruction: {typed}▏ (Enter: take it, Esc: leave it)', 'bold cyan')
         elif shown.asking:
             last = Text(f'move {shown.asking} to the trash? y: yes, any other key: no', 'yellow')
-        self._live.update(Group(table(report), status(shown, report), last), refresh=True)
+        self._shown = Group(table(report), status(shown, report), last)
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
-        self._live.stop()
+        """Print what was said, and leave the terminal as it was."""
+        self._said.put(None)
+        self._thread.join(CLOSE_S)
+
+    def _run(self) -> None:
+        with self._live:
+            while True:
+                try:
+                    text = self._said.get(timeout=DRAW_S)
+                    if text is None:
+                        return
+                    self._live.console.print(text)
+                except queue.Empty:
+                    if self._shown is not None:
+                        self._live.update(self._shown, refresh=True)
 
 
 def table(report: Sequence[Watched]) -> Table:

@@ -4,6 +4,7 @@
 
 import os
 import pathlib
+import time
 
 import pytest
 from rich.console import Console
@@ -160,9 +161,6 @@ def test_the_screen_shows_episode_seconds_instruction_counts_and_size():
     assert '--jpeg' not in status(shown(stores_jpeg=True), report).plain
     assert '1 NOT CONVERTIBLE' in status(shown(not_convertible=1)).plain
     assert 'judging' in status(shown(judging=1)).plain
-    screen = Screen(Console(width=120, file=pathlib.Path(os.devnull).open('w')))  # noqa: SIM115
-    screen.draw(report, shown(asking='20260101_x'), None)
-    screen.close()
 
 
 @pytest.mark.parametrize(('hz', 'trouble'), [(30.0, ''), (125.0, ''), (20.0, 'slow')])
@@ -181,3 +179,25 @@ def test_buttons_act_once_when_they_go_down():
     assert [buttons.pressed(each) for each in states] == [
         *([], ['start'], [], [], ['start', 'discard'])
     ]
+
+
+def test_a_terminal_that_hangs_does_not_hold_up_the_recorder():
+    """A pipe that is full holds up who writes; once it is read, everything is there."""
+    reader, writer = os.pipe()
+    console = Console(width=120, file=os.fdopen(writer, 'w'), force_terminal=True)
+    screen = Screen(console)
+    began = time.monotonic()
+    for number in range(2000):
+        screen.say('warning', f'line {number} ' + 50 * '.')
+    screen.draw([watched(30.0, 10)], shown(asking='20260101_x'), 'typed')
+    assert time.monotonic() - began < 20.0  # who writes 64 kB into such a pipe waits for ever
+    found = bytearray()
+    end = time.monotonic() + 20
+    while b'typed' not in found and time.monotonic() < end:
+        found += os.read(reader, 1 << 20)
+    assert b'line 0 ' in found
+    assert b'line 1999 ' in found
+    assert b'typed' in found
+    screen.close()
+    console.file.close()
+    os.close(reader)
