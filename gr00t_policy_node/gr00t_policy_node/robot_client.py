@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Talk to the robot side of one namespace: goals, instruction, stop, re-arm, what it reports.
 
-Everything here returns at once; whoever owns the node spins it. The verbs do so in `session`, and
-a console may do so in an executor of its own.
+Every method returns at once; the caller spins the node. The verbs do so in `session`, a console
+may do so in an executor of its own.
 """
 
 from collections.abc import Callable

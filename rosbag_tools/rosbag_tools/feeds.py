@@ -1,9 +1,9 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Subscribe to one recorded topic: to what comes, and to what its publishers keep for latecomers.
+"""Subscribe to one recorded topic: to new messages, and to those its publishers keep (latched).
 
-A topic like `/tf_static` is said once, long before an episode begins. What a subscriber that came
-now would still get is kept here, so that each episode can begin with it.
+A node publishes `/tf_static` once, long before an episode begins. Its middleware keeps the message
+for later subscribers; so does the recorder, so that each episode can begin with it.
 """
 
 from collections import deque
@@ -36,13 +36,13 @@ SMALLEST_QUEUE = 50
 EXTRA_QUEUE = 200
 # Messages in which the joints of a topic that several publishers share are looked for.
 RECENT_MESSAGES = 50
-# A subscription has what is kept for latecomers after this time.
+# A new subscription has got the kept messages after this time.
 LATCH_SETTLE_S = 1.0
 # Of several publishers it is not known whose message a new one replaces: keep so many more.
 LATCH_SPARE = 20
 
 # Called with the topic, a serialized message, rclpy's message info, and whether the message came
-# by the subscription to what is kept for latecomers.
+# by the subscription to kept messages.
 Take = Callable[['Feed', bytes, Any, bool], None]
 
 
@@ -77,12 +77,12 @@ class Feed:
 
     @property
     def is_latched(self) -> bool:
-        """Return whether something is kept for latecomers, and may thus come twice."""
+        """Return whether publishers keep messages, so that both subscriptions may bring one."""
         return bool(self._latches)
 
     @property
     def latched(self) -> list[tuple[int, bytes]]:
-        """Return source stamp and message of what is kept for latecomers, in order."""
+        """Return (source stamp, message) of the messages that the publishers keep, in order."""
         if not self._latches:
             return []
         latch = self._latches[0]
@@ -115,15 +115,15 @@ class Feed:
         return offered
 
     def _match_latched(self, node: Node, offered: list[QoSProfile], take: Take) -> None:
-        """Keep a subscription to what is kept for latecomers, a fresh one when it has changed.
+        """Keep a subscription to the kept messages, and make a new one when they have changed.
 
-        Which messages a publisher still keeps is not known here: when a new one has come, the
-        middleware must say it again. A topic that never rests is not asked.
+        rclpy does not tell which messages a publisher still keeps. So the recorder subscribes
+        again after a new message, unless the topic publishes all the time.
         """
         kept = [p for p in offered if p.durability == DurabilityPolicy.TRANSIENT_LOCAL]
         now = time.monotonic()
         if not kept:
-            return  # what was said stays true until somebody says something else
+            return  # the publishers are gone; their last messages stay valid
         self._latching = len(kept)
         if len(self._latches) == 2 and now - self._latches[1].since > LATCH_SETTLE_S:
             node.destroy_subscription(self._latches.pop(0).subscription)
@@ -148,10 +148,10 @@ class Feed:
 
 
 class _Latch:
-    """What one subscription got of what is kept for latecomers.
+    """What one subscription got of the kept messages.
 
     Attributes:
-        kept: How many messages had been said before it was there.
+        kept: How many messages are older than the subscription.
     """
 
     def __init__(self) -> None:
@@ -171,7 +171,7 @@ class _Latch:
             self._changed_at = time.monotonic()
 
     def rests_after_change(self, now: float) -> bool:
-        """Return whether another message was said since, and none lately."""
+        """Return whether a newer message has come, and none in the last second."""
         return self._changed_at is not None and now - self._changed_at > LATCH_SETTLE_S
 
 

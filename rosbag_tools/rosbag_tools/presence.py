@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tell the graph about this recorder, and hear of others that record the same robot.
 
-Two recorders that hear the same keys or services make every episode twice. Each publishes what it
-does on the topic `recorders`, so that a recorder that was killed is not taken for a live one.
+Two recorders of one robot store each episode in two bags. Each publishes what it does on the topic
+`recorders`; a recorder that was killed stays on the graph for a while, but is silent there.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ PERIOD_S = 0.5
 
 
 class Presence:
-    """Publish `report()` as JSON twice a second; `on_other` hears of each other recorder once."""
+    """Publish `report()` as JSON every 0.5 s; call `on_other` once for each other recorder."""
 
     def __init__(
         self,

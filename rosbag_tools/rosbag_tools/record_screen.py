@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The screen of `gr00t record`: a table that stays in place below what is said."""
+"""The screen of `gr00t record`: messages scroll above a table that stays in place."""
 
 from collections.abc import Sequence
 import queue
@@ -24,7 +24,7 @@ MUCH_PER_S = 20e6
 
 
 class Screen:
-    """The table, and above it what is said; written by a thread.
+    """The table, and the messages above it; a thread writes both.
 
     A terminal that hangs (Ctrl-S, a slow ssh) blocks its writer: the recorder must not wait.
     """

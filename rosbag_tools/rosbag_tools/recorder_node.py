@@ -289,7 +289,7 @@ class Recorder(Node):
         else:
             raise BagError(
                 f'another recorder records this robot already: {where}. End it, or stay beside it'
-                ' with --allow-second (parameter allow_second): every episode is then made twice'
+                ' with --allow-second (parameter allow_second): then each stores every episode'
             )
 
     def _every_second(self) -> None:

@@ -27,7 +27,11 @@ DECLARATIONS: dict[str, tuple[Any, str, tuple[float, float] | None]] = {
     'joy_start': (0, 'button that starts an episode', (0, 63)),
     'joy_success': (1, 'button that ends it as a success', (0, 63)),
     'joy_failure': (2, 'button that ends it as a failure', (0, 63)),
-    'joy_discard': (3, 'button that discards it; twice for an episode that is saved', (0, 63)),
+    'joy_discard': (
+        3,
+        'button that discards it; press it again to confirm when the episode is saved',
+        (0, 63),
+    ),
 }
 # All others are read once, when the node starts.
 CHANGEABLE = ('allow_missing',)

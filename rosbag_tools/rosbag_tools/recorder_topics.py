@@ -40,7 +40,7 @@ class Topics:
             put: Takes a topic, a log stamp (ns) and a serialized message.
 
         Raises:
-            BagError: A message type is not installed, or a topic would be stored twice.
+            BagError: A message type is not installed, or two topics would be stored as one.
         """
         self._node = node
         self._robot = robot
@@ -73,7 +73,7 @@ class Topics:
 
     @property
     def clock_is_missing(self) -> bool:
-        """Return whether simulated time is asked for and nobody publishes it."""
+        """Return whether `use_sim_time` is set and no message came on /clock."""
         return self._sim_time and not self.now_ns
 
     def match(self) -> None:
@@ -102,7 +102,7 @@ class Topics:
                 )
 
     def begin(self) -> None:
-        """Begin an episode: first with what publishers keep for latecomers, then what comes."""
+        """Begin an episode: first the messages that publishers keep, then the new ones."""
         self._began_at = time.monotonic()
         self._began_wall_ns = time.time_ns()
         self._began_ns = self.now_ns if self._sim_time else self._began_wall_ns
@@ -115,7 +115,7 @@ class Topics:
                 self._put(feed, self._began_ns, raw)
 
     def end(self) -> None:
-        """End the episode: nothing goes on any more."""
+        """End the episode: no further message goes to `put`."""
         self._recording = False
 
     def complaints(self) -> list[str]:
@@ -169,7 +169,7 @@ class Topics:
                 )
 
     def _find_extra(self) -> None:
-        """Add extra topics once somebody publishes them: only then is their type known."""
+        """Add extra topics once they have a publisher: only then is their type known."""
         if not self._extra:
             return
         types = dict(self._node.get_topic_names_and_types())
@@ -182,7 +182,7 @@ class Topics:
                 self._store = installed_types((*dict.fromkeys(kinds), COMPRESSED))
 
     def _take(self, feed: Feed, raw: bytes, info: Any, is_latched: bool) -> None:
-        """Take a message; what two subscriptions bring is recorded once."""
+        """Take a message; one that two subscriptions bring is recorded once."""
         received_ns = int(info['received_timestamp'])
         # When the middleware received it: a busy executor does not make it later.
         log_ns = self.now_ns if self._sim_time else received_ns
