@@ -54,7 +54,6 @@ class Recorder(Node):
         self.robot = load_robot(p['robot'])
         self.tags = [tag for tag in p['tags'] if tag]
         self.instruction = p['instruction'].strip() or self.robot.instruction
-        self._use_sim_time = bool(self.get_parameter('use_sim_time').value)
         self._judge, self._allow_second = p['judge'], p['allow_second']
         self.session = Session(
             Path(p['output']).expanduser(),
@@ -66,6 +65,7 @@ class Recorder(Node):
         )
         self.topics = Topics(self, self.robot, p['extra_topics'], p['jpeg'], self.session.put)
         self._told = ''  # instruction of the episode being recorded
+        self._rival = ''  # the recorder that was there first
         self._began_at = 0.0
         self._judgements = Judgements()
         self._not_convertible: set[Path] = set()
@@ -122,6 +122,8 @@ class Recorder(Node):
         if self.session.bag is not None:
             name = self.session.bag.path.name
             raise BagError(f'{name} is being recorded; stop or discard it first')
+        if self._rival:
+            raise BagError(self._rival)
         self.topics.match()
         if self.topics.clock_is_missing:
             raise BagError('use_sim_time is set, but there is no /clock')
@@ -284,13 +286,16 @@ class Recorder(Node):
         where = f'{other.get("host")} (pid {other.get("pid")}), to {other.get("output")}'
         if not was_first:
             self._say('warning', f'another recorder of this robot has come: {where}')
-        elif self._allow_second or self.session.bag is not None:
+        elif self._allow_second:
             self._say('warning', f'another recorder records this robot: {where}')
         else:
-            raise BagError(
+            self._rival = (
                 f'another recorder records this robot already: {where}. End it, or stay beside it'
                 ' with --allow-second (parameter allow_second): then each stores every episode'
             )
+            if self.session.bag is None:
+                raise BagError(self._rival)
+            self._say('error', self._rival)  # this episode is kept, another one is refused
 
     def _every_second(self) -> None:
         reason = self.session.out_of_space()
