@@ -32,5 +32,11 @@ setup(
         'gr00t.verbs': [],
         # What `gr00t robot` looks at: 'source = module:look'.
         'gr00t.robot_sources': ['live = gr00t_policy_node.robot_source:look'],
+        'gr00t.verbs': [
+            'do = gr00t_policy_node.do:main',
+            'rearm = gr00t_policy_node.stop:rearm',
+            'stop = gr00t_policy_node.stop:main',
+            'watch = gr00t_policy_node.watch:main',
+        ],
     },
 )

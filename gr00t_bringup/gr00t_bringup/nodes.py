@@ -8,10 +8,13 @@ from pathlib import Path
 import sys
 from typing import Any
 
+from gr00t_core.errors import Gr00tError
 from gr00t_core.robot import load_robot
 
 PACKAGE = 'gr00t_bringup'
 SIMULATED_ROBOT = 'so101'  # what gr00t_sim simulates
+# Between two scenes of the expert (s): time to press a key, and to look.
+PAUSE_S = 3.0
 # Fast DDS 2 (Humble, Jazzy) reads the first, Fast DDS 3 (Kilted on) the second.
 DDS_PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 
@@ -57,6 +60,7 @@ def nodes(
     policy: bool = True,
     record: bool = False,
     use_default_instruction: bool = False,
+    expert: bool = False,
 ) -> list[NodeSpec]:
     """Return the nodes to start.
 
@@ -77,7 +81,19 @@ def nodes(
         record: Start the recorder.
         use_default_instruction: The policy follows the robot file's instruction until another
             one is given; with `sim` it always does.
+        expert: A scripted expert moves the simulated arm, one scene after the other, through the
+            robot's command topics; policy and executor, which would command it too, are left out.
+
+    Raises:
+        Gr00tError: `expert` without `sim`, or with a policy.
     """
+    if expert and not sim:
+        raise Gr00tError('--expert moves the simulated arm only: give --sim as well')
+    if expert and (checkpoint or server_address):
+        raise Gr00tError(
+            '--expert and a policy would both command the arm: leave out --expert, or'
+            ' --checkpoint and --server-address'
+        )
     shared: dict[str, Any] = {
         'namespace': f'/{namespace.strip("/")}' if namespace.strip('/') else '',
         'params_file': params_file and str(Path(params_file).expanduser().resolve()),
@@ -90,9 +106,10 @@ def nodes(
     known = {'robot': _resolved(robot)} if robot else {}
     found = []
     if sim:
-        parameters = known | ({'lock_step': True} if use_sim_time else {})
+        parameters: dict[str, Any] = known | ({'lock_step': True} if use_sim_time else {})
+        parameters |= {'expert': True, 'next_after_s': PAUSE_S} if expert else {}
         found.append(NodeSpec('gr00t_sim', 'sim', 'sim', parameters=parameters, **shared))
-    if policy:
+    if policy and not expert:
         asked: dict[str, Any] = {
             'checkpoint': checkpoint and _resolved(checkpoint),
             'backend': backend,

@@ -11,6 +11,7 @@ import yaml
 
 from gr00t_bringup.nodes import dds_environment, nodes, play_command, share
 from gr00t_bringup.up import command
+from gr00t_core.errors import Gr00tError
 from gr00t_core.robot import load_robot
 
 CONFIG = Path(__file__).resolve().parents[1] / 'config'
@@ -65,6 +66,18 @@ def test_switches():
     assert found['sim'].parameters == {'robot': 'so101', 'lock_step': True}
     assert named(nodes(sim=True))['policy_node'].parameters['robot'] == 'so101'
     assert [spec.name for spec in nodes(policy=False, record=True)] == ['recorder']
+
+
+def test_the_expert_commands_the_simulated_arm_alone():
+    found = named(nodes(sim=True, expert=True, record=True))
+    assert list(found) == ['sim', 'recorder']
+    assert found['sim'].parameters['expert'] is True
+    assert found['sim'].parameters['next_after_s'] > 0
+    with pytest.raises(Gr00tError, match='give --sim'):
+        nodes(robot='so101', expert=True)
+    for other in ({'checkpoint': 'run'}, {'server_address': 'tcp://host:5555'}):
+        with pytest.raises(Gr00tError, match='both command the arm'):
+            nodes(sim=True, expert=True, **other)
 
 
 def test_paths_are_made_absolute_and_names_are_not(tmp_path, monkeypatch):

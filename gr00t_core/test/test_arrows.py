@@ -23,7 +23,7 @@ ALLOWED = {
 # The only modules outside gr00t_policy_node and gr00t_bringup that may know ROS (and gr00t_msgs).
 ROS_MODULES = {
     'gr00t_sim': {'baseline', 'client', 'collect', 'evaluate', 'live', 'node', 'pace', 'watch'},
-    'rosbag_tools': {'recorder_node'},
+    'rosbag_tools': {'feeds', 'presence', 'recorder_node', 'recorder_topics'},
 }
 ROS = {'rclpy', 'launch', 'launch_ros', 'ament_index_python'}
 

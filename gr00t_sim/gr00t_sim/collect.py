@@ -178,7 +178,7 @@ def _work(
                 ['--robot', name, '--sim', '--no-policy', '--record', '--use-sim-time'],
                 {
                     'sim': {'expert': True, 'start_on_reset': False, 'disturbance': disturbance},
-                    'recorder': {'output': str(folder)},
+                    'recorder': {'output': str(folder), 'judge': False},
                 },
                 folder / 'nodes.log',
             )

@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rcl_interfaces.msg import ParameterDescriptor
 import rclpy
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CompressedImage, JointState
@@ -57,6 +59,11 @@ FIXED_PARAMETERS: dict[str, tuple[Any, str]] = {
     'jpeg_quality': (90, 'JPEG quality of the frames, 1 to 100'),
     'disturbance': (0.0, 'standard deviation of a slow error of the servos, rad'),
     'expert': (False, 'publish the scripted expert\'s commands on the command topics'),
+    'next_after_s': (
+        0.0,
+        'simulated time from the end of an episode to the begin of the next, with the next seed;'
+        ' 0: only the service ~/reset begins one',
+    ),
     'start_on_reset': (
         True,
         'an episode begins with the node and with every reset; false: only the service ~/start'
@@ -115,7 +122,7 @@ class SimNode(Node):
         self._expert_publishers = self._make_expert_publishers()
         self._episode = 0
         self._episode_start_ns = 0
-        self._start_steps = 0
+        self._start_steps = self._ended_steps = 0
         self._began = 0
         self.running = False
         self.targets = self.simulation.joint_targets()
@@ -130,6 +137,8 @@ class SimNode(Node):
             )
         self.create_service(Trigger, '~/reset', self._on_reset)
         self.create_service(Trigger, '~/start', self._on_start)
+        if self.value('next_after_s') > 0:
+            self.create_timer(0.1, self._begin_next, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self.pace.start()
         self.get_logger().info(
             f'{self.robot.name}: {"lock-step" if lock_step else "real time"},'
@@ -178,7 +187,16 @@ class SimNode(Node):
         late = self._episode_s >= self.value('episode_limit_s')
         if self.simulation.outcome is not Outcome.NONE or late:
             self.running = False
+            self._ended_steps = self.simulation.steps
             self._report(self.simulation.outcome.value)
+
+    def _begin_next(self) -> None:
+        """Begin an episode in the scene of the next seed, a while after the last one ended."""
+        if self.running or self._began != self._episode:
+            return
+        if (self.simulation.steps - self._ended_steps) / PHYSICS_HZ >= self.value('next_after_s'):
+            self.set_parameters([Parameter('seed', value=self.value('seed') + 1)])
+            self.place()
 
     @property
     def _episode_s(self) -> float:

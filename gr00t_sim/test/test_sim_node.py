@@ -258,3 +258,17 @@ def test_what_does_not_fit_ends_the_node_with_a_reason(
     assert process.returncode == 1, output
     assert message in output
     assert 'Traceback' not in output
+
+
+@pytest.mark.parametrize('lock_step', [False, True])
+def test_the_expert_goes_from_scene_to_scene(ros_domain: dict[str, str], lock_step: bool) -> None:
+    """Short episodes stand for whole ones: each ends, and the next seed's begins."""
+    parameters = {'expert': True, 'next_after_s': 0.5, 'episode_limit_s': 1.0, 'seed': 7}
+    with running(ros_domain, lock_step=lock_step, **parameters) as sim:
+        sim.until(lambda: sim.episodes('running')[2:])
+        seeds = [report['seed'] for report in sim.episodes('running')]
+        assert seeds == list(range(7, 7 + len(seeds)))
+        ended = [report['seed'] for report in sim.episodes('none')]
+        assert ended == seeds[: len(ended)]
+        moved = np.ptp([m.position for m in sim.got[sim.state_topic]], axis=0)
+        assert moved.max() > 0.05

@@ -9,6 +9,7 @@ import numpy as np
 
 from gr00t_core.robot import NANOSECONDS, Robot
 from rosbag_tools.convert import Converted, ConvertOptions
+from rosbag_tools.jpeg_topics import SUFFIX
 from rosbag_tools.plan import PlannedEpisode
 from rosbag_tools.survey import StreamSurvey
 
@@ -136,6 +137,11 @@ def _warnings(
     if not episodes and not converted.plan.rejected:
         why = ', '.join(f'{count} {reason}' for reason, count in converted.plan.dropped.items())
         warnings.append(f'nothing is kept of this bag: {why or "no rows"}')
+    warnings += [
+        f'{found.stream.topic}: raw in the robot file, read as JPEG from {found.topic.name}'
+        for found in converted.survey.streams.values()
+        if found.topic.name.endswith(found.stream.topic + SUFFIX)
+    ]
     if converted.survey.sim_time:
         warnings.append('the log clock is simulated time')
     for name, stream in streams.items():

@@ -23,6 +23,7 @@ from rosbag_tools.bag import Bag
 from rosbag_tools.convert import ConvertOptions
 from rosbag_tools.jobs import Job, make_jobs, Result, run_in_processes, run_on_ray
 from rosbag_tools.report_page import report_page
+from rosbag_tools.survey import recorded_topic
 
 BAG_FILES = ('.mcap', '.db3')
 REPORT_JSON = 'meta/conversion_report.json'
@@ -177,7 +178,7 @@ def _frames(job: Job, robot: Robot) -> int:
     """Return how many reference frames a bag holds; 0 for one that cannot be opened."""
     try:
         with Bag(job.bag) as bag:
-            topic = bag.find(robot.reference.stream.topic, job.options.namespace)
+            topic = recorded_topic(bag, robot.reference.stream, job.options.namespace)
             return topic.count if topic else 0
     except BagError:
         return 0  # run_job says why

@@ -7,9 +7,9 @@ once a second to the disk. `episode.json` holds what the metadata will say until
 Space for the end of the file is set aside from the start, so that a full disk leaves a sound bag.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import json
 import os
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any, Literal
 from rosbags.interfaces import Qos
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
-from gr00t_core.errors import BagError
+from gr00t_core.errors import BagError, ObservationError
 
 NOTES_FILE = 'episode.json'
 RESERVE_FILE = '.reserve'
@@ -45,6 +45,7 @@ class RecordedTopic:
         definition: Its message definition with all that it refers to.
         digest: Its type hash, RIHS01_….
         qos: What its publishers offer.
+        encode: Makes what is stored out of what came; None stores messages as they come.
     """
 
     name: str
@@ -52,6 +53,7 @@ class RecordedTopic:
     definition: str
     digest: str
     qos: tuple[Qos, ...] = ()
+    encode: Callable[[bytes], bytes] | None = field(default=None, compare=False)
 
 
 class EpisodeBag:
@@ -60,7 +62,9 @@ class EpisodeBag:
     Attributes:
         path: Its folder.
         dropped: Messages dropped because the disk could not keep up.
-        written, bytes: Messages and their bytes that were taken.
+        written: Messages that were taken.
+        bytes: Bytes that were written, before compression by zstd.
+        unusable: Topic → messages that could not be encoded, and why the first could not.
         failure: Why writing stopped early, None while all is well; the bag is complete up to then.
     """
 
@@ -91,6 +95,7 @@ class EpisodeBag:
         self.dropped = 0
         self.written = 0
         self.bytes = 0
+        self.unusable: dict[str, tuple[int, str]] = {}
         self.failure: str | None = None
         self._notes = dict(notes)
         self._writer: Any = Writer(
@@ -125,7 +130,6 @@ class EpisodeBag:
         with self._lock:
             self._queued += len(raw)
         self.written += 1
-        self.bytes += len(raw)
         self._queue.put((topic, log_ns, raw))
         return True
 
@@ -184,6 +188,14 @@ class EpisodeBag:
         if self.failure is not None:
             self.dropped += 1
             return
+        if topic.encode is not None:
+            try:
+                raw = topic.encode(raw)
+            except (BagError, ObservationError) as error:
+                count, first = self.unusable.get(topic.name, (0, str(error)))
+                self.unusable[topic.name] = (count + 1, first)
+                return
+        self.bytes += len(raw)
         if topic.name not in self._connections:
             self._connections[topic.name] = self._writer.add_connection(
                 topic.name,

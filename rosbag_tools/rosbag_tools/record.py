@@ -3,43 +3,39 @@
 """Run `gr00t record`: the recorder node with keys and a live table; needs ROS."""
 
 from dataclasses import dataclass
-import os
 from pathlib import Path
-import select
-import sys
-import termios
-import tty
 from typing import Any, TYPE_CHECKING
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
+from rich.console import Console
 import tyro
 
+from gr00t_core.errors import BagError
 from gr00t_core.robot import load_robot
+from rosbag_tools.keys import HELP, Keyboard, Keys
+from rosbag_tools.session import make_folder
 
 if TYPE_CHECKING:
     from rosbag_tools.recorder_node import Recorder
-    from rosbag_tools.stream_watch import Watched
 
-KEYS = {'r': 'start', 's': 'success', 'f': 'failure', 'd': 'discard'}
-HELP = 'r record · s stop: success · f stop: failure · d discard · q quit'
 POLL_S = 0.05
-STYLES = {'info': '', 'warning': 'yellow', 'error': 'bold red'}
+DRAW_S = 0.25
 
 
 @dataclass(frozen=True)
 class Record:
-    """Record episodes of a robot, one bag each; r, s, f, d and q are the keys.
+    """Record episodes of a robot, one bag each; r, s, f, d, i and q are the keys.
 
     Attributes:
         robot: Shipped robot or robot file.
         output: Folder of the session.
         instruction: What is demonstrated; the robot file's by default.
+        instructions: File with one instruction a line; the key i takes the next.
         tags: Stored with each episode, e.g. operator or scene.
         topics: More topics to record.
         namespace: Namespace of the robot's topics.
+        allow_missing: Record although something of the robot file is missing or unreadable.
+        allow_second: Stay although another recorder records this robot.
+        jpeg: Store raw camera images as JPEG of this quality, 1 to 100; 0: as they come.
         zstd: Compress the bags: smaller, unless images are compressed already.
         bag_version: rosbag2 format: 9 for Jazzy and later, 8 for Humble and Iron.
         min_free_gb: Recording stops when less is free on the disk.
@@ -50,9 +46,13 @@ class Record:
     robot: str
     output: Path
     instruction: str = ''
+    instructions: Path | None = None
     tags: tuple[str, ...] = ()
     topics: tuple[str, ...] = ()
     namespace: str = ''
+    allow_missing: bool = False
+    allow_second: bool = False
+    jpeg: int = 0
     zstd: bool = False
     bag_version: int = 9
     min_free_gb: float = 1.0
@@ -63,15 +63,26 @@ class Record:
 def main(argv: list[str]) -> int:
     """Record episodes of a robot, one bag each; keys start and stop them."""
     asked = tyro.cli(Record, prog='gr00t record', args=argv)
-    robot = load_robot(asked.robot)  # its errors come before ROS starts
+    # Errors of what was asked come before ROS starts.
+    robot = load_robot(asked.robot)
+    output = asked.output.expanduser()
+    make_folder(output)
+    if not 0 <= asked.jpeg <= 100:
+        raise BagError(f'--jpeg {asked.jpeg}: allowed is 1 to 100, or 0 to store images raw')
+    listed = read_instructions(asked.instructions)
+    if listed and asked.instruction.strip():
+        raise BagError('give --instruction or --instructions, not both')
     from rosbag_tools.recorder_node import run
 
     overrides: dict[str, Any] = {
         'robot': str(robot.source),
-        'output': str(asked.output),
-        'instruction': asked.instruction,
+        'output': str(output),
+        'instruction': listed[0] if listed else asked.instruction,
         'tags': list(asked.tags) or [''],
         'extra_topics': list(asked.topics) or [''],
+        'allow_missing': asked.allow_missing,
+        'allow_second': asked.allow_second,
+        'jpeg': asked.jpeg,
         'zstd': asked.zstd,
         'bag_version': asked.bag_version,
         'min_free_gb': asked.min_free_gb,
@@ -84,94 +95,45 @@ def main(argv: list[str]) -> int:
     console = Console()
     if console.is_terminal:
         arguments += ['--disable-stdout-logs']  # they are shown above the table
-    keys = _Keys()
-    screen = _Screen(console) if console.is_terminal else None
+        from rosbag_tools.record_screen import Screen
+
+        screen = Screen(console)
+    else:
+        screen = None
+        print(HELP, flush=True)
+    keyboard = Keyboard()
 
     def front_end(node: 'Recorder') -> None:
-        if screen is None:
-            print(HELP, flush=True)
-        else:
+        keys = Keys(node, listed)
+        if screen is not None:
             node.listener = screen.say
-            node.create_timer(0.5, lambda: screen.draw(node))
-        node.create_timer(POLL_S, lambda: _obey(keys.pressed(), node))
+            node.create_timer(
+                DRAW_S, lambda: screen.draw(node.topics.report(), node.shown(), keys.typed)
+            )
+        node.create_timer(POLL_S, lambda: keys.press(keyboard.pressed()))
 
     try:
-        with keys:
+        with keyboard:
             return run(overrides, front_end, arguments)
     finally:
         if screen is not None:
             screen.close()
 
 
-def _obey(pressed: str, node: 'Recorder') -> None:
-    for key in pressed:
-        if key == 'q':
-            raise KeyboardInterrupt
-        if key in KEYS:
-            node.command(KEYS[key])
+def read_instructions(file: Path | None) -> tuple[str, ...]:
+    """Return the instructions of a file, one a line; blank lines and `#` comments are left out.
 
-
-class _Keys:
-    """Single key presses from the terminal, or characters from a pipe."""
-
-    def __init__(self) -> None:
-        self._saved: Any = None
-        self._open = True
-
-    def __enter__(self) -> None:
-        if sys.stdin.isatty():
-            self._saved = termios.tcgetattr(sys.stdin)
-            tty.setcbreak(sys.stdin)
-
-    def __exit__(self, *_: object) -> None:
-        if self._saved is not None:
-            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._saved)
-
-    def pressed(self) -> str:
-        """Return what was pressed since the last call."""
-        if not self._open or not select.select([sys.stdin], [], [], 0)[0]:
-            return ''
-        text = os.read(sys.stdin.fileno(), 100)
-        self._open = bool(text)
-        return text.decode(errors='ignore').lower()
-
-
-class _Screen:
-    """A table that stays in place below what is said."""
-
-    def __init__(self, console: Console) -> None:
-        self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._live.start()
-
-    def say(self, level: str, text: str) -> None:
-        self._live.console.print(Text(text, STYLES[level]))
-
-    def draw(self, node: 'Recorder') -> None:
-        self._live.update(Group(_table(node.report()), _status(node), HELP), refresh=True)
-
-    def close(self) -> None:
-        self._live.stop()
-
-
-def _table(report: 'list[Watched]') -> Table:
-    table = Table('topic', 'Hz', 'expected', 'messages', 'longest gap', 'latency', '')
-    for seen in report:
-        table.add_row(
-            seen.topic,
-            f'{seen.rate_hz:.1f}',
-            '' if seen.expected_hz is None else f'{seen.expected_hz:g}',
-            str(seen.messages),
-            f'{seen.longest_gap_s * 1e3:.0f} ms',
-            '' if seen.latency_ms is None else f'{seen.latency_ms:.1f} ms',
-            Text(seen.trouble or 'ok', 'yellow' if seen.trouble else 'green'),
-        )
-    return table
-
-
-def _status(node: 'Recorder') -> Text:
-    bag, free_gb = node.session.bag, node.session.free_bytes / 1e9
-    if bag is None:
-        return Text(f'not recording · {free_gb:.0f} GB left')
-    dropped = f' · {bag.dropped} DROPPED' if bag.dropped else ''
-    text = f'● {bag.path.name} · {bag.bytes / 1e6:.1f} MB{dropped} · {free_gb:.0f} GB left'
-    return Text(text, 'bold red')
+    Raises:
+        BagError: The file cannot be read, or holds none.
+    """
+    if file is None:
+        return ()
+    try:
+        lines = [line.strip() for line in file.read_text(encoding='utf-8').splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, 'strerror', None) or 'it is no UTF-8 text'
+        raise BagError(f'--instructions {file}: {why}; give a file with one a line') from None
+    found = tuple(line for line in lines if line and not line.startswith('#'))
+    if not found:
+        raise BagError(f'--instructions {file}: it holds no instruction; write one a line')
+    return found

@@ -2,68 +2,44 @@
 # SPDX-License-Identifier: Apache-2.0
 """Record episodes on the robot: one bag each, started and stopped by services, keys or a joystick.
 
-Messages are never read but written as they came; a thread of the bag's writes them. One message
-of each topic is looked into at the start of an episode, and rates and clocks are watched all the
-time, so that a wrong setup is seen before an hour of it is recorded.
+Messages are never read but written as they came; a thread of the bag's writes them. An episode is
+refused while something of the robot file is missing or unreadable, and judged by the converter's
+code once it is saved, so that a wrong setup is seen before an hour of it is recorded.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 import signal
+import time
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 import rclpy
-from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
-from rclpy.subscription import Subscription
-from rosbags.interfaces import (
-    Qos,
-    QosDurability,
-    QosHistory,
-    QosLiveliness,
-    QosReliability,
-    QosTime,
-)
 from sensor_msgs.msg import Joy
 
 from gr00t_core.errors import BagError, Gr00tError
-from gr00t_core.robot import load_robot, NANOSECONDS, Stream
+from gr00t_core.robot import load_robot
 from gr00t_msgs.srv import DiscardEpisode, StartEpisode, StopEpisode
-from rosbag_tools.bag import header_ns
-from rosbag_tools.definitions import deserialize, has_header, installed_types
-from rosbag_tools.episode_bag import RecordedTopic
+from rosbag_tools.buttons import Buttons
+from rosbag_tools.jpeg_topics import robot_text
+from rosbag_tools.judge import Verdict
+from rosbag_tools.judging import Judgements
+from rosbag_tools.presence import Presence
+from rosbag_tools.recorder_parameters import CHANGEABLE, DECLARATIONS
+from rosbag_tools.recorder_topics import Topics
 from rosbag_tools.session import Session
-from rosbag_tools.stream_watch import check_message, StreamWatch, Watched
+from rosbag_tools.shown import Shown
 
-# Parameter → (default, what it does, range of numbers or None).
-DECLARATIONS: dict[str, tuple[Any, str, tuple[float, float] | None]] = {
-    'robot': ('', 'name of a shipped robot description, or the path of one; required', None),
-    'output': ('episodes', 'folder that gets one bag per episode', None),
-    'instruction': ('', "where StartEpisode gives none; empty: the robot file's", None),
-    'tags': ([''], 'of episodes that are started by key or button', None),
-    'extra_topics': ([''], 'recorded beside the topics of the robot file', None),
-    'zstd': (False, 'compress the messages', None),
-    'bag_version': (9, 'rosbag2 metadata version: 9, or 8 for Humble and Iron', (8, 9)),
-    'min_free_gb': (1.0, 'free disk space in GB below which an episode is ended', (0.0, 1e6)),
-    'joy_topic': ('', 'sensor_msgs/Joy topic whose buttons start and end episodes', None),
-    'joy_start': (0, 'button that starts an episode', (0, 63)),
-    'joy_success': (1, 'button that ends it as a success', (0, 63)),
-    'joy_failure': (2, 'button that ends it as a failure', (0, 63)),
-    'joy_discard': (3, 'button that discards it', (0, 63)),
-}
-# A queue holds what comes while the executor is busy; a simulation in lock-step runs ahead.
-QUEUE_S = 4.0
-SMALLEST_QUEUE = 50
-EXTRA_QUEUE = 200
 MATCH_S = 0.25
-# A topic that brought a message within this time is there.
-RECENT_S = 1.0
+JUDGED_S = 0.1
+# A saved episode goes to the trash when the user confirms it within this time.
+CONFIRM_S = 10.0
+# A judgement that is under way when the recorder is quit may take so long.
+LAST_JUDGEMENT_S = 5.0
 
 
 class Recorder(Node):
@@ -77,46 +53,50 @@ class Recorder(Node):
         p = {name: self._declare(name) for name in DECLARATIONS}
         self.robot = load_robot(p['robot'])
         self.tags = [tag for tag in p['tags'] if tag]
-        self._instruction = p['instruction']
-        self._use_sim_time = bool(self.get_parameter('use_sim_time').value)
+        self.instruction = p['instruction'].strip() or self.robot.instruction
+        self._judge, self._allow_second = p['judge'], p['allow_second']
         self.session = Session(
             Path(p['output']).expanduser(),
             self.robot,
             bag_version=p['bag_version'],
             zstd=p['zstd'],
             min_free_bytes=round(p['min_free_gb'] * 1e9),
+            robot_text=robot_text(self.robot, p['jpeg']),
         )
-        streams = [*self.robot.observation_streams, *(g.stream for g in self.robot.action)]
-        self._feeds: dict[str, _Feed] = {
-            stream.topic: _Feed(stream.topic, stream.type, stream) for stream in streams
-        }
-        self._extra = [topic for topic in p['extra_topics'] if topic]
-        self._store = installed_types(tuple(self.robot.topics.values()))
+        self.topics = Topics(self, self.robot, p['extra_topics'], p['jpeg'], self.session.put)
+        self._told = ''  # instruction of the episode being recorded
+        self._rival = ''  # the recorder that was there first
+        self._began_at = 0.0
+        self._judgements = Judgements()
+        self._not_convertible: set[Path] = set()
+        self._asking: tuple[Path, float] | None = None
         for kind, name, answer in (
             (StartEpisode, 'start_episode', self._on_start),
             (StopEpisode, 'stop_episode', self._on_stop),
             (DiscardEpisode, 'discard_episode', self._on_discard),
         ):
             self.create_service(kind, f'~/{name}', answer)
-        self._pressed: tuple[int, ...] = ()
-        self._buttons = {
-            p[f'joy_{name}']: name for name in ('start', 'success', 'failure', 'discard')
-        }
+        meanings = ('start', 'success', 'failure', 'discard')
+        self._buttons = Buttons({p[f'joy_{name}']: name for name in meanings})
         if p['joy_topic']:
             self.create_subscription(Joy, p['joy_topic'], self._on_joy, 10)
-        self._match()
-        self.create_timer(MATCH_S, self._match)
+        self.topics.match()
+        self.create_timer(MATCH_S, self.topics.match)
         self.create_timer(1.0, self._every_second)
+        self.create_timer(JUDGED_S, self._hear_verdicts)
+        reference = self.resolve_topic_name(self.robot.reference.stream.topic)
+        self._presence = Presence(self, reference, self._tell, self._on_other)
+        jpeg = f'; raw images are stored as JPEG {p["jpeg"]}' if self.topics.jpeg_topics else ''
         self._say(
             'info',
             f'ready to record {self.robot.name} to {self.session.output.resolve()};'
-            f' {self.session.free_bytes / 1e9:.0f} GB left',
+            f' {self.session.free_bytes / 1e9:.0f} GB left{jpeg}',
         )
 
     def _declare(self, name: str) -> Any:
         """Declare a parameter with its description and range; return its value."""
         default, text, bounds = DECLARATIONS[name]
-        descriptor = ParameterDescriptor(description=text, read_only=True)
+        descriptor = ParameterDescriptor(description=text, read_only=name not in CHANGEABLE)
         if bounds is not None and isinstance(default, int):
             whole = IntegerRange(from_value=int(bounds[0]), to_value=int(bounds[1]), step=1)
             descriptor.integer_range = [whole]
@@ -125,143 +105,210 @@ class Recorder(Node):
             descriptor.floating_point_range = [real]
         return self.declare_parameter(name, default, descriptor).value
 
-    def start(self, instruction: str, tags: Sequence[str]) -> str:
+    # Episodes
+
+    def start(self, instruction: str, tags: Sequence[str], *, allow_missing: bool = False) -> str:
         """Begin an episode; return a remark, '' when there is nothing to say.
 
-        Raises:
-            BagError: A camera frame or state is missing, or see `Session.start`.
-        """
-        self._match()
-        missing = [f.topic for f in self._feeds.values() if not f.is_alive(self.now_ns())]
-        state = {group.stream.topic for group in self.robot.state}
-        needed = {self.robot.reference.stream.topic, *state}
-        if self._use_sim_time and not self.now_ns():
-            raise BagError('use_sim_time is set, but there is no /clock')
-        if refused := [topic for topic in missing if topic in needed]:
-            raise BagError(f'nothing comes on {", ".join(refused)}; start its publishers')
-        remarks = [f'nothing comes on {topic}' for topic in missing]
-        for feed in self._feeds.values():
-            remarks += feed.check(self.robot, self._store)
-            feed.watch.begin()
-        name = self.session.start(instruction or self._instruction, tags)
-        self._say('info', f'recording {name}')
-        for remark in remarks:
-            self._say('warning', remark)
-        return '; '.join(remarks)
+        Args:
+            instruction: What is demonstrated; blank: the session's.
+            tags: Stored with the episode.
+            allow_missing: Begin although something of the robot file is missing or unreadable.
 
-    def stop(self, success: bool | None, note: str = '') -> Path:
-        """Complete the episode, log its summary and return its folder; see `Session.stop`."""
+        Raises:
+            BagError: Something is missing or unreadable, or see `Session.start`.
+        """
+        self._asking = None
+        if self.session.bag is not None:
+            name = self.session.bag.path.name
+            raise BagError(f'{name} is being recorded; stop or discard it first')
+        if self._rival:
+            raise BagError(self._rival)
+        self.topics.match()
+        if self.topics.clock_is_missing:
+            raise BagError('use_sim_time is set, but there is no /clock')
+        found = self.topics.complaints()
+        allowed = allow_missing or bool(self.get_parameter('allow_missing').value)
+        if found and not allowed:
+            listed = ''.join(f'\n  {each}' for each in found)
+            raise BagError(
+                f'not started:{listed}\n  mend it, or record all the same: key R, --allow-missing'
+                ' or parameter allow_missing'
+            )
+        told = instruction.strip() or self.instruction
+        name = self.session.start(told, tags)
+        self._told, self._began_at = told, time.monotonic()
+        self.topics.begin()
+        self._say('info', f'recording {name}: {told!r}')
+        for remark in found:
+            self._say('warning', remark)
+        return '; '.join(found)
+
+    def stop(self, success: bool | None, note: str = '', *, judge: bool = True) -> Path:
+        """Complete the episode, log its summary and return its folder; see `Session.stop`.
+
+        Then the converter's code judges it, beside the recorder; the verdict is said later.
+        """
         bag = self.session.bag
+        self.topics.end()
         path = self.session.stop(success, note)
         assert bag is not None
         outcome = {True: 'success', False: 'failure', None: 'no outcome'}[success]
         lines = [f'{path}: {outcome}, {bag.written} messages, {bag.bytes / 1e6:.1f} MB']
-        for seen in self.report():
+        for seen in self.topics.report():
             gap = f', longest gap {seen.longest_gap_s * 1e3:.0f} ms' if seen.messages > 1 else ''
             expected = '' if seen.expected_hz is None else f' of {seen.expected_hz:g}'
             lines.append(
-                f'  {seen.topic}: {seen.messages} messages, {seen.rate_hz:g}{expected} Hz{gap}'
+                f'  {seen.topic}: {seen.messages} messages, {seen.episode_hz:g}{expected} Hz{gap}'
             )
         self._say('info', '\n'.join(lines))
         if bag.dropped:
             self._say('error', f'{bag.dropped} messages dropped: the disk is too slow')
+        for topic, (count, why) in bag.unusable.items():
+            self._say('error', f'{topic}: {count} images not stored: {why}')
+        if self._judge and judge:
+            self._judgements.add(path)
+            self._say('info', f'judging {path.name} ...')
+            self._hear_verdicts()
         return path
 
     def discard(self, reason: str) -> Path:
         """Move the episode to the trash; see `Session.discard`."""
+        self._asking = None
+        saved = self.session.last if self.session.bag is None else None
+        if saved is not None:
+            self._judgements.drop(saved)
+            self._not_convertible.discard(saved)
+        self.topics.end()
         path = self.session.discard(reason)
         self._say('info', f'discarded: {path}')
         return path
 
     def command(self, name: str) -> None:
-        """Do what a key or button stands for: start, success, failure or discard."""
+        """Do what a key or button stands for; see `actions` below."""
         actions: dict[str, Callable[[], Any]] = {
             'start': lambda: self.start('', self.tags),
+            'start_anyway': lambda: self.start('', self.tags, allow_missing=True),
             'success': lambda: self.stop(True),
             'failure': lambda: self.stop(False),
-            'discard': lambda: self.discard('by key or button'),
+            'discard': self._discard_or_ask,
+            'confirm': self._confirm,
+            'nothing': lambda: None,
         }
+        if name not in ('discard', 'confirm'):
+            self._asking = None
         self._attempt(actions[name])
 
-    def report(self) -> list[Watched]:
-        """Return how each topic does."""
-        return [feed.watch.report(self.now_ns()) for feed in self._feeds.values()]
+    def instruct(self, instruction: str) -> None:
+        """Take another instruction, from the next episode on; a blank one is refused."""
+        if not instruction.strip():
+            self._say('error', f'the instruction is empty; it stays {self.instruction!r}')
+            return
+        self.instruction = instruction.strip()
+        later = ', from the next episode on' if self.session.bag is not None else ''
+        self._say('info', f'instruction: {self.instruction!r}{later}')
 
-    def now_ns(self) -> int:
-        """Return the node's time: of the system, or of the simulation."""
-        return int(self.get_clock().now().nanoseconds)
+    def _discard_or_ask(self) -> None:
+        """Discard what is being recorded; ask first when it is saved already."""
+        saved = self.session.last
+        if self.session.bag is not None or saved is None or self.asking:
+            self.discard('by key or button')
+            return
+        self._asking = (saved, time.monotonic() + CONFIRM_S)
+        self._say('warning', f'{saved.name} is saved: move it to the trash? y or d again: yes')
+
+    def _confirm(self) -> None:
+        if self.asking:
+            self.discard('by key or button')
+
+    @property
+    def asking(self) -> str:
+        """Return the name of the saved episode that the user is asked about, '' for none."""
+        if self._asking is None or time.monotonic() > self._asking[1]:
+            return ''
+        return self._asking[0].name
+
+    # What it knows
+
+    def shown(self) -> Shown:
+        """Return what a screen shows besides the topics."""
+        bag, tally = self.session.bag, self.session.tally
+        return Shown(
+            instruction=self._told if bag else self.instruction,
+            number=tally.kept + 1,
+            recording=bag.path.name if bag else '',
+            seconds=time.monotonic() - self._began_at if bag else 0.0,
+            bytes=bag.bytes if bag else 0,
+            dropped=bag.dropped if bag else 0,
+            good=tally.good,
+            bad=tally.bad,
+            not_convertible=len(self._not_convertible),
+            judging=len(self._judgements),
+            asking=self.asking,
+            stores_jpeg=bool(self.topics.jpeg_topics),
+            free_bytes=self.session.free_bytes,
+        )
 
     def close(self) -> None:
-        """Keep what is being recorded: the node ends."""
+        """Keep what is being recorded, and wait a little for a judgement: the node ends."""
         if self.session.bag is not None:
-            self.stop(None, 'the recorder was stopped')
+            self.stop(None, 'the recorder was stopped', judge=False)
+        for path, verdict in self._judgements.close(LAST_JUDGEMENT_S):
+            self._pronounce(path, verdict)
+
+    def _hear_verdicts(self) -> None:
+        for path, verdict in self._judgements.take():
+            self._pronounce(path, verdict)
+
+    def _pronounce(self, path: Path, verdict: Verdict) -> None:
+        levels = {True: 'info', False: 'error', None: 'warning'}
+        if verdict.convertible is False:
+            self._not_convertible.add(path)
+        self._say(levels[verdict.convertible], f'{path.name}: {verdict.text}')
+
+    # Other recorders
+
+    def _tell(self) -> dict[str, Any]:
+        shown = self.shown()
+        return {
+            'robot': self.robot.name,
+            'output': str(self.session.output.resolve()),
+            'recording': shown.recording,
+            'seconds': round(shown.seconds, 1),
+            'number': shown.number,
+            'good': shown.good,
+            'bad': shown.bad,
+            'instruction': shown.instruction,
+        }
+
+    def _on_other(self, other: Mapping[str, Any], was_first: bool) -> None:
+        """Leave the graph when another recorder of this robot was there first."""
+        where = f'{other.get("host")} (pid {other.get("pid")}), to {other.get("output")}'
+        if not was_first:
+            self._say('warning', f'another recorder of this robot has come: {where}')
+        elif self._allow_second:
+            self._say('warning', f'another recorder records this robot: {where}')
+        else:
+            self._rival = (
+                f'another recorder records this robot already: {where}. End it, or stay beside it'
+                ' with --allow-second (parameter allow_second): then each stores every episode'
+            )
+            if self.session.bag is None:
+                raise BagError(self._rival)
+            self._say('error', self._rival)  # this episode is kept, another one is refused
 
     def _every_second(self) -> None:
         reason = self.session.out_of_space()
         if reason is not None:
             self._say('error', f'recording stops: {reason}')
             self._attempt(lambda: self.stop(None, reason))
-        for feed in self._feeds.values():
-            trouble = feed.watch.report(self.now_ns()).trouble
-            if trouble != feed.trouble:
-                if trouble:
-                    self._say('warning', f'{feed.topic}: {trouble}')
-                elif feed.trouble is not None:
-                    self._say('info', f'{feed.topic}: well again')
-                feed.trouble = trouble
+        for topic, trouble in self.topics.troubles():
+            if trouble:
+                self._say('warning', f'{topic}: {trouble}')
+            else:
+                self._say('info', f'{topic}: in order again')
 
-    def _match(self) -> None:
-        """Subscribe to every topic, and anew where its publishers changed.
-
-        Not while an episode is recorded: messages are lost meanwhile.
-        """
-        if self.session.bag is not None:
-            return
-        self._find_extra()
-        for feed in self._feeds.values():
-            topic = self.resolve_topic_name(feed.topic)
-            offered = [info.qos_profile for info in self.get_publishers_info_by_topic(topic)]
-            if feed.recorded is None or offered:
-                definition, _ = self._store.generate_msgdef(feed.type, ros_version=2)
-                digest = self._store.hash_rihs01(feed.type)
-                qos = tuple(_recorded_qos(each) for each in offered)
-                feed.recorded = RecordedTopic(topic, feed.type, definition, digest, qos)
-            profile = _matched(offered, feed.stream)
-            asked = (profile.reliability, profile.durability)
-            if feed.subscription is not None and (not offered or asked == feed.asked):
-                continue
-            if feed.subscription is not None:
-                self.destroy_subscription(feed.subscription)
-                feed.last = None  # it is there when a message comes by the new one
-            feed.asked = asked
-            feed.stamped = has_header(self._store, feed.type)
-            feed.subscription = self.create_subscription(
-                _message_class(feed.type), feed.topic, self._taker(feed), profile, raw=True
-            )
-
-    def _find_extra(self) -> None:
-        """Add extra topics once somebody publishes them: only then is their type known."""
-        if not self._extra:
-            return
-        types = dict(self.get_topic_names_and_types())
-        for topic in list(self._extra):
-            kinds = types.get(self.resolve_topic_name(topic), [])
-            if len(kinds) == 1:
-                self._extra.remove(topic)
-                self._feeds.setdefault(topic, _Feed(topic, kinds[0], None))
-                self._store = installed_types(tuple({f.type for f in self._feeds.values()}))
-
-    def _taker(self, feed: '_Feed') -> Callable[[bytes, Any], None]:
-        def take(raw: bytes, info: Any) -> None:
-            # When the middleware received it: a busy executor does not make it later.
-            log_ns = self.now_ns() if self._use_sim_time else int(info['received_timestamp'])
-            assert feed.recorded is not None
-            self.session.put(feed.recorded, log_ns, raw)
-            feed.last = raw
-            feed.last_ns = log_ns
-            feed.watch.add(log_ns, header_ns(raw) if feed.stamped else None)
-
-        return take
+    # Services, buttons, messages to the user
 
     def _on_start(self, request: Any, response: Any) -> Any:
         def start() -> str:
@@ -288,15 +335,8 @@ class Recorder(Node):
         return response
 
     def _on_joy(self, message: Any) -> None:
-        pressed = [
-            number
-            for number, value in enumerate(message.buttons)
-            if value and number not in self._pressed
-        ]
-        self._pressed = tuple(number for number, value in enumerate(message.buttons) if value)
-        for number in pressed:
-            if number in self._buttons:
-                self.command(self._buttons[number])
+        for name in self._buttons.pressed(message.buttons):
+            self.command(name)
 
     def _say(self, level: str, text: str) -> None:
         # rclpy ties a place that logs to one level.
@@ -315,82 +355,6 @@ class Recorder(Node):
             self._say('error', str(error))
             return False, str(error)
         return True, remark if isinstance(remark, str) else ''
-
-
-class _Feed:
-    """One topic: its subscription and the last message."""
-
-    def __init__(self, topic: str, kind: str, stream: Stream | None) -> None:
-        self.topic = topic
-        self.type = kind
-        self.stream = stream
-        self.watch = StreamWatch(topic, stream)
-        self.subscription: Subscription | None = None
-        self.asked: Any = None
-        self.recorded: RecordedTopic | None = None
-        self.stamped = False
-        self.trouble: str | None = None  # not looked at yet
-        self.last: bytes | None = None
-        self.last_ns = 0
-
-    def is_alive(self, now_ns: int) -> bool:
-        """Return whether a message came lately; an extra topic need not have."""
-        periods_ns = 0 if self.stream is None else 3 * NANOSECONDS / self.stream.rate_hz
-        recent_ns = max(RECENT_S * NANOSECONDS, periods_ns)
-        return self.stream is None or (
-            self.last is not None and now_ns - self.last_ns <= recent_ns
-        )
-
-    def check(self, robot: Any, store: Any) -> list[str]:
-        """Return what is wrong with the last message."""
-        if self.last is None or self.stream is None:
-            return []
-        return check_message(robot, self.topic, deserialize(store, self.last, self.type))
-
-
-def _matched(offered: Sequence[QoSProfile], stream: Stream | None) -> QoSProfile:
-    """Return a profile that all the publishers match; best effort while there are none."""
-    reliable = bool(offered) and all(
-        profile.reliability == ReliabilityPolicy.RELIABLE for profile in offered
-    )
-    latched = bool(offered) and all(
-        profile.durability == DurabilityPolicy.TRANSIENT_LOCAL for profile in offered
-    )
-    depth = EXTRA_QUEUE if stream is None else max(round(stream.rate_hz * QUEUE_S), SMALLEST_QUEUE)
-    return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST,
-        depth=depth,
-        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
-        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
-    )
-
-
-def _recorded_qos(profile: QoSProfile) -> Qos:
-    return Qos(
-        QosHistory(int(profile.history)),
-        int(profile.depth),
-        QosReliability(int(profile.reliability)),
-        QosDurability(int(profile.durability)),
-        _qos_time(profile.deadline),
-        _qos_time(profile.lifespan),
-        QosLiveliness(int(profile.liveliness)),
-        _qos_time(profile.liveliness_lease_duration),
-        bool(profile.avoid_ros_namespace_conventions),
-    )
-
-
-def _qos_time(duration: Duration) -> QosTime:
-    return QosTime(*divmod(int(duration.nanoseconds), NANOSECONDS))
-
-
-def _message_class(type_name: str) -> Any:
-    package, kind, name = type_name.split('/')
-    try:
-        return getattr(import_module(f'{package}.{kind}'), name)
-    except (ImportError, AttributeError) as error:
-        raise BagError(
-            f'{type_name} is not installed: {error}; install {package} or leave out its topic'
-        ) from None
 
 
 def run(

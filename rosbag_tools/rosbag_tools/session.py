@@ -3,6 +3,7 @@
 """Keep the episodes of a recording session: one bag each, discarded ones in a trash folder."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 import json
@@ -10,6 +11,9 @@ import os
 from pathlib import Path
 import platform
 import shutil
+from typing import Any
+
+import yaml
 
 from gr00t_core.errors import BagError
 from gr00t_core.robot import Robot
@@ -23,6 +27,15 @@ HOST_KEY = 'gr00t.host'
 VERSIONS_KEY = 'gr00t.versions'  # JSON: name → version
 TRASH = '.trash'
 REASON_FILE = 'discarded.txt'
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many episodes the folder holds; those of unknown outcome are in `kept` only."""
+
+    kept: int
+    good: int
+    bad: int
 
 
 class Session:
@@ -41,8 +54,9 @@ class Session:
         bag_version: int = 9,
         zstd: bool = False,
         min_free_bytes: int = 1 << 30,
+        robot_text: str | None = None,
     ) -> None:
-        """Prepare; nothing is written before `start`.
+        """Make the folder; nothing is written into it before `start`.
 
         Args:
             output: Folder of the session.
@@ -50,7 +64,12 @@ class Session:
             bag_version: rosbag2 format, 9 or 8.
             zstd: Compress the bags.
             min_free_bytes: Recording stops when less than this is free on the disk.
+            robot_text: Carried instead of the robot's file.
+
+        Raises:
+            BagError: The folder cannot be made or written to.
         """
+        make_folder(output)
         self.output = output
         self.bag: EpisodeBag | None = None
         self.last: Path | None = None
@@ -58,12 +77,24 @@ class Session:
         self._version = bag_version
         self._zstd = zstd
         self._min_free_bytes = min_free_bytes
+        self._robot_text = robot_text
         self._count = 0
+        self._outcomes = _outcomes(output)
+
+    @property
+    def tally(self) -> Tally:
+        """Return how many episodes the folder holds, those of earlier sessions included."""
+        outcomes = list(self._outcomes.values())
+        return Tally(len(outcomes), outcomes.count(True), outcomes.count(False))
 
     @property
     def free_bytes(self) -> int:
-        """Return the space left before recording stops."""
-        self.output.mkdir(parents=True, exist_ok=True)
+        """Return the space left before recording stops.
+
+        Raises:
+            BagError: The folder is gone and cannot be made again.
+        """
+        make_folder(self.output)
         return shutil.disk_usage(self.output).free - self._min_free_bytes
 
     def start(self, instruction: str, tags: Sequence[str] = ()) -> str:
@@ -81,8 +112,8 @@ class Session:
             )
         now = datetime.now().astimezone()
         notes = {
-            INSTRUCTION_KEY: instruction or self._robot.instruction,
-            ROBOT_KEY: self._robot.source.read_text(encoding='utf-8'),
+            INSTRUCTION_KEY: instruction.strip() or self._robot.instruction,
+            ROBOT_KEY: self._robot_text or self._robot.source.read_text(encoding='utf-8'),
             TAGS_KEY: json.dumps(list(tags)),
             STARTED_KEY: now.isoformat(timespec='milliseconds'),
             HOST_KEY: platform.node(),
@@ -114,6 +145,7 @@ class Session:
         bag, self.bag = self._running(), None
         notes = {} if success is None else {SUCCESS_KEY: str(success).lower()}
         self.last = bag.finish(notes | ({NOTE_KEY: note} if note else {}))
+        self._outcomes[self.last.name] = success
         return self.last
 
     def discard(self, reason: str = '') -> Path:
@@ -131,6 +163,7 @@ class Session:
             raise BagError('there is no episode to discard')
         trash = self.output / TRASH
         trash.mkdir(exist_ok=True)
+        self._outcomes.pop(path.name, None)
         moved = path.rename(trash / path.name)
         (moved / REASON_FILE).write_text(f'{reason}\n', encoding='utf-8')
         return moved
@@ -146,6 +179,39 @@ class Session:
             self._count += 1
             if not path.exists() and not (self.output / TRASH / path.name).exists():
                 return path
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder that can be written to, unless it is there.
+
+    Raises:
+        BagError: It cannot be made, is a file, or must not be written to.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise BagError(f'{path}: is a file; give a folder for the episodes') from None
+    except OSError as error:
+        raise BagError(
+            f'{path}: the folder for the episodes cannot be made: {error.strerror}; give another'
+        ) from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise BagError(f'{path}: no permission to write into this folder; give another')
+
+
+def _outcomes(folder: Path) -> dict[str, bool | None]:
+    """Return name → outcome of the complete episodes in a folder, None where none is noted."""
+    loader: Any = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
+    found: dict[str, bool | None] = {}
+    for file in sorted(folder.glob('[!.]*/metadata.yaml')):
+        try:
+            content = yaml.load(file.read_text(encoding='utf-8'), loader)
+            notes = content['rosbag2_bagfile_information'].get('custom_data') or {}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
+            continue  # no bag of ours; it stays as it is
+        success = notes.get(SUCCESS_KEY)
+        found[file.parent.name] = None if success is None else success == 'true'
+    return found
 
 
 def _versions() -> dict[str, str]:

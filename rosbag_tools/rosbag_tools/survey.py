@@ -14,6 +14,7 @@ from gr00t_core.robot import NANOSECONDS, Robot, Stream
 from gr00t_core.timeline import SKEW_NS
 from rosbag_tools.bag import Bag, header_ns, Topic
 from rosbag_tools.camera_decoder import starts_decoding, video_codec
+from rosbag_tools.jpeg_topics import COMPRESSED, RAW, SUFFIX
 
 # A log clock before 2000-01-01 is simulated time.
 SIM_TIME_NS = 946_684_800 * NANOSECONDS
@@ -159,6 +160,19 @@ def survey(bag: Bag, robot: Robot, *, with_action: bool, namespace: str = '') ->
     return Survey(surveyed, robot.reference.stream.topic, sim_time=first_log < SIM_TIME_NS)
 
 
+def recorded_topic(bag: Bag, stream: Stream, namespace: str = '') -> Topic | None:
+    """Return where a stream is in a bag: its topic, for raw images else `<topic>/compressed`."""
+    topic = bag.find(stream.topic, namespace)
+    if topic is None and stream.type == RAW:
+        topic = bag.find(stream.topic + SUFFIX, namespace)
+    return topic
+
+
+def _stored_type(stream: Stream, topic: Topic) -> str:
+    """Return the type that a topic has by its own name: JPEG under `/compressed`."""
+    return COMPRESSED if topic.name.endswith(stream.topic + SUFFIX) else stream.type
+
+
 def _stamps(stream: Stream, log: 'array[int]', header: 'array[int]') -> NDArray[np.int64]:
     logs, headers = np.array(log, np.int64), np.array(header, np.int64)
     stamps = logs if stream.stamp == 'log' else np.where(headers == 0, logs, headers)
@@ -166,14 +180,14 @@ def _stamps(stream: Stream, log: 'array[int]', header: 'array[int]') -> NDArray[
 
 
 def _find(bag: Bag, stream: Stream, namespace: str) -> Topic:
-    topic = bag.find(stream.topic, namespace)
+    topic = recorded_topic(bag, stream, namespace)
     if topic is None:
         listed = ', '.join(f'{t.name} ({t.type})' for t in bag.topics.values()) or 'nothing'
         raise BagError(
             f'{bag.path}: topic {stream.topic!r} of the robot file is not in the bag; it holds:'
             f' {listed}; correct the robot file or give --namespace'
         )
-    if topic.type != stream.type:
+    if topic.type not in (stream.type, _stored_type(stream, topic)):
         raise BagError(
             f'{bag.path}: {topic.name} has type {topic.type}, the robot file says {stream.type}'
         )

@@ -3,6 +3,8 @@
 """A robot on real topics whose truth is known: images carry their time, joints are functions."""
 
 from collections import defaultdict
+import subprocess
+import sys
 import threading
 import time
 
@@ -11,7 +13,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.serialization import serialize_message
 from rclpy.time import Time
-from sensor_msgs.msg import CompressedImage, JointState
+import sensor_msgs.msg
+from sensor_msgs.msg import CompressedImage, Image, JointState
 import simplejpeg
 from truth_bag import joint_truth, time_image
 
@@ -19,10 +22,13 @@ from gr00t_core.robot import load_robot
 
 
 class LiveRobot:
-    """Publishes an SO-101 at 30 and 100 Hz from a thread; keeps what it sent; calls services."""
+    """Publishes an SO-101 at 30 and 100 Hz from a thread; keeps what it sent; calls services.
 
-    def __init__(self):
-        self.robot = load_robot('so101')
+    A camera whose type in the robot file is Image sends raw pictures.
+    """
+
+    def __init__(self, robot='so101'):
+        self.robot = load_robot(robot)
         self.context = rclpy.Context()
         rclpy.init(context=self.context)
         self.node = rclpy.create_node('live_robot', context=self.context)
@@ -30,11 +36,11 @@ class LiveRobot:
         self.muted = set()
         self.publishers = {
             topic: self.node.create_publisher(
-                CompressedImage if 'camera' in topic else JointState,
+                getattr(sensor_msgs.msg, kind.rpartition('/')[2]),
                 topic,
                 qos_profile_sensor_data if 'camera' in topic else 10,
             )
-            for topic in self.robot.topics
+            for topic, kind in self.robot.topics.items()
         }
         self.node.create_timer(1 / 30, self._frames)
         self.node.create_timer(1 / 100, self._joints)
@@ -56,6 +62,10 @@ class LiveRobot:
         data = simplejpeg.encode_jpeg(image, quality=90)
         for camera in self.robot.cameras:
             message = CompressedImage(format='jpeg', data=data)
+            if camera.stream.type.endswith('/Image'):
+                height, width, _ = image.shape
+                message = Image(height=height, width=width, encoding='rgb8', step=3 * width)
+                message.data = image.tobytes()
             self._send(camera.stream.topic, message, now_ns)
 
     def _joints(self):
@@ -99,3 +109,29 @@ class LiveRobot:
         rclpy.try_shutdown(context=self.context)
         self.thread.join(5)
         self.node.destroy_node()
+
+
+def recorder_process(environment, output, robot='so101', **parameters):
+    """Start the recorder node as a process; its output is text in `stdout`."""
+    words = [sys.executable, '-m', 'rosbag_tools.recorder_node', '--ros-args']
+    parameters = {'robot': str(robot), 'output': str(output), 'min_free_gb': 0.0, **parameters}
+    for name, value in parameters.items():
+        text = str(value).lower() if isinstance(value, bool) else value
+        words += ['-p', f'{name}:={text}']
+    return subprocess.Popen(
+        words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def start_episode(robot, **fields):
+    """Start an episode once the recorder has heard everything; return the answer."""
+    from gr00t_msgs.srv import StartEpisode
+
+    answers = []
+
+    def started():
+        answers.append(robot.call(StartEpisode, 'recorder/start_episode', **fields))
+        return answers[-1].success
+
+    robot.wait_until(started, lambda: answers[-1])
+    return answers[-1]

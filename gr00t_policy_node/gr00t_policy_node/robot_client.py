@@ -1,0 +1,178 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Talk to the robot side of one namespace: goals, instruction, stop, re-arm, what it reports.
+
+Every method returns at once; the caller spins the node. The verbs do so in `session`, a console
+may do so in an executor of its own.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+import json
+import time
+from typing import Any
+
+from action_msgs.srv import CancelGoal
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.action import ActionClient
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.task import Future
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+
+from gr00t_msgs.action import ExecuteInstruction
+
+GOAL = 'execute_instruction'
+TRIGGER = 'std_srvs/srv/Trigger'
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+@dataclass(frozen=True)
+class Status:
+    """One status of `/diagnostics`.
+
+    Attributes:
+        node: Full name of the node, e.g. `/left/policy_node`.
+        subject: What of it, e.g. `policy` or a topic.
+        level: 0 ok, 1 warning, 2 error, 3 stale.
+        message: For people.
+        values: Key → value, in the node's order.
+        heard_at: `time.monotonic()` of its arrival (s).
+    """
+
+    node: str
+    subject: str
+    level: int
+    message: str
+    values: dict[str, str]
+    heard_at: float
+
+
+class RobotClient:
+    """The robot side as a person sees it.
+
+    Attributes:
+        namespace: With a leading slash, '' for the root.
+        statuses: Name → newest status, of every node that reports below the namespace.
+        recorders: What recorders of this namespace tell, by host and process id.
+    """
+
+    def __init__(self, node: Node) -> None:
+        """Listen with a node that is in the robot's namespace."""
+        self._node = node
+        self.namespace = node.get_namespace().rstrip('/')
+        self.statuses: dict[str, Status] = {}
+        self._reporting_elsewhere: set[str] = set()
+        self.recorders: dict[tuple[Any, Any], tuple[float, dict[str, Any]]] = {}
+        self._goals: ActionClient[Any, Any, Any] | Any = ActionClient(
+            node, ExecuteInstruction, GOAL
+        )
+        self._instruction: Any = None
+        self._clients: dict[str, Any] = {}
+        node.create_subscription(DiagnosticArray, '/diagnostics', self._diagnosed, 50)
+        node.create_subscription(String, 'recorders', self._recorded, 10)
+
+    # Goals and instructions
+
+    @property
+    def takes_goals(self) -> bool:
+        """Return whether a policy node offers its action here."""
+        return bool(self._goals.server_is_ready())
+
+    def send_goal(
+        self, instruction: str, time_limit_s: float, on_feedback: Callable[[Any], None]
+    ) -> Future:
+        """Ask for an instruction to be followed; the future gives rclpy's goal handle."""
+        goal = ExecuteInstruction.Goal(instruction=instruction, time_limit=time_limit_s)
+        future: Future = self._goals.send_goal_async(goal, lambda each: on_feedback(each.feedback))
+        return future
+
+    def cancel_goals(self) -> Future | None:
+        """Cancel whatever goal runs; None where no policy node offers its action."""
+        client = self._client(CancelGoal, f'{GOAL}/_action/cancel_goal')
+        if not client.service_is_ready():
+            return None
+        future: Future = client.call_async(CancelGoal.Request())  # zeros: all goals
+        return future
+
+    def instruct(self, instruction: str) -> None:
+        """Publish what to do on the topic `instruction`, latched; '' ends that."""
+        if self._instruction is None:
+            self._instruction = self._node.create_publisher(String, 'instruction', LATCHED)
+        self._instruction.publish(String(data=instruction))
+
+    # Stop and re-arm
+
+    def executors(self, *, below: bool = False) -> list[str]:
+        """Return the full names of the executors here: what offers both `~/stop` and `~/rearm`.
+
+        Args:
+            below: Those of the namespaces below this one as well.
+        """
+        found = self._all_executors()
+        if below:
+            return [name for name in found if name.startswith(f'{self.namespace}/')]
+        return [name for name in found if name.rpartition('/')[0] == self.namespace]
+
+    @property
+    def elsewhere(self) -> set[str]:
+        """Return the other namespaces in which a policy node or an executor was found."""
+        found = {name.rpartition('/')[0] for name in self._all_executors()}
+        return (found | self._reporting_elsewhere) - {self.namespace}
+
+    def trigger(self, executor: str, service: str) -> Future | None:
+        """Call `stop` or `rearm` of an executor; None until its service is ready."""
+        client = self._client(Trigger, f'{executor}/{service}')
+        if not client.service_is_ready():
+            return None
+        future: Future = client.call_async(Trigger.Request())
+        return future
+
+    # What it reports
+
+    def status(self, subject: str) -> Status | None:
+        """Return the newest status of a subject (`policy`, `commands`) of this very namespace."""
+        found = [
+            each
+            for each in self.statuses.values()
+            if each.subject == subject and each.node.rpartition('/')[0] == self.namespace
+        ]
+        return max(found, key=lambda each: each.heard_at, default=None)
+
+    def _all_executors(self) -> list[str]:
+        services = self._node.get_service_names_and_types()
+        triggers = {name for name, kinds in services if TRIGGER in kinds}
+        return [
+            name.removesuffix('/stop')
+            for name in sorted(triggers)
+            if name.endswith('/stop') and name.removesuffix('/stop') + '/rearm' in triggers
+        ]
+
+    def _client(self, kind: Any, name: str) -> Any:
+        if name not in self._clients:
+            self._clients[name] = self._node.create_client(kind, name)
+        return self._clients[name]
+
+    def _diagnosed(self, message: DiagnosticArray) -> None:
+        now = time.monotonic()
+        for each in message.status:
+            node, _, subject = each.name.partition(': ')
+            if not node.startswith('/'):
+                continue  # another convention: none of ours
+            if not node.startswith(f'{self.namespace}/'):
+                if subject in ('policy', 'commands'):
+                    self._reporting_elsewhere.add(node.rpartition('/')[0])
+                continue
+            values = {value.key: value.value for value in each.values}
+            level = int.from_bytes(each.level, 'little')
+            self.statuses[each.name] = Status(node, subject, level, each.message, values, now)
+
+    def _recorded(self, message: String) -> None:
+        told: Any = None
+        with suppress(json.JSONDecodeError):  # not ours: another use of the topic's name
+            told = json.loads(message.data)
+        if isinstance(told, dict) and 'records' in told:
+            key = (told.get('host'), told.get('pid'))
+            self.recorders[key] = (time.monotonic(), told)
