@@ -13,14 +13,12 @@ from pathlib import Path
 import signal
 from typing import Any
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 import rclpy
 from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 from rosbags.interfaces import (
     Qos,
@@ -35,6 +33,8 @@ from sensor_msgs.msg import Joy
 from gr00t_core.errors import BagError, Gr00tError
 from gr00t_core.robot import load_robot, NANOSECONDS, Stream
 from gr00t_msgs.srv import DiscardEpisode, StartEpisode, StopEpisode
+from gr00t_ros.parameters import Allowed, declare
+from gr00t_ros.start import initialize
 from rosbag_tools.bag import header_ns
 from rosbag_tools.definitions import deserialize, has_header, installed_types
 from rosbag_tools.episode_bag import RecordedTopic
@@ -42,7 +42,7 @@ from rosbag_tools.session import Session
 from rosbag_tools.stream_watch import check_message, StreamWatch, Watched
 
 # Parameter → (default, what it does, range of numbers or None).
-DECLARATIONS: dict[str, tuple[Any, str, tuple[float, float] | None]] = {
+DECLARATIONS: dict[str, tuple[Any, str, Allowed]] = {
     'robot': ('', 'name of a shipped robot description, or the path of one; required', None),
     'output': ('episodes', 'folder that gets one bag per episode', None),
     'instruction': ('', "where StartEpisode gives none; empty: the robot file's", None),
@@ -74,7 +74,7 @@ class Recorder(Node):
         given = [Parameter(name, value=value) for name, value in overrides.items()]
         super().__init__('recorder', parameter_overrides=given)
         self.listener: Callable[[str, str], None] = lambda level, text: None
-        p = {name: self._declare(name) for name in DECLARATIONS}
+        p = declare(self, DECLARATIONS)
         self.robot = load_robot(p['robot'])
         self.tags = [tag for tag in p['tags'] if tag]
         self._instruction = p['instruction']
@@ -112,18 +112,6 @@ class Recorder(Node):
             f'ready to record {self.robot.name} to {self.session.output.resolve()};'
             f' {self.session.free_bytes / 1e9:.0f} GB left',
         )
-
-    def _declare(self, name: str) -> Any:
-        """Declare a parameter with its description and range; return its value."""
-        default, text, bounds = DECLARATIONS[name]
-        descriptor = ParameterDescriptor(description=text, read_only=True)
-        if bounds is not None and isinstance(default, int):
-            whole = IntegerRange(from_value=int(bounds[0]), to_value=int(bounds[1]), step=1)
-            descriptor.integer_range = [whole]
-        elif bounds is not None:
-            real = FloatingPointRange(from_value=bounds[0], to_value=bounds[1])
-            descriptor.floating_point_range = [real]
-        return self.declare_parameter(name, default, descriptor).value
 
     def start(self, instruction: str, tags: Sequence[str]) -> str:
         """Begin an episode; return a remark, '' when there is nothing to say.
@@ -405,12 +393,9 @@ def run(
         front_end: Called with the node before it spins.
         arguments: ROS arguments, None for those of the process.
     """
+    initialize('recorder', None if arguments is None else list(arguments))
     # Own handlers, that let a message be written to its end: those of rclpy end the context first,
     # in which nothing can be waited for or said any more.
-    rclpy.init(
-        args=None if arguments is None else list(arguments),
-        signal_handler_options=SignalHandlerOptions.NO,
-    )
     signals: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: signals.append(number))
