@@ -9,7 +9,8 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 import yaml
 
-from gr00t_bringup.nodes import dds_environment, nodes, play_command, share
+from gr00t_bringup.nodes import dds_environment, nodes, share
+from gr00t_bringup.play import play_command
 from gr00t_bringup.up import command
 from gr00t_core.robot import load_robot
 
