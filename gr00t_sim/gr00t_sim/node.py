@@ -8,13 +8,13 @@ time, stamped by the system clock, and lock-step, where `/clock` waits for each 
 
 import json
 import signal
-from types import FrameType
 from typing import Any
 
 from builtin_interfaces.msg import Time
 import numpy as np
 from numpy.typing import NDArray
 import rclpy
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CompressedImage, JointState
@@ -37,6 +37,7 @@ from gr00t_sim.task import parse_task
 PLACED = 'placed'
 RUNNING = 'running'
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNAL_S = 0.2  # a signal is seen after so long at most
 
 # Name → (default, meaning, what is allowed). Those of an episode may change; they count from the
 # next reset.
@@ -316,14 +317,17 @@ def main(args: list[str] | None = None) -> int:
     """Run the node until it is stopped; 1 when something does not fit."""
     initialize('sim', args)
     # Own handlers: rclpy's end the context in the middle of a callback, which then cannot publish.
+    # They raise nothing: an exception inside a call to OpenGL comes out as an error of ctypes.
+    signals: list[int] = []
     for number in STOP_SIGNALS:
-        signal.signal(number, _interrupt)
+        signal.signal(number, lambda number, _: signals.append(number))
     node = None
+    executor = SingleThreadedExecutor()
     try:
         node = SimNode()
-        rclpy.spin(node)
-    except KeyboardInterrupt:
-        pass
+        executor.add_node(node)
+        while not signals:
+            executor.spin_once(timeout_sec=SIGNAL_S)
     except Gr00tError as error:
         rclpy.logging.get_logger('sim').fatal(str(error))
         return 1
@@ -331,15 +335,12 @@ def main(args: list[str] | None = None) -> int:
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         if node is not None:
+            executor.shutdown()
             node.pace.close()
             node.simulation.close()
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == '__main__':

@@ -258,3 +258,31 @@ def test_what_does_not_fit_ends_the_node_with_a_reason(
     assert process.returncode == 1, output
     assert message in output
     assert 'Traceback' not in output
+
+
+INTERRUPTED = """
+import ctypes, os, signal, sys, time
+from gr00t_sim import node, simulation
+class Converted:
+    @classmethod
+    def from_param(cls, value):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)  # here a handler runs; ctypes makes an ArgumentError of what it raises
+        return ctypes.c_int(value)
+function = ctypes.CDLL(None).abs
+function.argtypes = [Converted]
+render = simulation.Simulation.render
+def interrupted(self, camera):
+    function(1)
+    return render(self, camera)
+simulation.Simulation.render = interrupted
+sys.exit(node.main())
+"""
+
+
+def test_ctrl_c_inside_a_call_to_opengl_ends_the_node_in_order(ros_domain: dict[str, str]) -> None:
+    words = [sys.executable, '-c', INTERRUPTED, '--ros-args']
+    words += ['-p', 'lock_step:=true', '-p', 'expert:=true']
+    done = subprocess.run(words, env=ros_domain, capture_output=True, text=True, timeout=40)
+    assert done.returncode == 0, done.stderr
+    assert 'Traceback' not in done.stderr
