@@ -86,8 +86,10 @@ def watch_starter(program: str) -> None:
         while process_began(starter) == began:
             time.sleep(WATCH_S)
         text = f'the process that started this node ({named}) has ended: stopping'
-        get_logger(program).fatal(text)
-        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            get_logger(program).fatal(text)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name='starter watch', daemon=True).start()
 
