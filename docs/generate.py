@@ -19,6 +19,7 @@ from gr00t_core.robot_file import shipped_robots
 from gr00t_core.strict_mapping import FILL_IN, Key, REQUIRED
 from gr00t_core.units import UNITS
 from gr00t_policy_node import executor_parameters, parameters
+from gr00t_ros.parameters import Table
 from gr00t_sim import node as sim_node
 from rosbag_tools import recorder_node
 
@@ -40,25 +41,17 @@ def pages() -> dict[str, str]:
 
 def parameters_page() -> str:
     """List the parameters of every node."""
-    described = {
+    nodes: dict[str, Table] = {
         'policy_node': parameters.DECLARATIONS,
         'chunk_executor': executor_parameters.DECLARATIONS,
         'recorder': recorder_node.DECLARATIONS,
+        'sim': sim_node.PARAMETERS,
     }
-    nodes = {
-        node: [(name, *rest) for name, rest in declarations.items()]
-        for node, declarations in described.items()
-    }
-    nodes['sim'] = [
-        (name, default, text, None)
-        for table in (sim_node.FIXED_PARAMETERS, sim_node.EPISODE_PARAMETERS)
-        for name, (default, text) in table.items()
-    ]
     parts = ['# Parameters', NOTE]
-    for node, rows in nodes.items():
+    for node, table in nodes.items():
         body = [
             (f'`{name}`', f'`{default!r}`', _range(allowed), text)
-            for name, default, text, allowed in rows
+            for name, (default, text, allowed) in table.items()
         ]
         parts += [f'## {node}', _table(('parameter', 'default', 'allowed', 'meaning'), body)]
     return '\n\n'.join(parts) + '\n'

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """List the nodes of a robot: the one list that the launch files and `gr00t up` start from."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 import os
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 from gr00t_core.errors import Gr00tError
 from gr00t_core.robot import load_robot
+from gr00t_core.robot_compare import ROBOT_FILE, robot_for
+from gr00t_ros import parameter_files
 
 PACKAGE = 'gr00t_bringup'
 SIMULATED_ROBOT = 'so101'  # what gr00t_sim simulates
@@ -17,6 +20,8 @@ SIMULATED_ROBOT = 'so101'  # what gr00t_sim simulates
 PAUSE_S = 3.0
 # Fast DDS 2 (Humble, Jazzy) reads the first, Fast DDS 3 (Kilted on) the second.
 DDS_PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+# The nodes end with the process that it names; see gr00t_ros.start.
+STARTER_VARIABLE = 'GR00T_STARTER_PID'
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,16 @@ class NodeSpec:
     environment: dict[str, str] = field(default_factory=dict)
     log_level: str = 'info'
 
+    @property
+    def full_name(self) -> str:
+        """Return namespace and name, e.g. /left/policy_node."""
+        return f'{self.namespace}/{self.name}'
+
+    @property
+    def log_argument(self) -> str:
+        """Return the value of --log-level: a logger has the node's namespace in its name."""
+        return f'{self.full_name.strip("/").replace("/", ".")}:={self.log_level}'
+
 
 def nodes(
     *,
@@ -61,8 +76,13 @@ def nodes(
     record: bool = False,
     use_default_instruction: bool = False,
     expert: bool = False,
+    output: str = '',
+    instruction: str = '',
+    say: Callable[[str], None] = print,
 ) -> list[NodeSpec]:
     """Return the nodes to start.
+
+    Where the checkpoint's own robot file differs from `robot` in rates only, all nodes get it.
 
     Args:
         robot: Shipped robot or robot file; '' leaves it to the parameter file, or is the
@@ -83,9 +103,13 @@ def nodes(
             one is given; with `sim` it always does.
         expert: A scripted expert moves the simulated arm, one scene after the other, through the
             robot's command topics; policy and executor, which would command it too, are left out.
+        output: Folder of the recorder's episodes; '' leaves it to the parameter file.
+        instruction: What the recorder's episodes demonstrate, likewise.
+        say: Called with one line when the checkpoint's robot file is taken in place of `robot`.
 
     Raises:
         Gr00tError: `expert` without `sim`, or with a policy.
+        RobotFileError: The robot contradicts the robot file of the checkpoint.
     """
     if expert and not sim:
         raise Gr00tError('--expert moves the simulated arm only: give --sim as well')
@@ -97,13 +121,13 @@ def nodes(
     shared: dict[str, Any] = {
         'namespace': f'/{namespace.strip("/")}' if namespace.strip('/') else '',
         'params_file': params_file and str(Path(params_file).expanduser().resolve()),
-        'environment': dds_environment(),
+        'environment': dds_environment() | {STARTER_VARIABLE: str(os.getpid())},
         'log_level': log_level,
     }
     clock: dict[str, Any] = {'use_sim_time': True} if use_sim_time else {}
     # A path is read by processes with other working folders.
     robot = robot or (SIMULATED_ROBOT if sim else '')
-    known = {'robot': _resolved(robot)} if robot else {}
+    known = {'robot': _chosen(robot, checkpoint, say)} if robot else {}
     found = []
     if sim:
         parameters: dict[str, Any] = known | ({'lock_step': True} if use_sim_time else {})
@@ -135,20 +159,27 @@ def nodes(
             ),
         ]
     if record:
+        parameters = {'output': str(Path(output).expanduser().resolve())} if output else {}
+        parameters |= {'instruction': instruction} if instruction else {}
+        parameters = known | clock | parameters
         found.append(
-            NodeSpec('rosbag_tools', 'recorder', 'recorder', parameters=known | clock, **shared)
+            NodeSpec('rosbag_tools', 'recorder', 'recorder', parameters=parameters, **shared)
         )
     return found
 
 
-def play_command(bag: str, robot: str) -> list[str]:
-    """Return the command that plays what a policy observes out of a bag, with /clock.
+def check(specs: Sequence[NodeSpec]) -> None:
+    """Check what all nodes would refuse, before one of them starts.
 
-    Commands in the bag stay there: the topics are those of cameras and state alone. A namespace
-    must be the one that the bag was recorded in.
+    Raises:
+        ParameterError: The parameter file is missing, malformed, or for none of the nodes.
+        RobotFileError: There is no such robot, or its file has an error.
     """
-    topics = [stream.topic for stream in load_robot(robot).observation_streams]
-    return ['ros2', 'bag', 'play', bag, '--clock', '100', '--topics', *topics]
+    for file in dict.fromkeys(spec.params_file for spec in specs if spec.params_file):
+        parameter_files.check(Path(file), [spec.full_name for spec in specs])
+    for robot in dict.fromkeys(spec.parameters.get('robot', '') for spec in specs):
+        if robot:
+            load_robot(robot)
 
 
 def dds_environment() -> dict[str, str]:
@@ -172,6 +203,18 @@ def share() -> Path:
     raise FileNotFoundError(
         f'no config/fastdds_shm.xml in {", ".join(map(str, places))}; source install/setup.bash'
     )
+
+
+def _chosen(robot: str, checkpoint: str, say: Callable[[str], None]) -> str:
+    """Return the robot that all nodes get: the one that was asked for, or the checkpoint's."""
+    folder = Path(checkpoint).expanduser()
+    if not checkpoint or not (folder / ROBOT_FILE).is_file():
+        return _resolved(robot)
+    asked = load_robot(_resolved(robot))
+    taken, remark = robot_for(asked, folder)
+    if remark:
+        say(remark)
+    return _resolved(robot) if taken is asked else str(taken.source.resolve())
 
 
 def _resolved(name: str) -> str:

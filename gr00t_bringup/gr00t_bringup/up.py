@@ -17,7 +17,7 @@ import threading
 import time
 from typing import Any
 
-from gr00t_bringup.nodes import nodes, NodeSpec
+from gr00t_bringup.nodes import check, nodes, NodeSpec
 from gr00t_core.errors import Gr00tError
 
 # Signals to end a node with, each followed by the time it then has.
@@ -45,11 +45,13 @@ def main(argv: list[str]) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    return run(nodes(**arguments), stop)
+    specs = nodes(**arguments, say=lambda text: _say(f'gr00t up: {text}'))
+    check(specs)
+    return run(specs, stop)
 
 
 def run(specs: list[NodeSpec], stop: threading.Event) -> int:
-    """Run nodes until `stop` is set or one of them ends; 1 when one ended by itself or badly.
+    """Run nodes until `stop` is set or one of them ends; 1 when one ended unasked or badly.
 
     Raises:
         UpError: A node is not installed.
@@ -70,9 +72,12 @@ def run(specs: list[NodeSpec], stop: threading.Event) -> int:
     if ended is not None:
         status = ended.process.returncode
         _say(f'gr00t up: {ended.name} ended by itself with status {status}; stopped the others')
+    failed = [each for each in running if each is not ended and (each.process.returncode or 0) > 0]
     for each in killed:
         _say(f'gr00t up: {each.name} had to be killed')
-    return 1 if ended is not None or killed else 0
+    for each in failed:
+        _say(f'gr00t up: {each.name} failed while stopping: status {each.process.returncode}')
+    return 1 if ended is not None or killed or failed else 0
 
 
 def command(spec: NodeSpec) -> list[str]:
@@ -92,7 +97,7 @@ def command(spec: NodeSpec) -> list[str]:
             '(`make build`) and source install/setup.bash'
         )
     words = [sys.executable, '-m', scripts[0].value.partition(':')[0], '--ros-args']
-    words += ['-r', f'__node:={spec.name}', '--log-level', f'{spec.name}:={spec.log_level}']
+    words += ['-r', f'__node:={spec.name}', '--log-level', spec.log_argument]
     words += ['-r', f'__ns:={spec.namespace}'] if spec.namespace else []
     words += ['--params-file', spec.params_file] if spec.params_file else []
     for old, new in spec.remappings.items():

@@ -6,5 +6,5 @@ from gr00t_bringup.launching import description
 
 
 def generate_launch_description():
-    names = ('robot', 'namespace', 'use_sim_time', 'params_file', 'log_level')
-    return description(*names, policy=False, record=True)
+    names = ('robot', 'output', 'instruction', 'namespace', 'use_sim_time', 'params_file')
+    return description(*names, 'log_level', policy=False, record=True)

@@ -7,7 +7,6 @@ ros-$ROS_DISTRO-ros2-controllers ros-$ROS_DISTRO-robot-state-publisher. Cameras 
 it: start your camera drivers.
 """
 
-from launch import LaunchDescription
 from launch_ros.actions import Node
 
 from gr00t_bringup.launching import description
@@ -34,6 +33,5 @@ def generate_launch_description():
         Node(package='controller_manager', executable='spawner', arguments=[controller])
         for controller in ('joint_state_broadcaster', 'joint_trajectory_controller')
     ]
-    ours = description(defaults={'robot': str(config / 'so101_ros2_control.yaml')})
     # First what may not be installed: launch leaves running what it has started when it fails.
-    return LaunchDescription([*control, *ours.entities])
+    return description(defaults={'robot': str(config / 'so101_ros2_control.yaml')}, first=control)

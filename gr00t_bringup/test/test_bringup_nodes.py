@@ -3,15 +3,17 @@
 """The list of nodes and the files that go with it."""
 
 import json
+import os
 from pathlib import Path
 import xml.etree.ElementTree as ElementTree
 
 import pytest
 import yaml
 
-from gr00t_bringup.nodes import dds_environment, nodes, play_command, share
+from gr00t_bringup.nodes import check, dds_environment, nodes, share, STARTER_VARIABLE
+from gr00t_bringup.play import check_bag, play_command, played_topics
 from gr00t_bringup.up import command
-from gr00t_core.errors import Gr00tError
+from gr00t_core.errors import BagError, Gr00tError, ParameterError, RobotFileError
 from gr00t_core.robot import load_robot
 
 CONFIG = Path(__file__).resolve().parents[1] / 'config'
@@ -106,12 +108,77 @@ def test_command_line_quotes_strings():
 
 
 def test_a_replay_plays_observations_and_no_commands():
-    words = play_command('bag', 'so101')
-    assert words[-3:] == [
-        'camera/front/image_raw/compressed',
-        'camera/wrist/image_raw/compressed',
-        'joint_states',
-    ]
+    for namespace in ('', '/left'):
+        words = play_command('bag', 'so101', namespace)
+        assert words[words.index('--topics') + 1 :] == [
+            f'{namespace}/camera/front/image_raw/compressed',
+            f'{namespace}/camera/wrist/image_raw/compressed',
+            f'{namespace}/joint_states',
+        ]
+
+
+def bag_with(folder, *topics):
+    entries = ''.join(f'  - topic_metadata: {{name: {topic}}}\n' for topic in topics)
+    text = f'rosbag2_bagfile_information:\n  topics_with_message_count:\n{entries}'
+    (folder / 'metadata.yaml').write_text(text)
+    return folder
+
+
+def test_a_bag_without_the_topics_of_the_replay_is_refused(tmp_path):
+    topics = played_topics('so101', '/left')
+    check_bag(bag_with(tmp_path, *topics, '/left/joint_commands'), topics)
+    with pytest.raises(BagError, match=r'has no /camera.* it has /left.*namespace:=left'):
+        check_bag(tmp_path, played_topics('so101', ''))
+    with pytest.raises(BagError, match='no such file'):
+        check_bag(tmp_path / 'nowhere', topics)
+    (tmp_path / 'metadata.yaml').write_text('bag: 1\n')
+    with pytest.raises(BagError, match='not the metadata of a bag'):
+        check_bag(tmp_path, topics)
+
+
+def test_all_nodes_get_the_robot_file_of_the_checkpoint_where_only_rates_differ(capsys):
+    checkpoint = CONFIG.parents[1] / 'reproduce' / 'checkpoint'
+    found = nodes(robot='so101', checkpoint=str(checkpoint), sim=True, record=True)
+    assert {spec.parameters['robot'] for spec in found} == {str(checkpoint / 'robot.yaml')}
+    said = capsys.readouterr().out
+    assert said.count('\n') == 1
+    assert 'the files differ in rates only' in said
+    assert 'robot' not in named(nodes(checkpoint=str(checkpoint)))['policy_node'].parameters
+    with pytest.raises(RobotFileError, match='contradicts the robot file of the check'):
+        nodes(robot='droid', checkpoint=str(checkpoint))
+
+
+def test_the_log_level_is_that_of_the_namespaced_logger():
+    for namespace, logger in (('', 'policy_node'), ('/cell/arm', 'cell.arm.policy_node')):
+        spec = nodes(robot='so101', namespace=namespace, log_level='warn')[0]
+        assert spec.log_argument == f'{logger}:=warn'
+        assert f'{logger}:=warn' in command(spec)
+
+
+def test_files_are_checked_before_a_node_starts(tmp_path):
+    file = tmp_path / 'parameters.yaml'
+    file.write_text('/**/policy_node:\n  ros__parameters: {rtc: true}\n')
+    check(nodes(robot='so101', params_file=str(file), namespace='left'))
+    with pytest.raises(ParameterError, match='no section is for /recorder'):
+        check(nodes(robot='so101', params_file=str(file), policy=False, record=True))
+    with pytest.raises(ParameterError, match='cannot be read: No such file'):
+        check(nodes(robot='so101', params_file=str(tmp_path / 'none.yaml')))
+    with pytest.raises(RobotFileError, match="no robot 'so102'"):
+        check(nodes(robot='so102'))
+
+
+def test_the_recorder_gets_folder_and_instruction(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (recorder,) = nodes(robot='so101', policy=False, record=True, output='bags', instruction='go')
+    assert recorder.parameters['output'] == str(tmp_path / 'bags')
+    assert recorder.parameters['instruction'] == 'go'
+
+
+def test_nodes_are_told_who_started_them():
+    start = pytest.importorskip('gr00t_ros.start')
+    for spec in nodes(robot='so101', sim=True, record=True):
+        assert spec.environment[STARTER_VARIABLE] == str(os.getpid())
+    assert start.STARTER_VARIABLE == STARTER_VARIABLE
 
 
 def test_parameter_file_lists_every_parameter_with_its_default():

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`gr00t up` with processes that are no nodes, and once with the real ones."""
 
-import os
 from pathlib import Path
 import signal
 import subprocess
@@ -53,14 +52,46 @@ def test_names_the_node_that_died(programs, capsys):
     assert 'two ended by itself with status 1' in output
 
 
+def test_a_node_that_fails_while_stopping_is_named(programs, capsys):
+    failing = (
+        'import signal, sys, time\n'
+        'signal.signal(signal.SIGINT, lambda *_: sys.exit(3))\n'
+        'time.sleep(60)'
+    )
+    stop = threading.Event()
+    threading.Timer(1.0, stop.set).start()
+    assert up.run([NodeSpec('p', OBEDIENT, 'one'), NodeSpec('p', failing, 'two')], stop) == 1
+    assert 'two failed while stopping: status 3' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'said'),
+    [
+        (['--params-file', 'nosuch.yaml'], 'cannot be read: No such file'),
+        (['--params-file', 'flat.yaml'], 'shadow: True is not in the ros__parameters'),
+        (['--robot', 'so1001'], "no robot 'so1001'"),
+    ],
+)
+def test_what_is_wrong_is_one_line_before_a_node_starts(tmp_path, arguments, said):
+    (tmp_path / 'flat.yaml').write_text('shadow: true\n')
+    words = [sys.executable, '-m', 'gr00t_core.cli', 'up', '--robot', 'so101', *arguments]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert 'Traceback' not in done.stderr
+    assert 'started' not in done.stdout
+
+
 def test_says_what_is_not_installed():
     with pytest.raises(up.UpError, match="gr00t_sim has no executable 'simm'"):
         up.run([NodeSpec('gr00t_sim', 'simm', 'sim')], threading.Event())
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_policy_and_executor_come_up_and_go(ros_domain, tmp_path, number):
     pytest.importorskip('rclpy')
+    from gr00t_ros.start import process_began
+
     fake = Path(__file__).parents[2] / 'gr00t_policy_node' / 'test' / 'fake_server.py'
     (tmp_path / 'config.json').write_text('{}')
     parameters = tmp_path / 'parameters.yaml'
@@ -85,13 +116,15 @@ def test_policy_and_executor_come_up_and_go(ros_domain, tmp_path, number):
     while not any(line.endswith('active\n') for line in lines) and time.monotonic() < end:
         time.sleep(0.05)
     process.send_signal(number)
-    assert process.wait(20.0) == 0, ''.join(lines)
+    assert process.wait(20.0) == (-9 if number == signal.SIGKILL else 0), ''.join(lines)
     reader.join(5.0)
     output = ''.join(lines)
     assert '[a/policy_node   ] ' in output
     assert 'a.policy_node]: active' in output
     started = [line for line in lines if ' started (pid ' in line]
     assert len(started) == 2
-    for line in started:
-        with pytest.raises(ProcessLookupError):
-            os.kill(int(line.rpartition(' ')[2].rstrip(')\n')), 0)
+    pids = [int(line.rpartition(' ')[2].rstrip(')\n')) for line in started]
+    end = time.monotonic() + 10.0  # killed, it has not waited for its nodes
+    while any(process_began(pid) for pid in pids) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(process_began(pid) for pid in pids)

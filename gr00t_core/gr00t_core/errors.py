@@ -15,6 +15,10 @@ class RobotFileError(Gr00tError):
     """A robot description is malformed or contradicts what it is used with."""
 
 
+class ParameterError(Gr00tError):
+    """A parameter of a node, or a parameter file, cannot be run with."""
+
+
 class ObservationError(Gr00tError):
     """An observation or message lacks a key, or has a wrong shape, dtype, encoding or value."""
 

@@ -15,12 +15,15 @@ ROOT = Path(__file__).resolve().parents[2]
 ALLOWED = {
     'gr00t_core': set(),
     'gr00t_training': {'gr00t_core'},
+    'gr00t_ros': {'gr00t_core', 'gr00t_msgs'},
     'rosbag_tools': {'gr00t_core'},
-    'gr00t_policy_node': {'gr00t_core', 'gr00t_msgs'},
-    'gr00t_sim': {'gr00t_core', 'gr00t_msgs'},
-    'gr00t_bringup': {'gr00t_core'},
+    'gr00t_policy_node': {'gr00t_core', 'gr00t_msgs', 'gr00t_ros'},
+    'gr00t_sim': {'gr00t_core'},
+    'gr00t_bringup': {'gr00t_core', 'gr00t_ros'},
 }
-# The only modules outside gr00t_policy_node and gr00t_bringup that may know ROS (and gr00t_msgs).
+# Packages that may know ROS in every module.
+ROS_PACKAGES = {'gr00t_ros', 'gr00t_policy_node', 'gr00t_bringup'}
+# The only modules of the others that may know ROS, and with it gr00t_msgs and gr00t_ros.
 ROS_MODULES = {
     'gr00t_sim': {'baseline', 'client', 'collect', 'evaluate', 'live', 'node', 'pace', 'watch'},
     'rosbag_tools': {'feeds', 'presence', 'recorder_node', 'recorder_topics'},
@@ -45,14 +48,14 @@ def is_ros(module: str) -> bool:
 @pytest.mark.parametrize('package', ALLOWED)
 def test_packages_import_only_what_the_house_allows(package: str) -> None:
     ros_modules = ROS_MODULES.get(package, set())
-    knows_ros = package in {'gr00t_policy_node', 'gr00t_bringup'}
+    knows_ros = package in ROS_PACKAGES
     wrong = []
     for path in sorted((ROOT / package / package).rglob('*.py')):
         for line, module in imports(path):
             ros_here = knows_ros or path.stem in ros_modules
             others = (ALLOWED.keys() | {'gr00t_msgs'}) - {package}
             if module in others and module not in ALLOWED[package]:
-                if not (module == 'gr00t_msgs' and ros_here):
+                if not (module in {'gr00t_msgs', 'gr00t_ros'} and path.stem in ros_modules):
                     wrong.append(f'{path.relative_to(ROOT)}:{line}: {package} imports {module}')
             elif is_ros(module) and not ros_here:
                 wrong.append(

@@ -26,7 +26,6 @@ from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallba
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
@@ -41,6 +40,7 @@ from gr00t_policy_node.executor_core import Command, ExecutorCore
 from gr00t_policy_node.modes import Mode
 from gr00t_policy_node.outputs import message_class, outputs_of
 from gr00t_policy_node.polling import take_all, Unwaited
+from gr00t_ros.start import initialize
 
 # In simulated time a step of /clock may span several control periods; no more are made up for.
 MOST_PERIODS = 100
@@ -367,7 +367,7 @@ def run(node: ExecutorNode, executor: SingleThreadedExecutor, ended: Callable[[]
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM; then stop the robot, and end with 0."""
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    initialize('chunk_executor', args)
     signals: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: signals.append(number))

@@ -9,7 +9,8 @@ from rclpy.node import Node
 
 from gr00t_policy_node.executor_core import Settings
 from gr00t_policy_node.handover import METHODS
-from gr00t_policy_node.parameters import Allowed, descriptor, ParameterError
+from gr00t_ros import parameters
+from gr00t_ros.parameters import Allowed
 
 ON_TIMEOUT = ('hold', 'silent')
 _DEFAULTS = Settings()
@@ -85,15 +86,7 @@ def declare(node: Node) -> Settings:
     """Declare all parameters; return those of the core.
 
     Raises:
-        ParameterError: A parameter is none of its choices.
+        ParameterError: See `gr00t_ros.parameters.declare`.
     """
-    values: dict[str, Any] = {}
-    for name, (default, meaning, allowed) in DECLARATIONS.items():
-        described = descriptor(default, meaning, allowed, read_only=True)
-        value = node.declare_parameter(name, default, described).value
-        if isinstance(value, str) and allowed and value not in allowed:
-            raise ParameterError(
-                f'parameter {name}: {value!r} is none of {", ".join(map(str, allowed))}'
-            )
-        values[name] = value
+    values = parameters.declare(node, DECLARATIONS)
     return Settings(**{field.name: values[field.name] for field in fields(Settings)})

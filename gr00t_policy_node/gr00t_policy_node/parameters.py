@@ -7,26 +7,17 @@ import os
 from pathlib import Path
 from typing import Any
 
-from rcl_interfaces.msg import (
-    FloatingPointRange,
-    IntegerRange,
-    ParameterDescriptor,
-    SetParametersResult,
-)
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from gr00t_core.errors import Gr00tError
+from gr00t_core.errors import ParameterError
+from gr00t_ros import parameters
+from gr00t_ros.parameters import Allowed
 
 BACKENDS = ('server', 'torch', 'onnxruntime', 'tensorrt')
-# A range of numbers, choices of texts, or nothing said.
-Allowed = tuple[float, float] | tuple[str, ...]
 # May be changed while the node is configured; the others are read by `configure`.
 LIVE = ('period_s', 'goal_fault_s')
-
-
-class ParameterError(Gr00tError):
-    """A parameter of the node has a value that it cannot run with."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +54,8 @@ class Settings:
             raise ParameterError(f'server_token_file: cannot be read: {error}') from error
 
 
-# name: (default, what it does, range of numbers or None)
-DECLARATIONS: dict[str, tuple[Any, str, tuple[float, float] | None]] = {
+# name: (default, what it does, range of numbers or choices of strings)
+DECLARATIONS: dict[str, tuple[Any, str, Allowed]] = {
     'robot': ('', 'name of a shipped robot description, or the path of one; required', None),
     'checkpoint': (
         '',
@@ -75,7 +66,7 @@ DECLARATIONS: dict[str, tuple[Any, str, tuple[float, float] | None]] = {
         'server',
         '"server": the model runs in a `gr00t serve` process; "torch", "onnxruntime", '
         '"tensorrt": inside this process',
-        None,
+        BACKENDS,
     ),
     'device': ('auto', 'device of a model started here: "auto", "cpu", "cuda", "cuda:1"', None),
     'denoising_steps': (0, "steps of the flow sampler; 0: the checkpoint's own", (0, 100)),
@@ -136,31 +127,12 @@ DECLARATIONS: dict[str, tuple[Any, str, tuple[float, float] | None]] = {
 
 
 def declare(node: Node) -> None:
-    """Declare every parameter with its description and range."""
-    for name, (default, meaning, bounds) in DECLARATIONS.items():
-        allowed = BACKENDS if name == 'backend' else bounds or ()
-        described = descriptor(default, meaning, allowed, read_only=name == 'autostart')
-        node.declare_parameter(name, default, described)
+    """Declare every parameter; `configure` reads them.
 
-
-def descriptor(
-    default: Any, meaning: str, allowed: Allowed, *, read_only: bool
-) -> ParameterDescriptor:
-    """Describe a parameter; `allowed` is a range of numbers, choices of texts, or empty."""
-    described = ParameterDescriptor(description=meaning, read_only=read_only)
-    if not allowed:
-        return described
-    if isinstance(default, str):
-        described.additional_constraints = 'one of ' + ', '.join(map(str, allowed))
-        return described
-    low, high = allowed[0], allowed[-1]
-    if isinstance(default, int):
-        whole = IntegerRange(from_value=int(low), to_value=int(high), step=1)
-        described.integer_range = [whole]
-    else:
-        real = FloatingPointRange(from_value=float(low), to_value=float(high))
-        described.floating_point_range = [real]
-    return described
+    Raises:
+        ParameterError: See `gr00t_ros.parameters.declare`.
+    """
+    parameters.declare(node, DECLARATIONS, writable=DECLARATIONS.keys() - {'autostart'})
 
 
 def refuse(parameters: list[Parameter], *, configured: bool) -> SetParametersResult:

@@ -25,10 +25,9 @@ from rclpy._rclpy_pybind11 import RCLError
 from rclpy.clock import Clock, ClockType, TimeJump
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import String
 
-from gr00t_core.errors import Gr00tError, ServingError
+from gr00t_core.errors import Gr00tError, ParameterError, ServingError
 from gr00t_core.memory import keep_freed_memory
 from gr00t_core.robot import load_robot, NANOSECONDS
 from gr00t_msgs.action import ExecuteInstruction
@@ -39,6 +38,7 @@ from gr00t_policy_node.health import ERROR, OK, stream_status, WARN
 from gr00t_policy_node.inference import Answer, Refusal, Request
 from gr00t_policy_node.loaded import Loaded
 from gr00t_policy_node.observing import zero_observation
+from gr00t_ros.start import initialize
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 # Waits between attempts to start by oneself; the last one repeats.
@@ -387,8 +387,8 @@ def main(args: list[str] | None = None) -> int:
     # Executor and inference thread hand the GIL to each other; 5 ms, the default, is a long wait.
     sys.setswitchinterval(0.001)
     keep_freed_memory()
+    initialize('policy_node', args)
     # Own handlers: those of rclpy end the context first, and then nothing can be said any more.
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     signals: list[int] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -407,6 +407,8 @@ def main(args: list[str] | None = None) -> int:
             executor.spin_once()
     except KeyboardInterrupt:
         pass
+    except ParameterError as error:
+        rclpy.logging.get_logger('policy_node').fatal(str(error))
     except Exception:
         if not signals:  # rclpy's C++ makes an error of its own out of an interrupt
             raise

@@ -219,7 +219,7 @@ def test_lifecycle_by_hand(graph, children_of):
     [
         ({'checkpoint': '/nowhere'}, "checkpoint: '/nowhere' is no checkpoint folder"),
         ({'robot': 'so1001'}, 'did you mean so101'),
-        ({'backend': 'pytorch'}, 'is not one of server'),
+        ({'backend': 'pytorch'}, "backend: 'pytorch' is none of server, torch"),
         ({'robot': 'droid', 'server_robot': 'so101'}, 'the policy is not for robot'),
     ],
 )

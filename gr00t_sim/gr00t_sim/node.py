@@ -8,19 +8,17 @@ time, stamped by the system clock, and lock-step, where `/clock` waits for each 
 
 import json
 import signal
-from types import FrameType
 from typing import Any
 
 from builtin_interfaces.msg import Time
 import numpy as np
 from numpy.typing import NDArray
-from rcl_interfaces.msg import ParameterDescriptor
 import rclpy
 from rclpy.clock import Clock, ClockType
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CompressedImage, JointState
 import simplejpeg
 from std_msgs.msg import String
@@ -29,59 +27,89 @@ from std_srvs.srv import Trigger
 from gr00t_core.errors import Gr00tError, RobotFileError
 from gr00t_core.fields import read_group, stamp_ns
 from gr00t_core.robot import load_robot
+from gr00t_ros.parameters import Allowed, declare
+from gr00t_ros.start import initialize
 from gr00t_sim.binding import bind, JOINT_STATE, merge, message_class
 from gr00t_sim.expert import Expert
 from gr00t_sim.pace import LockStepPace, RealTimePace
-from gr00t_sim.scene import JOINTS, parse_layout, PHYSICS_HZ
+from gr00t_sim.scene import JOINTS, Layout, parse_layout, PHYSICS_HZ
 from gr00t_sim.simulation import Outcome, Simulation
 from gr00t_sim.task import parse_task
 
 PLACED = 'placed'
 RUNNING = 'running'
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNAL_S = 0.2  # a signal is seen after so long at most
 
-# Name → (default, meaning). Those of an episode may change; they count from the next reset.
-FIXED_PARAMETERS: dict[str, tuple[Any, str]] = {
-    'robot': ('so101', 'robot description: shipped name or path'),
-    'lock_step': (False, 'publish /clock and wait for the command of every tick'),
-    'tick_hz': (30, 'lock-step: ticks per second; multiple of the camera rate, divides 600'),
-    'command_timeout_s': (0.5, 'lock-step: wall time to wait for the command of a tick'),
-    'chunk_timeout_s': (5.0, 'lock-step: wall time to wait for the chunk of a frame'),
+# Name → (default, meaning, what is allowed). Those of an episode may change; they count from the
+# next reset.
+FIXED_PARAMETERS: dict[str, tuple[Any, str, Allowed]] = {
+    'robot': ('so101', 'robot description: shipped name or path', None),
+    'lock_step': (False, 'publish /clock and wait for the command of every tick', None),
+    'tick_hz': (
+        30,
+        'lock-step: ticks per second; multiple of the camera rate, divides 600',
+        (1, PHYSICS_HZ),
+    ),
+    'command_timeout_s': (
+        0.5,
+        'lock-step: wall time to wait for the command of a tick',
+        (0.0, 600.0),
+    ),
+    'chunk_timeout_s': (
+        5.0,
+        'lock-step: wall time to wait for the chunk of a frame',
+        (0.0, 3600.0),
+    ),
     'chunk_period_s': (
         0.0,
         'lock-step: time between frames, each of whose chunk is awaited; 0: frames at the rate of'
         ' the cameras, and no chunk is awaited',
+        (0.0, 60.0),
     ),
     'silence_s': (
         0.1,
         'lock-step with chunk_period_s: wall time to wait for the first command after a chunk',
+        (0.0, 60.0),
     ),
-    'jpeg_quality': (90, 'JPEG quality of the frames, 1 to 100'),
-    'disturbance': (0.0, 'standard deviation of a slow error of the servos, rad'),
-    'expert': (False, 'publish the scripted expert\'s commands on the command topics'),
+    'jpeg_quality': (90, 'JPEG quality of the frames', (1, 100)),
+    'disturbance': (0.0, 'standard deviation of a slow error of the servos, rad', (0.0, 1.0)),
+    'expert': (False, "publish the scripted expert's commands on the command topics", None),
     'next_after_s': (
         0.0,
         'simulated time from the end of an episode to the begin of the next, with the next seed;'
         ' 0: only the service ~/reset begins one',
+        (0.0, 3600.0),
     ),
     'start_on_reset': (
         True,
         'an episode begins with the node and with every reset; false: only the service ~/start'
         ' begins one, and until then the arm stands still in the new scene',
+        None,
     ),
 }  # fmt: skip
-EPISODE_PARAMETERS: dict[str, tuple[Any, str]] = {
-    'seed': (0, 'poses of the cubes and the arm in the next episode'),
-    'instruction': ('', 'judges the next episode; empty: the robot description\'s'),
-    'layout': ('free', 'how the cubes of the next scene lie: free, ordered (red left), alone'),
-    'episode_limit_s': (12.0, 'simulated time after which an episode counts as `none`'),
-    'blank': (False, 'frames are black: what does a policy do that cannot see?'),
+EPISODE_PARAMETERS: dict[str, tuple[Any, str, Allowed]] = {
+    'seed': (0, 'poses of the cubes and the arm in the next episode', None),
+    'instruction': ('', 'judges the next episode; empty: the robot description\'s', None),
+    'layout': (
+        'free',
+        'how the cubes of the next scene lie: free, ordered (red left), alone',
+        tuple(layout.value for layout in Layout),
+    ),
+    'episode_limit_s': (
+        12.0,
+        'simulated time after which an episode counts as `none`',
+        (0.0, 86400.0),
+    ),
+    'blank': (False, 'frames are black: what does a policy do that cannot see?', None),
     'view': (
         False,
         'lock-step with chunk_period_s: publish frames of every tick to sim/view/<camera>, for'
         ' videos',
+        None,
     ),
 }  # fmt: skip
+PARAMETERS = FIXED_PARAMETERS | EPISODE_PARAMETERS
 
 
 class SimNode(Node):
@@ -89,11 +117,7 @@ class SimNode(Node):
 
     def __init__(self) -> None:
         super().__init__('sim')
-        for table, fixed in ((FIXED_PARAMETERS, True), (EPISODE_PARAMETERS, False)):
-            for name, (default, meaning) in table.items():
-                self.declare_parameter(
-                    name, default, ParameterDescriptor(description=meaning, read_only=fixed)
-                )
+        declare(self, PARAMETERS, writable=EPISODE_PARAMETERS)
         self.robot = load_robot(self.value('robot'))
         self.binding = bind(self.robot)
         self.simulation = Simulation(
@@ -310,16 +334,19 @@ def to_time(nanoseconds: int) -> Time:
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is stopped; 1 when something does not fit."""
+    initialize('sim', args)
     # Own handlers: rclpy's end the context in the middle of a callback, which then cannot publish.
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    # They raise nothing: an exception inside a call to OpenGL comes out as an error of ctypes.
+    signals: list[int] = []
     for number in STOP_SIGNALS:
-        signal.signal(number, _interrupt)
+        signal.signal(number, lambda number, _: signals.append(number))
     node = None
+    executor = SingleThreadedExecutor()
     try:
         node = SimNode()
-        rclpy.spin(node)
-    except KeyboardInterrupt:
-        pass
+        executor.add_node(node)
+        while not signals:
+            executor.spin_once(timeout_sec=SIGNAL_S)
     except Gr00tError as error:
         rclpy.logging.get_logger('sim').fatal(str(error))
         return 1
@@ -327,15 +354,12 @@ def main(args: list[str] | None = None) -> int:
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         if node is not None:
+            executor.shutdown()
             node.pace.close()
             node.simulation.close()
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == '__main__':

@@ -272,3 +272,31 @@ def test_the_expert_goes_from_scene_to_scene(ros_domain: dict[str, str], lock_st
         assert ended == seeds[: len(ended)]
         moved = np.ptp([m.position for m in sim.got[sim.state_topic]], axis=0)
         assert moved.max() > 0.05
+
+
+INTERRUPTED = """
+import ctypes, os, signal, sys, time
+from gr00t_sim import node, simulation
+class Converted:
+    @classmethod
+    def from_param(cls, value):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)  # here a handler runs; ctypes makes an ArgumentError of what it raises
+        return ctypes.c_int(value)
+function = ctypes.CDLL(None).abs
+function.argtypes = [Converted]
+render = simulation.Simulation.render
+def interrupted(self, camera):
+    function(1)
+    return render(self, camera)
+simulation.Simulation.render = interrupted
+sys.exit(node.main())
+"""
+
+
+def test_ctrl_c_inside_a_call_to_opengl_ends_the_node_in_order(ros_domain: dict[str, str]) -> None:
+    words = [sys.executable, '-c', INTERRUPTED, '--ros-args']
+    words += ['-p', 'lock_step:=true', '-p', 'expert:=true']
+    done = subprocess.run(words, env=ros_domain, capture_output=True, text=True, timeout=40)
+    assert done.returncode == 0, done.stderr
+    assert 'Traceback' not in done.stderr

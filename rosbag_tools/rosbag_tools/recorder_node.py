@@ -13,17 +13,17 @@ import signal
 import time
 from typing import Any
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Joy
 
 from gr00t_core.errors import BagError, Gr00tError
 from gr00t_core.robot import load_robot
 from gr00t_msgs.srv import DiscardEpisode, StartEpisode, StopEpisode
+from gr00t_ros.parameters import declare
+from gr00t_ros.start import initialize
 from rosbag_tools.buttons import Buttons
 from rosbag_tools.jpeg_topics import robot_text
 from rosbag_tools.judge import Verdict
@@ -50,7 +50,7 @@ class Recorder(Node):
         given = [Parameter(name, value=value) for name, value in overrides.items()]
         super().__init__('recorder', parameter_overrides=given)
         self.listener: Callable[[str, str], None] = lambda level, text: None
-        p = {name: self._declare(name) for name in DECLARATIONS}
+        p = declare(self, DECLARATIONS, writable=CHANGEABLE)
         self.robot = load_robot(p['robot'])
         self.tags = [tag for tag in p['tags'] if tag]
         self.instruction = p['instruction'].strip() or self.robot.instruction
@@ -92,18 +92,6 @@ class Recorder(Node):
             f'ready to record {self.robot.name} to {self.session.output.resolve()};'
             f' {self.session.free_bytes / 1e9:.0f} GB left{jpeg}',
         )
-
-    def _declare(self, name: str) -> Any:
-        """Declare a parameter with its description and range; return its value."""
-        default, text, bounds = DECLARATIONS[name]
-        descriptor = ParameterDescriptor(description=text, read_only=name not in CHANGEABLE)
-        if bounds is not None and isinstance(default, int):
-            whole = IntegerRange(from_value=int(bounds[0]), to_value=int(bounds[1]), step=1)
-            descriptor.integer_range = [whole]
-        elif bounds is not None:
-            real = FloatingPointRange(from_value=bounds[0], to_value=bounds[1])
-            descriptor.floating_point_range = [real]
-        return self.declare_parameter(name, default, descriptor).value
 
     # Episodes
 
@@ -369,12 +357,9 @@ def run(
         front_end: Called with the node before it spins.
         arguments: ROS arguments, None for those of the process.
     """
+    initialize('recorder', None if arguments is None else list(arguments))
     # Own handlers, that let a message be written to its end: those of rclpy end the context first,
     # in which nothing can be waited for or said any more.
-    rclpy.init(
-        args=None if arguments is None else list(arguments),
-        signal_handler_options=SignalHandlerOptions.NO,
-    )
     signals: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: signals.append(number))

@@ -2,10 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """List the parameters of the recorder."""
 
-from typing import Any
+from gr00t_ros.parameters import Table
 
-# Parameter → (default, what it does, range of numbers or None).
-DECLARATIONS: dict[str, tuple[Any, str, tuple[float, float] | None]] = {
+DECLARATIONS: Table = {
     'robot': ('', 'name of a shipped robot description, or the path of one; required', None),
     'output': ('episodes', 'folder that gets one bag per episode', None),
     'instruction': ('', "where StartEpisode gives none; empty: the robot file's", None),

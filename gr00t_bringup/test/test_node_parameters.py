@@ -1,0 +1,58 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every program of the suite refuses parameters that it does not have, as a process of its own."""
+
+import subprocess
+
+import pytest
+
+from gr00t_bringup.nodes import NodeSpec
+from gr00t_bringup.up import command
+from gr00t_ros.parameter_files import NODES
+
+pytest.importorskip('rclpy')
+pytest.importorskip('gr00t_msgs.msg', reason='source install/setup.bash first')
+
+PACKAGES = {'recorder': 'rosbag_tools', 'sim': 'gr00t_sim'}
+WRONG = {
+    'policy_node': ('use_default_instrution:=true', 'did you mean use_default_instruction?'),
+    'chunk_executor': ('e_stop_requird:=true', 'did you mean e_stop_required?'),
+    'recorder': ('outputt:=bags', 'did you mean output?'),
+    'sim': ('lockstep:=true', 'did you mean lock_step?'),
+}
+
+
+def run(name, *arguments):
+    words = command(NodeSpec(PACKAGES.get(name, 'gr00t_policy_node'), name, name))
+    done = subprocess.run([*words, *arguments], capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_names_of_the_nodes_are_those_of_the_programs():
+    assert set(NODES) == set(WRONG)
+
+
+@pytest.mark.parametrize('name', NODES)
+def test_a_misspelled_parameter_is_refused_by_name(ros_domain, tmp_path, name):
+    argument, said = WRONG[name]
+    status, output = run(name, '-p', 'robot:=so101', '-p', argument)
+    assert status == 1, output
+    wrong = argument.partition(':=')[0]
+    assert f"unknown parameter '{wrong}'; {said}" in output
+    assert 'Traceback' not in output
+    file = tmp_path / 'parameters.yaml'
+    file.write_text(f'/**/{name}:\n  ros__parameters: {{{argument.replace(":=", ": ")}}}\n')
+    status, from_file = run(name, '-p', 'robot:=so101', '--params-file', str(file))
+    assert status == 1
+    assert f"unknown parameter '{wrong}'; {said}" in from_file
+
+
+@pytest.mark.parametrize('name', NODES)
+def test_a_flat_parameter_file_is_one_line(ros_domain, tmp_path, name):
+    file = tmp_path / 'flat.yaml'
+    file.write_text('robot: so101\nshadow: true\n')
+    status, output = run(name, '--params-file', str(file))
+    assert status == 1
+    assert "robot: 'so101' is not in the ros__parameters of a node" in output
+    assert 'Traceback' not in output
+    assert len(output.strip().splitlines()) == 1, output
