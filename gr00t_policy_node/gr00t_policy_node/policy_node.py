@@ -28,7 +28,8 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import String
 
-from gr00t_core.errors import Gr00tError, ServingError
+from gr00t_core.errors import Gr00tError, ObservationError, ServingError
+from gr00t_core.instructions import checked_instruction, shown
 from gr00t_core.memory import keep_freed_memory
 from gr00t_core.robot import load_robot, NANOSECONDS
 from gr00t_msgs.action import ExecuteInstruction
@@ -277,8 +278,15 @@ class PolicyNode(LifecycleNode):
     # Instructions
 
     def instruction_topic(self, message: String) -> None:
-        """Follow the instruction of the topic; an empty one ends that."""
-        text = message.data.strip()
+        """Follow the instruction of the topic; a blank one ends that, a refused one is dropped."""
+        try:
+            text = checked_instruction(message.data).strip()
+        except ObservationError as error:
+            self.get_logger().error(
+                f'instruction dropped, the one before holds: {error}',
+                throttle_duration_sec=QUIET_S,
+            )
+            return
         if text != self._topic_instruction:
             self._topic_instruction = text
             self._note_instruction()
@@ -298,7 +306,7 @@ class PolicyNode(LifecycleNode):
             loaded.begin_run()
             loaded.instruction = instruction
             self.get_logger().info(
-                f'instruction: {instruction!r}' if instruction else 'no instruction: waiting'
+                f'instruction: {shown(instruction)}' if instruction else 'no instruction: waiting'
             )
 
     def _why_no_goal(self) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.errors import ObservationError
+from gr00t_core.instructions import flattened, shown
 
 Observation = Mapping[str, Any]
 
@@ -62,7 +63,9 @@ def numbers(
     if values.shape[batched:] != expected or values.ndim != len(expected) + batched:
         raise _shape_error(key, values, expected, batched)
     if not np.isfinite(values).all():
-        raise ObservationError(f'{key}: holds values that are not finite: {values.tolist()}')
+        raise ObservationError(
+            f'{key}: holds values that are not finite: {shown(values.tolist())}'
+        )
     return values if batched else values[None]
 
 
@@ -90,9 +93,9 @@ def instructions(observation: Observation, key: str, batch: int) -> list[str]:
         ObservationError: Not text, or not as many as samples.
     """
     value = observation[key]
-    texts = [value] if isinstance(value, str) else list(np.asarray(value).reshape(-1).tolist())
+    texts = list(flattened(value))
     if len(texts) != batch or not all(isinstance(text, str) for text in texts):
-        raise ObservationError(f'{key}: {value!r}, expected a list of {batch} str')
+        raise ObservationError(f'{key}: {shown(value)}, expected a list of {batch} str')
     return texts
 
 
