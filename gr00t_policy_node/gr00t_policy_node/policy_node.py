@@ -69,6 +69,7 @@ class PolicyNode(LifecycleNode):
         self._loaded: Loaded | None = None
         self._goals: Goals | None = None
         self._topic_instruction = ''
+        self._dropped_instructions = 0
         self._guard_transitions()
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
@@ -282,6 +283,7 @@ class PolicyNode(LifecycleNode):
         try:
             text = checked_instruction(message.data).strip()
         except ObservationError as error:
+            self._dropped_instructions += 1
             self.get_logger().error(
                 f'instruction dropped, the one before holds: {error}',
                 throttle_duration_sec=QUIET_S,
@@ -351,7 +353,11 @@ class PolicyNode(LifecycleNode):
         robot = '' if loaded is None else loaded.robot.name
         self._told = self._reason
         problem, statuses = self._reason, []
-        values: dict[str, object] = {'state': label, 'instruction': self._instruction()}
+        values: dict[str, object] = {
+            'state': label,
+            'instruction': self._instruction(),
+            'instructions dropped': self._dropped_instructions,
+        }
         if loaded is not None:
             loaded.diagnosed = time.monotonic()
             values |= loaded.values()
