@@ -59,20 +59,28 @@ def checked_instructions(value: Any) -> Any:
 
 
 def flattened(value: Any) -> Iterator[Any]:
-    """Yield the elements of nested lists, tuples and arrays.
+    """Yield the elements of nested lists, tuples and arrays, however deep.
 
     NumPy would give every text of a list the room of the longest.
     """
-    if isinstance(value, np.ndarray):
-        yield from value.reshape(-1).tolist()
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from flattened(inner)
-    else:
-        yield value
+    pending = [iter([value])]
+    while pending:
+        for inner in pending[-1]:
+            if isinstance(inner, np.ndarray):
+                yield from inner.reshape(-1).tolist()
+            elif isinstance(inner, list | tuple):
+                pending.append(iter(inner))
+                break
+            else:
+                yield inner
+        else:
+            pending.pop()
 
 
 def shown(value: object) -> str:
     """Return the beginning of a value as errors and logs show it."""
-    text = repr(value[: _SHOWN + 1]) if isinstance(value, str) else repr(value)
+    try:
+        text = repr(value[: _SHOWN + 1]) if isinstance(value, str) else repr(value)
+    except (RecursionError, ValueError):  # nested too deeply; an int of more than 4300 digits
+        text = f'a {type(value).__name__}'
     return text if len(text) <= _SHOWN else f'{text[: _SHOWN - 1]}…'

@@ -190,7 +190,11 @@ class Gr00tPolicy:
         if key not in observation:
             return observation
         texts = checked_instructions(observation[key])
-        for text in [texts] if isinstance(texts, str) else texts:
+        each = [texts] if isinstance(texts, str) else texts
+        states = [value for name, value in observation.items() if name.startswith('state.')]
+        # More texts than samples are refused by the transforms, and not worth counting.
+        count = len(states[0]) if states and is_batched(observation) else 1
+        for text in each if len(each) <= count else ():
             if isinstance(text, str):
                 self.tokenizer.check_length(text, len(self.transforms.cameras))
         return {**observation, key: texts}

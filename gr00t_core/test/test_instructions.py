@@ -13,6 +13,7 @@ from gr00t_core.errors import ObservationError
 from gr00t_core.instructions import (
     checked_instruction,
     checked_instructions,
+    flattened,
     MAX_CHARACTERS,
     MAX_TOKENS,
     shown,
@@ -59,6 +60,14 @@ def test_every_text_of_a_batch_is_checked(nest):
 def test_text_that_is_no_unicode_is_named():
     with pytest.raises(ObservationError, match='not valid Unicode'):
         checked_instruction('pick \ud800')
+
+
+def test_flattening_goes_as_deep_as_it_must():
+    deep = ['pick']
+    for _ in range(100_000):
+        deep = [deep]
+    assert list(flattened([deep, (1, [2, np.array([[3], [4]])]), []])) == ['pick', 1, 2, 3, 4]
+    assert shown(deep) == 'a list'
 
 
 @pytest.mark.parametrize('value', ['x' * 10**7, ['x' * 10**6], list(range(10**5)), None])

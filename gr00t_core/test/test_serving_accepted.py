@@ -180,6 +180,31 @@ def test_a_long_instruction_is_refused_at_every_door(arms, length, caplog):
     assert all(len(record.getMessage()) < 1000 for record in caplog.records)
 
 
+@pytest.mark.parametrize(
+    ('change', 'told'),
+    [
+        ({'x' * 10_000_000: np.zeros(3)}, 'at most 200 characters'),
+        ({f'state.{n}': 0.0 for n in range(30_000)}, 'at most 256 are allowed'),
+        ({'state.left_arm': ['x' * 1_000_000] + ['y'] * 30_000}, 'expected numbers'),
+        ({'video.ego_view': ['x' * 1_000_000] + ['y'] * 30_000}, 'expected numbers'),
+        ({'annotation.human.action.task_description': ['x' * 2000] + ['y'] * 60_000}, 'list of 1'),
+        ({b'x': 3}, 'a key is text'),
+    ],
+)
+def test_what_costs_more_than_its_bytes_is_refused_at_once(arms, change, told):
+    with PolicyClient(arms[0], 10) as client:
+        began = time.monotonic()
+        with pytest.raises(ServingError, match=told):
+            client._call('get_action', {'data': example_of_upstream() | change})
+        assert time.monotonic() - began < 2
+
+
+def test_lists_nested_deeply_are_answered(arms):
+    for key in ('annotation.human.action.task_description', 'state.left_arm'):
+        body = b'{"observation": {"%s": %s}}' % (key.encode(), b'[' * 900 + b']' * 900)
+        assert ask_over_http(arms[1], body)[0] == 400
+
+
 def test_blank_is_empty_over_the_wire(arms):
     with PolicyClient(arms[0], 10) as client:
         answers = [

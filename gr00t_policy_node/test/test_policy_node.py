@@ -126,12 +126,15 @@ def test_a_long_instruction_is_dropped_at_the_door(graph, children_of):
         lambda: any(chunk.instruction == 'lift the cube' for chunk, _ in graph.chunks), 'chunks'
     )
     servers = children_of(process.pid)
-    for text in ('x' * 1_000_000, 'pick the cube ' * 200):
+    for dropped, text in enumerate(('x' * 1_000_000, 'pick the cube ' * 200), 1):
         instruct.publish(String(data=text))
-        words = f'{len(text)} characters'
-        graph.until(lambda words=words: words in graph.log(process), 'the log')
+        graph.until(
+            lambda dropped=dropped: value(graph, 'instructions dropped') == str(dropped),
+            'diagnostics that say so',
+        )
         assert {chunk.instruction for chunk in graph.fresh(count=5)} == {'lift the cube'}
-        graph.spin(0.6)
+    graph.spin(0.6)  # longer than a request may take
+    assert '1000000 characters; at most 2048' in graph.log(process)
     assert children_of(process.pid) == servers
     assert max(map(len, graph.log(process).splitlines())) < 1000
     client = ActionClient(graph.node, ExecuteInstruction, 'execute_instruction')
@@ -298,6 +301,12 @@ def test_local_server_that_cannot_start_is_reported_and_tried_again(graph):
     graph.reason('unconfigured', 'no such checkpoint, says the fake')
     graph.until(lambda: graph.log(process).count('no such checkpoint') >= 3, 'another try')
     assert graph.stop(process) == 0
+
+
+def value(graph, key):
+    """Return what the policy node last said of itself under a key."""
+    status = graph.statuses.get('/policy_node: policy')
+    return next((v.value for v in status.values if v.key == key), None) if status else None
 
 
 def memory_mb(process):

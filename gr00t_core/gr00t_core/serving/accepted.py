@@ -11,9 +11,11 @@ from collections.abc import Mapping
 import logging
 from typing import Any
 
+import numpy as np
+
 from gr00t_core.embodiment import ModalityConfig
 from gr00t_core.errors import ObservationError, ServingError
-from gr00t_core.instructions import checked_instructions, shown
+from gr00t_core.instructions import checked_instructions, flattened, shown
 
 LOG = logging.getLogger(__name__)
 
@@ -22,6 +24,8 @@ NEWER_PROTOCOL = (
     ' the observation itself, with keys such as video.<camera>, state.<group> and annotation.<…>'
 )
 NEWER_ENDPOINTS = ('reset',)
+MAX_KEYS = 256
+MAX_KEY_CHARACTERS = 200
 MAX_TOLD = 64  # keys that are remembered as logged; strangers may send any
 
 
@@ -39,8 +43,9 @@ class Acceptance:
             config: The policy's modality configs.
 
         Raises:
-            ServingError: It is no map, belongs to another protocol, or its instruction is too
-                long. Wrong keys and values are left for the policy to name.
+            ServingError: It is no map, belongs to another protocol, its instruction is too long,
+                or it could cost more than its bytes. Other wrong keys and values are left for the
+                policy to name.
         """
         if not isinstance(data, dict):
             raise ServingError(
@@ -49,16 +54,17 @@ class Acceptance:
             )
         if _is_newer(data):
             raise ServingError(NEWER_PROTOCOL)
+        _check_bounds(data)
         known = {key for each in config.values() for key in each.modality_keys}
         language = config['language'].modality_keys if 'language' in config else ()
         # Where a group is missing, the other one may be its misspelling: the policy names both.
         groups = config['state'].modality_keys if 'state' in config else ()
         has_all_groups = bool(groups) and all(group in data for group in groups)
-        annotations = [key for key in data if isinstance(key, str) and _is(key, 'annotation')]
+        annotations = [key for key in data if _is(key, 'annotation')]
         accepted: dict[str, Any] = {}
         for key, value in data.items():
             name = key
-            if key in known or not isinstance(key, str):
+            if key in known:
                 pass
             elif _is(key, 'state') and has_all_groups:
                 self._tell(key, 'no state group of this policy: left out')
@@ -79,6 +85,23 @@ class Acceptance:
         if key not in self._told and len(self._told) < MAX_TOLD:
             self._told.add(key)
             LOG.info('a client sends %s: %s', shown(key), what)
+
+
+def _check_bounds(data: dict[Any, Any]) -> None:
+    """Refuse what would be costly to compare or to turn into arrays: it comes from strangers."""
+    if len(data) > MAX_KEYS:
+        raise ServingError(f'the observation has {len(data)} keys; at most {MAX_KEYS} are allowed')
+    for key, value in data.items():
+        if not isinstance(key, str) or len(key) > MAX_KEY_CHARACTERS:
+            raise ServingError(
+                f'the observation has the key {shown(key)}; a key is text of at most'
+                f' {MAX_KEY_CHARACTERS} characters'
+            )
+        # An array of texts has the room of the longest for each.
+        if not _is(key, 'annotation') and not isinstance(value, np.ndarray):
+            texts = (inner for inner in flattened(value) if isinstance(inner, str | bytes))
+            if (text := next(texts, None)) is not None:
+                raise ServingError(f'{key}: holds the text {shown(text)}, expected numbers')
 
 
 def _is(key: str, modality: str) -> bool:
