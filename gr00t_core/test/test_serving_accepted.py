@@ -258,3 +258,13 @@ def test_actions_that_are_not_finite_are_errors():
         assert over_http(port, {'state.arm': np.array([[np.nan]])})[0] == 400
         assert client.get_action({'state.arm': np.ones((1, 1))})
         assert client.ping()['errors'] == 4
+
+
+def test_a_server_that_is_open_says_that_http_is_open_as_well(caplog):
+    service = PolicyService(lambda: pytest.fail('not loaded'))
+    server = PolicyServer(service, 'tcp://*:*')
+    server.stop()
+    server.serve()
+    assert 'HTTP' in caplog.text
+    assert 'open to the network without a token' in caplog.text
+    assert '--token-file' in caplog.text

@@ -70,6 +70,7 @@ class PolicyNode(LifecycleNode):
         self._goals: Goals | None = None
         self._topic_instruction = ''
         self._dropped_instructions = 0
+        self._last_dropped = ''
         self._guard_transitions()
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
@@ -283,12 +284,15 @@ class PolicyNode(LifecycleNode):
         try:
             text = checked_instruction(message.data).strip()
         except ObservationError as error:
-            self._dropped_instructions += 1
-            self.get_logger().error(
-                f'instruction dropped, the one before holds: {error}',
-                throttle_duration_sec=QUIET_S,
-            )
+            if str(error) != self._last_dropped:  # both subscriptions hear it
+                self._last_dropped = str(error)
+                self._dropped_instructions += 1
+                self.get_logger().error(
+                    f'instruction dropped, the one before holds: {error}',
+                    throttle_duration_sec=QUIET_S,
+                )
             return
+        self._last_dropped = ''
         if text != self._topic_instruction:
             self._topic_instruction = text
             self._note_instruction()
