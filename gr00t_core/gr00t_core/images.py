@@ -176,7 +176,7 @@ def compressed_to_rgb(message: Any, *, size: Size | None = None) -> RGB:
 def faultless_jpeg(message: Any, *, size: Size | None = None) -> bytes | None:
     """Return the JPEG of a `CompressedImage` that any decoder decodes to the same picture.
 
-    For who decodes with another library than this module's: None says that `decode_image` must
+    A caller with a decoder of its own asks this first. None says that `decode_image` must
     decode or refuse the message, as it does on the robot.
 
     Args:

@@ -26,7 +26,7 @@ NEWER_PROTOCOL = (
 NEWER_ENDPOINTS = ('reset',)
 MAX_KEYS = 256
 MAX_KEY_CHARACTERS = 200
-MAX_TOLD = 64  # keys that are remembered as logged; strangers may send any
+MAX_TOLD = 64  # keys that are remembered as logged; a client may send any
 
 
 class Acceptance:
@@ -88,7 +88,7 @@ class Acceptance:
 
 
 def _check_bounds(data: dict[Any, Any]) -> None:
-    """Refuse what would be costly to compare or to turn into arrays: it comes from strangers."""
+    """Refuse what would be costly to compare or to turn into arrays: clients may send anything."""
     if len(data) > MAX_KEYS:
         raise ServingError(f'the observation has {len(data)} keys; at most {MAX_KEYS} are allowed')
     for key, value in data.items():

@@ -18,7 +18,7 @@ from typing import Any
 MAX_WAITING = 256
 MAX_HEAD_BYTES = 16 * 1024
 HEAD_SECONDS = 5.0  # for the whole head
-REFUSED_SECONDS = 2.0  # for who was refused to read why
+REFUSED_SECONDS = 2.0  # a refused client may take so long to read why
 TICK_S = 0.25
 
 _END = (b'\r\n\r\n', b'\n\n')
@@ -40,7 +40,7 @@ class Gate:
         admit: Takes connection, address and what was read of it, once the token is right.
         authorised: Tells whether the value of the header `Authorization` is right, None where
             there is not exactly one.
-        refusal: The whole reply to who is not authorised.
+        refusal: The whole reply to a client that is not authorised.
     """
 
     def __init__(

@@ -105,7 +105,7 @@ class PolicyServer:
         if not is_local(self.address) and not service.has_token:
             LOG.warning(
                 '%s and an HTTP port, if there is one, are open to the network without a token:'
-                ' anybody there may ask. Give --token-file',
+                ' every client there may ask. Give --token-file',
                 self.address,
             )
 
