@@ -29,7 +29,6 @@ setup(
             'chunk_executor = gr00t_policy_node.executor_node:main',
         ],
         # Verbs of the `gr00t` command: 'verb = module:main', main(argv) -> int.
-        'gr00t.verbs': [],
         # What `gr00t robot` looks at: 'source = module:look'.
         'gr00t.robot_sources': ['live = gr00t_policy_node.robot_source:look'],
         'gr00t.verbs': [

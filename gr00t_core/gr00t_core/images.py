@@ -14,7 +14,12 @@ mirrored.
 * JPEG: by simplejpeg, else OpenCV, else Pillow. All three run libjpeg-turbo with the accurate DCT
 and smooth chroma
   upsampling, so they give the same bits (a test compares them); the order only picks the quickest.
-* PNG: by Pillow, else OpenCV; lossless.
+* PNG: by Pillow, else OpenCV; lossless. 16-bit colour keeps its upper 8 bits.
+
+Which pictures are refused (decision 0027): declared size and structure are checked first, see
+`image_header`, whatever the decoder. A JPEG that simplejpeg warns about is damaged, unless it only
+has stray bytes before a marker, as common webcams send: its picture is whole. OpenCV and Pillow
+do not warn of wrong codes inside a scan; install simplejpeg where that matters.
 """
 
 import io
@@ -24,6 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.errors import ObservationError
+from gr00t_core.image_header import CompressedPicture, MAX_PIXELS, read_picture
+from gr00t_core.image_header import JPEG_END as JPEG_END
+from gr00t_core.image_header import JPEG_START as JPEG_START
 
 RGB = NDArray[np.uint8]
 
@@ -44,9 +52,12 @@ ENCODINGS = {
     'yuyv': 2,
     'yuv422_yuy2': 2,
 }
-JPEG_START = b'\xff\xd8\xff'
-JPEG_END = b'\xff\xd9'
-PNG_START = b'\x89PNG\r\n\x1a\n'
+# Width and height that a camera has, pixels.
+Size = tuple[int, int]
+
+# What simplejpeg says of a picture that is whole.
+_STRAY_BYTES = 'extraneous bytes before marker'
+_SHOWN = 60  # characters of a text that came in a message
 
 # BT.601, limited range: Y·1.164, V→R 1.596, V→G −0.813, U→G −0.391, U→B 2.018, as integers over
 # 2^20.
@@ -54,46 +65,56 @@ _SHIFT = 20
 _Y, _VR, _VG, _UG, _UB = (round(c * 2**_SHIFT) for c in (1.164, 1.596, -0.813, -0.391, 2.018))
 
 
-def decode_image(message: Any, *, use_cv_bridge: bool = False) -> RGB:
+def decode_image(message: Any, *, use_cv_bridge: bool = False, size: Size | None = None) -> RGB:
     """Decode a `sensor_msgs/Image` or `CompressedImage`, told apart by their fields.
+
+    Args:
+        message: The message.
+        use_cv_bridge: As for `image_to_rgb`.
+        size: Width and height that the robot file declares, pixels; another size is refused before
+            anything is decoded. None takes any size up to `image_header.MAX_PIXELS`.
 
     Returns:
         (H, W, 3) uint8 RGB.
 
     Raises:
-        ObservationError: Neither type, or as `image_to_rgb` and `compressed_to_rgb`.
+        ObservationError: Neither type, another size, or as `image_to_rgb` and `compressed_to_rgb`.
     """
     if hasattr(message, 'encoding'):
-        return image_to_rgb(message, use_cv_bridge=use_cv_bridge)
+        return image_to_rgb(message, use_cv_bridge=use_cv_bridge, size=size)
     if hasattr(message, 'format'):
-        return compressed_to_rgb(message)
+        return compressed_to_rgb(message, size=size)
     raise ObservationError(
         f'a {type(message).__name__} is no image message;'
         ' allowed: sensor_msgs/msg/Image, sensor_msgs/msg/CompressedImage'
     )
 
 
-def image_to_rgb(message: Any, *, use_cv_bridge: bool = False) -> RGB:
+def image_to_rgb(message: Any, *, use_cv_bridge: bool = False, size: Size | None = None) -> RGB:
     """Convert a `sensor_msgs/Image`.
 
     Args:
         message: Any object with height, width, encoding, is_bigendian, step and data.
         use_cv_bridge: Hand encodings that are not in `ENCODINGS` to apt's cv_bridge. Its builds
             need numpy 1.
+        size: As for `decode_image`.
 
     Returns:
         (H, W, 3) uint8 RGB. For rgb8 a view of the message's data (read-only where that is), else
         a new array.
 
     Raises:
-        ObservationError: Unknown encoding, no pixels, or fewer bytes than height · step.
+        ObservationError: Unknown encoding, no pixels, another size, or fewer bytes than
+            height · step.
     """
     encoding = message.encoding
+    check_size(int(message.width), int(message.height), size)
     if encoding not in ENCODINGS:
         if use_cv_bridge:
             return _by_cv_bridge(message)
         raise ObservationError(
-            f'image encoding {encoding!r} is not supported; allowed: {", ".join(ENCODINGS)}.'
+            f'image encoding {encoding[:_SHOWN]!r} is not supported;'
+            f' allowed: {", ".join(ENCODINGS)}.'
             ' Set the camera driver to one of them, or opt in to cv_bridge'
         )
     pixels = _pixels(message, ENCODINGS[encoding])
@@ -114,34 +135,111 @@ def image_to_rgb(message: Any, *, use_cv_bridge: bool = False) -> RGB:
     return _yuv422_to_rgb(pixels, luma=0 if encoding in {'yuyv', 'yuv422_yuy2'} else 1)
 
 
-def compressed_to_rgb(message: Any) -> RGB:
-    """Decode a `sensor_msgs/CompressedImage`: JPEG or PNG, as its first bytes say (not `format`).
+def compressed_to_rgb(message: Any, *, size: Size | None = None) -> RGB:
+    """Decode a `sensor_msgs/CompressedImage`: JPEG or PNG, as its first bytes say.
+
+    Its `format` says whether the one channel of a picture is a Bayer mosaic
+    (`bayer_rggb8; jpeg compressed `), which is then interpolated as a raw one is.
+
+    Args:
+        message: Any object with format and data.
+        size: As for `decode_image`.
 
     Returns:
         (H, W, 3) uint8 RGB; alpha is dropped, EXIF orientation is not applied.
 
     Raises:
-        ObservationError: Another format, or damaged or truncated data.
+        ObservationError: Another format or size, or damaged or truncated data.
     """
     data = _buffer(message.data).tobytes()
+    what = f'compressed image of {len(data)} bytes, format {message.format[:_SHOWN]!r}'
+    pattern = _mosaic(message.format, what)
     try:
-        if data.startswith(JPEG_START):
-            return _decode_jpeg(data)
-        if data.startswith(PNG_START):
-            return _decode_png(data)
-    except (
-        ValueError,
-        OSError,
-        SyntaxError,
-    ) as error:  # what simplejpeg and Pillow raise on bad data
+        picture = read_picture(data)
+    except ValueError as error:
+        raise ObservationError(f'{what}: {error}') from None
+    if picture is None:
         raise ObservationError(
-            f'compressed image of {len(data)} bytes, format {message.format!r}: damaged: {error}'
-        ) from None
-    raise ObservationError(
-        f'compressed image of {len(data)} bytes, format {message.format!r}, starts with'
-        f' {data[:8].hex(" ") or "nothing"}: neither JPEG nor PNG.'
-        ' Set the image transport to one of them'
-    )
+            f'{what}, starts with {data[:8].hex(" ") or "nothing"}: neither JPEG nor PNG.'
+            ' Set the image transport to one of them'
+        )
+    _check_claim(picture, size)
+    try:
+        rgb = _decode_jpeg(picture) if picture.kind == 'JPEG' else _decode_png(picture)
+    except (ValueError, OSError, SyntaxError) as error:  # as simplejpeg and Pillow raise
+        raise ObservationError(f'{what}: damaged: {error}') from None
+    if pattern is not None and picture.channels == 1:
+        return _demosaic(np.ascontiguousarray(rgb[..., 0]), pattern)
+    return rgb
+
+
+def faultless_jpeg(message: Any, *, size: Size | None = None) -> bytes | None:
+    """Return the JPEG of a `CompressedImage` that any decoder decodes to the same picture.
+
+    A caller with a decoder of its own asks this first. None says that `decode_image` must
+    decode or refuse the message, as it does on the robot.
+
+    Args:
+        message: Any message.
+        size: As for `decode_image`.
+    """
+    if hasattr(message, 'encoding') or not hasattr(message, 'format'):
+        return None
+    data = _buffer(message.data).tobytes()
+    try:
+        import simplejpeg
+
+        picture = read_picture(data)
+        if picture is None or picture.kind != 'JPEG' or _mosaic(message.format, '') is not None:
+            return None
+        _check_claim(picture, size)
+        # Reads every code of the picture, and computes one pixel of 64.
+        simplejpeg.decode_jpeg(picture.data, 'GRAY', min_height=1, min_width=1, min_factor=8)
+    except (ImportError, ValueError, ObservationError):
+        return None
+    return picture.data
+
+
+def check_size(width: int, height: int, size: Size | None) -> None:
+    """Refuse an image of another size than the robot file declares.
+
+    Raises:
+        ObservationError: Names both sizes.
+    """
+    if size is not None and (width, height) != size:
+        raise ObservationError(
+            f'frames are {width}x{height}, the robot file says {size[0]}x{size[1]}; correct either'
+        )
+
+
+def _check_claim(picture: CompressedPicture, size: Size | None) -> None:
+    """Refuse a compressed picture whose declared size is another, or more than is ever decoded."""
+    check_size(picture.width, picture.height, size)
+    if picture.width * picture.height > MAX_PIXELS:
+        raise ObservationError(
+            f'a {picture.kind} declares {picture.width}x{picture.height};'
+            f' at most {MAX_PIXELS} pixels are decoded'
+        )
+
+
+def _mosaic(text: str, what: str) -> str | None:
+    """Return the Bayer pattern of a `format` whose grey picture is a mosaic, else None.
+
+    image_transport writes `<encoding>; jpeg compressed <encoding in the picture>`; the second is
+    empty where the values were not converted.
+    """
+    if 'compressedDepth' in text:
+        raise ObservationError(
+            f'{what}: a depth image; the policy takes colour images. Name the colour topic'
+        )
+    source, _, rest = text.partition(';')
+    source = source.strip().lower()
+    if not source.startswith('bayer_') or rest.partition('compressed')[2].strip():
+        return None
+    if source not in ENCODINGS:
+        allowed = ', '.join(name for name in ENCODINGS if name.startswith('bayer_'))
+        raise ObservationError(f'{what}: the mosaic is not supported; allowed: {allowed}')
+    return source[len('bayer_') : -1]
 
 
 def _buffer(data: Any) -> NDArray[np.uint8]:
@@ -218,22 +316,26 @@ def _yuv422_to_rgb(pixels: NDArray[np.uint8], luma: int) -> RGB:
     return clipped
 
 
-def _decode_jpeg(data: bytes) -> RGB:
+def _decode_jpeg(picture: CompressedPicture) -> RGB:
     try:
         import simplejpeg
     except ImportError:
-        pass
-    else:
-        rgb: RGB = simplejpeg.decode_jpeg(data, 'RGB')
-        return rgb
-    return _by_opencv(data) if _has_opencv() else _by_pillow(data)
-
-
-def _decode_png(data: bytes) -> RGB:
+        return _by_opencv(picture) if _has_opencv() else _by_pillow(picture)
+    rgb: RGB
     try:
-        return _by_pillow(data)
+        rgb = simplejpeg.decode_jpeg(picture.data, 'RGB')
+    except ValueError as error:
+        if _STRAY_BYTES not in str(error):
+            raise
+        rgb = simplejpeg.decode_jpeg(picture.data, 'RGB', strict=False)
+    return rgb
+
+
+def _decode_png(picture: CompressedPicture) -> RGB:
+    try:
+        return _by_pillow(picture)
     except ImportError:
-        return _by_opencv(data)
+        return _by_opencv(picture)
 
 
 def _has_opencv() -> bool:
@@ -244,22 +346,23 @@ def _has_opencv() -> bool:
     return True
 
 
-def _by_opencv(data: bytes) -> RGB:
+def _by_opencv(picture: CompressedPicture) -> RGB:
     import cv2
 
-    if data.startswith(JPEG_START) and JPEG_END not in data[-64:]:
-        raise ValueError('the end marker is missing')  # OpenCV would fill the rest with grey
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    bgr = cv2.imdecode(np.frombuffer(picture.data, np.uint8), flags)
     if bgr is None:
         raise ValueError('OpenCV cannot decode it')
     return np.ascontiguousarray(bgr[..., ::-1])
 
 
-def _by_pillow(data: bytes) -> RGB:
+def _by_pillow(picture: CompressedPicture) -> RGB:
     from PIL import Image
 
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(picture.data), formats=[picture.kind]) as image:
+        # A second header may say something else, and pixels are allocated only now.
+        if image.size != (picture.width, picture.height):
+            raise ValueError(f'it declares its size twice, then as {image.size}')
         if image.mode.startswith('I'):  # 16-bit greyscale, which convert() would clip at 255
             return np.repeat(_eight_bits(np.asarray(image))[..., None], 3, axis=2)
         return np.array(image.convert('RGB'))

@@ -26,11 +26,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.errors import CheckpointError, RobotFileError
+from gr00t_core.instructions import shown
+from gr00t_core.json_file import read_json
 from gr00t_core.robot import ActionGroup, Group, Robot
 
 METADATA_FILE = 'experiment_cfg/metadata.json'
 STATISTICS = ('max', 'min', 'mean', 'std', 'q01', 'q99')
 MODALITIES = ('video', 'state', 'action')
+MAX_SIDE = 65_535  # pixels
+MAX_WIDTH = 4096  # of a group; the model takes 64 at most
+MAX_VALUE = 3.4e38  # statistics become float32
 
 
 def read_metadata(checkpoint: str | Path) -> dict[str, dict[str, Any]]:
@@ -41,13 +46,13 @@ def read_metadata(checkpoint: str | Path) -> dict[str, dict[str, Any]]:
     """
     path = Path(checkpoint) / METADATA_FILE
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
+        content = read_json(path)
     except FileNotFoundError:
         raise CheckpointError(
             f'{path}: missing; it holds the statistics that normalise state and action.'
             ' Copy it from the training output'
         ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise CheckpointError(f'{path}: not valid JSON: {error}') from None
     if not isinstance(content, dict):
         raise CheckpointError(
@@ -99,20 +104,73 @@ def check_entry(entry: Any, where: str) -> None:
     """
     if not isinstance(entry, Mapping) or not {'statistics', 'modalities'} <= set(entry):
         raise CheckpointError(f'{where}: expected the keys statistics, modalities, embodiment_tag')
+    modalities = _mapping(entry, 'modalities', where)
+    statistics = _mapping(entry, 'statistics', where)
     for kind in MODALITIES:
-        if not isinstance(entry['modalities'].get(kind), Mapping):
-            raise CheckpointError(f'{where}: modalities.{kind}: missing or not a mapping')
+        _mapping(modalities, kind, f'{where}: modalities')
+    for name in modalities['video']:
+        _check_camera(
+            _mapping(modalities['video'], name, f'{where}: modalities.video'), name, where
+        )
     for kind in ('state', 'action'):
-        for group, modality in entry['modalities'][kind].items():
-            width = int(np.prod(modality['shape']))
-            statistics = entry['statistics'].get(kind, {}).get(group, {})
-            for name in STATISTICS:
-                values = statistics.get(name)
-                if not isinstance(values, list) or len(values) != width:
+        for name in modalities[kind]:
+            place = f'{where}: modalities.{kind}'
+            width = _check_group(_mapping(modalities[kind], name, place), f'{place}.{name}')
+            groups = _mapping(statistics, kind, f'{where}: statistics')
+            place = f'{where}: statistics.{kind}'
+            values_of = _mapping(groups, name, place)
+            for statistic in STATISTICS:
+                values = values_of.get(statistic)
+                if not _are_numbers(values, width):
                     raise CheckpointError(
-                        f'{where}: statistics.{kind}.{group}.{name}: {values!r},'
-                        f' expected {width} numbers'
+                        f'{place}.{name}.{statistic}: {shown(values)}, expected {width} numbers'
                     )
+
+
+def _mapping(content: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
+    found = content.get(key)
+    if not isinstance(found, Mapping):
+        raise CheckpointError(f'{where}.{shown(key)[1:-1]}: missing or not a mapping')
+    return found
+
+
+def _check_camera(modality: Mapping[str, Any], name: str, where: str) -> None:
+    resolution = modality.get('resolution')
+    sides = resolution if isinstance(resolution, list) else []
+    if len(sides) != 2 or not all(type(side) is int and 0 < side <= MAX_SIDE for side in sides):
+        raise CheckpointError(
+            f'{where}: modalities.video.{name}.resolution: {shown(resolution)},'
+            f' expected [width, height], each from 1 to {MAX_SIDE} pixels'
+        )
+
+
+def _check_group(modality: Mapping[str, Any], where: str) -> int:
+    """Return a group's width after checking what the transforms read of it."""
+    shape = modality.get('shape')
+    sizes = shape if isinstance(shape, list) and shape else [0]
+    if not all(type(size) is int and 0 < size <= MAX_WIDTH for size in sizes):
+        raise CheckpointError(
+            f'{where}.shape: {shown(shape)}, expected [width], from 1 to {MAX_WIDTH}'
+        )
+    rotation = modality.get('rotation_type')
+    if rotation is not None and not isinstance(rotation, str):
+        raise CheckpointError(f'{where}.rotation_type: {shown(rotation)}, expected a text or null')
+    for flag in ('absolute', 'continuous'):
+        if not isinstance(modality.get(flag, True), bool):
+            raise CheckpointError(
+                f'{where}.{flag}: {shown(modality[flag])}, expected true or false'
+            )
+    return math.prod(sizes)
+
+
+def _are_numbers(values: object, width: int) -> bool:
+    """Tell whether a value is a list of so many finite numbers."""
+    if not isinstance(values, list) or len(values) != width:
+        return False
+    return all(
+        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_VALUE
+        for value in values
+    )
 
 
 def metadata_entry(robot: Robot, statistics: Mapping[str, Any]) -> dict[str, Any]:

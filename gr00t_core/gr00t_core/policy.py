@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gr00t_core.backends import load_backend
 from gr00t_core.embodiment import DATA_CONFIGS, DataConfig
 from gr00t_core.errors import CheckpointError, ObservationError
+from gr00t_core.instructions import checked_instructions, shown
 from gr00t_core.metadata import check_robot, embodiment_metadata
 from gr00t_core.model.config import Gr00tConfig
 from gr00t_core.model.tokenizer import load_tokenizer
@@ -131,8 +132,11 @@ class Gr00tPolicy:
             `action.<group>` float32 (H, D), or (B, H, D) for a batch, in the robot's units.
 
         Raises:
-            ObservationError: A key is missing or unexpected, or has a wrong shape or dtype.
+            ObservationError: A key is missing or unexpected, has a wrong shape or dtype, the
+                instruction is too long, an option is wrong, or the chunk is not finite.
         """
+        seed, head_only = _seed(seed), _flag('head_only', head_only)
+        observation = self._with_checked_instruction(observation)
         batched = is_batched(observation)
         if head_only:
             batch = self.transforms.apply_state(observation)
@@ -149,6 +153,11 @@ class Gr00tPolicy:
             head_only=head_only,
         )
         groups = self.transforms.unapply(action)
+        if bad := [key for key, values in groups.items() if not np.isfinite(values).all()]:
+            raise ObservationError(
+                f'the policy gave values that are not finite for {", ".join(bad)}: the state or'
+                ' the prefix is far from what it was trained on, or the weights are damaged'
+            )
         return groups if batched else {key: values[0] for key, values in groups.items()}
 
     def get_modality_config(self) -> dict[str, dict[str, list[Any]]]:
@@ -175,6 +184,21 @@ class Gr00tPolicy:
             example[f'state.{group.name}'] = values[None]
         return example | {transforms.language: [instruction]}
 
+    def _with_checked_instruction(self, observation: Observation) -> Observation:
+        """Return the observation with its instruction checked; blank ones are empty."""
+        key = self.transforms.language
+        if key not in observation:
+            return observation
+        texts = checked_instructions(observation[key])
+        each = [texts] if isinstance(texts, str) else texts
+        states = [value for name, value in observation.items() if name.startswith('state.')]
+        # More texts than samples are refused by the transforms, and not worth counting.
+        count = len(states[0]) if states and is_batched(observation) else 1
+        for text in each if len(each) <= count else ():
+            if isinstance(text, str):
+                self.tokenizer.check_length(text, len(self.transforms.cameras))
+        return {**observation, key: texts}
+
     def _prefix(
         self, prefix: Mapping[str, Any] | None, weight: Any, *, batched: bool
     ) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
@@ -182,15 +206,24 @@ class Gr00tPolicy:
         if prefix is None and weight is None:
             return None, None
         horizon = self.transforms.horizon
-        firm = np.asarray(weight, np.float32) if weight is not None else np.empty(0, np.float32)
+        try:
+            firm = np.asarray([] if weight is None else weight, np.float32)
+        except (TypeError, ValueError, OverflowError):
+            firm = np.empty(0, np.float32)
         if prefix is None or firm.shape != (horizon,) or not ((firm >= 0) & (firm <= 1)).all():
             raise ObservationError(
-                f'prefix_weight: {weight!r}, expected {horizon} numbers in [0, 1], with a prefix'
+                f'prefix_weight: {shown(weight)}, expected {horizon} numbers in [0, 1], with a'
+                ' prefix'
+            )
+        if not isinstance(prefix, Mapping):
+            raise ObservationError(
+                f'prefix: {shown(prefix)}, expected a map action.<group> → (H, D)'
             )
         for group in self.transforms.action:
             if f'action.{group.name}' not in prefix:
                 raise ObservationError(
-                    f"prefix lacks 'action.{group.name}'; it has: {', '.join(prefix) or 'nothing'}"
+                    f"prefix lacks 'action.{group.name}'; it has:"
+                    f' {", ".join(map(str, prefix)) or "nothing"}'
                 )
         action = {
             f'action.{group.name}': numbers(
@@ -199,6 +232,21 @@ class Gr00tPolicy:
             for group in self.transforms.action
         }
         return self.transforms.normalized_action(action)[0], firm
+
+
+def _seed(seed: object) -> int | None:
+    """Return a seed; raise ObservationError where NumPy's generator would take no such thing."""
+    if seed is None:
+        return None
+    if isinstance(seed, int | np.integer) and not isinstance(seed, bool) and 0 <= seed < 2**64:
+        return int(seed)
+    raise ObservationError(f'seed: {shown(seed)}, expected a whole number from 0 to 2**64 - 1')
+
+
+def _flag(name: str, value: object) -> bool:
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise ObservationError(f'{name}: {shown(value)}, expected true or false')
 
 
 def _robot(checkpoint: Path, robot: Robot | str | Path | None) -> Robot:

@@ -12,6 +12,7 @@ import pytest
 
 from gr00t_core import images
 from gr00t_core.errors import ObservationError
+from gr00t_core.image_header import read_picture
 from gr00t_core.images import compressed_to_rgb, decode_image, ENCODINGS, image_to_rgb
 
 
@@ -163,16 +164,16 @@ def test_jpeg_decoders_agree_bit_for_bit(subsampling, progressive):
     data = encoded(picture(51, 67), 'JPEG', subsampling=subsampling, progressive=progressive)
     expected = simplejpeg.decode_jpeg(data, 'RGB')
     np.testing.assert_array_equal(compressed_to_rgb(compressed(data, 'jpeg')), expected)
-    np.testing.assert_array_equal(images._by_pillow(data), expected)
+    header = read_picture(data)
+    np.testing.assert_array_equal(images._by_pillow(header), expected)
     if images._has_opencv():
-        np.testing.assert_array_equal(images._by_opencv(data), expected)
+        np.testing.assert_array_equal(images._by_opencv(header), expected)
 
 
 @pytest.mark.skipif(not images._has_opencv(), reason='OpenCV is not installed')
-def test_opencv_refuses_what_the_others_refuse():
-    with pytest.raises(ValueError, match='the end marker is missing'):
-        images._by_opencv(encoded(picture(), 'JPEG')[:500])
-    np.testing.assert_array_equal(images._by_opencv(encoded(picture(), 'PNG')), picture())
+def test_opencv_decodes_png():
+    header = read_picture(encoded(picture(), 'PNG'))
+    np.testing.assert_array_equal(images._by_opencv(header), picture())
 
 
 def test_grey_jpeg_has_three_channels():

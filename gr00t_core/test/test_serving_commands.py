@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import os
 from pathlib import Path
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,8 +16,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
-from gr00t_core.errors import ServingError
+from gr00t_core.errors import CheckpointError, ServingError
 from gr00t_core.model.init_checkpoint import init_checkpoint
 from gr00t_core.policy import Gr00tPolicy
 from gr00t_core.robot import load_robot
@@ -92,6 +94,21 @@ def test_a_checkpoint_that_cannot_be_loaded_ends_the_process(tmp_path: Path) -> 
     assert process.returncode == 1
     assert str(tmp_path) in errors
     assert 'Traceback' not in errors
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), 1e38])
+def test_weights_that_give_no_finite_chunk_are_an_error_of_the_start(
+    checkpoint: Path, tmp_path: Path, value: float
+) -> None:
+    shutil.copytree(checkpoint, tmp_path / 'broken')
+    file = tmp_path / 'broken' / 'model.safetensors'
+    weights = load_file(file)
+    name = next(name for name in weights if 'action_decoder.layer2.W' in name)
+    weights[name][...] = value
+    save_file(weights, file)
+    options = serve_command.Serve(checkpoint=tmp_path / 'broken', device='cpu')
+    with pytest.raises(CheckpointError, match=r'first answer failed.*not finite for action'):
+        serve_command._loader(options)()
 
 
 def test_a_server_does_not_outlive_its_parent(checkpoint: Path, tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from rclpy.action.server import ServerGoalHandle
 from rclpy.node import Node
 from rclpy.task import Future
 
+from gr00t_core.errors import ObservationError
+from gr00t_core.instructions import checked_instruction, shown
 from gr00t_core.robot import NANOSECONDS
 from gr00t_msgs.action import ExecuteInstruction
 
@@ -51,7 +53,7 @@ class Goals:
     @property
     def instruction(self) -> str:
         """Return the running goal's instruction, '' when no goal runs."""
-        return '' if self._running is None else str(self._running.request.instruction)
+        return '' if self._running is None else str(self._running.request.instruction).strip()
 
     def chunk(self, latency_s: float) -> None:
         """Count a published chunk and tell the client."""
@@ -90,9 +92,13 @@ class Goals:
 
     def _accept(self, request: ExecuteInstruction.Goal) -> GoalResponse:
         reason = self._why_not()
+        try:
+            is_blank = not checked_instruction(request.instruction)
+        except ObservationError as error:
+            reason, is_blank = str(error), False
         if self._running is not None:
-            reason = f'another goal runs: {self.instruction!r}; cancel it first'
-        elif not request.instruction.strip():
+            reason = f'another goal runs: {shown(self.instruction)}; cancel it first'
+        elif is_blank:
             reason = 'the instruction is empty'
         elif not request.time_limit >= 0:
             reason = f'time_limit is {request.time_limit}, allowed is >= 0'
@@ -103,7 +109,7 @@ class Goals:
 
     def _begin(self, handle: ServerGoalHandle) -> None:
         self._running = _Goal(handle, self._node)
-        self._node.get_logger().info(f'goal accepted: {handle.request.instruction!r}')
+        self._node.get_logger().info(f'goal accepted: {shown(handle.request.instruction)}')
         self._on_change()
         self._feedback(self._running, 'waiting')
         handle.execute()

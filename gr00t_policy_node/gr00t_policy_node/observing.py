@@ -250,13 +250,11 @@ class Observer:
             ObservationError: It cannot be decoded or has another size than the robot file says.
         """
         camera = self._robot.camera(name)
-        image = decode_image(cdr.read_image(frame.payload, camera.stream.type))
-        if image.shape != (camera.height, camera.width, 3):
-            raise ObservationError(
-                f'{camera.stream.topic}: frames are {image.shape[1]}x{image.shape[0]}, the '
-                f'robot file says {camera.width}x{camera.height}; correct either'
-            )
-        return image
+        try:
+            message = cdr.read_image(frame.payload, camera.stream.type)
+            return decode_image(message, size=(camera.width, camera.height))
+        except ObservationError as error:
+            raise ObservationError(f'{camera.stream.topic}: {error}') from None
 
     def report(self) -> list[StreamReport]:
         """Return how each topic does since the last call."""

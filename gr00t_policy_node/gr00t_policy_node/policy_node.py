@@ -27,7 +27,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from std_msgs.msg import String
 
-from gr00t_core.errors import Gr00tError, ParameterError, ServingError
+from gr00t_core.errors import Gr00tError, ObservationError, ParameterError, ServingError
+from gr00t_core.instructions import checked_instruction, shown
 from gr00t_core.memory import keep_freed_memory
 from gr00t_core.robot import load_robot, NANOSECONDS
 from gr00t_msgs.action import ExecuteInstruction
@@ -68,6 +69,8 @@ class PolicyNode(LifecycleNode):
         self._loaded: Loaded | None = None
         self._goals: Goals | None = None
         self._topic_instruction = ''
+        self._dropped_instructions = 0
+        self._last_dropped = ''
         self._guard_transitions()
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
@@ -277,8 +280,19 @@ class PolicyNode(LifecycleNode):
     # Instructions
 
     def instruction_topic(self, message: String) -> None:
-        """Follow the instruction of the topic; an empty one ends that."""
-        text = message.data.strip()
+        """Follow the instruction of the topic; a blank one ends that, a refused one is dropped."""
+        try:
+            text = checked_instruction(message.data).strip()
+        except ObservationError as error:
+            if str(error) != self._last_dropped:  # both subscriptions hear it
+                self._last_dropped = str(error)
+                self._dropped_instructions += 1
+                self.get_logger().error(
+                    f'instruction dropped, the one before holds: {error}',
+                    throttle_duration_sec=QUIET_S,
+                )
+            return
+        self._last_dropped = ''
         if text != self._topic_instruction:
             self._topic_instruction = text
             self._note_instruction()
@@ -298,7 +312,7 @@ class PolicyNode(LifecycleNode):
             loaded.begin_run()
             loaded.instruction = instruction
             self.get_logger().info(
-                f'instruction: {instruction!r}' if instruction else 'no instruction: waiting'
+                f'instruction: {shown(instruction)}' if instruction else 'no instruction: waiting'
             )
 
     def _why_no_goal(self) -> str:
@@ -343,7 +357,11 @@ class PolicyNode(LifecycleNode):
         robot = '' if loaded is None else loaded.robot.name
         self._told = self._reason
         problem, statuses = self._reason, []
-        values: dict[str, object] = {'state': label, 'instruction': self._instruction()}
+        values: dict[str, object] = {
+            'state': label,
+            'instruction': self._instruction(),
+            'instructions dropped': self._dropped_instructions,
+        }
         if loaded is not None:
             loaded.diagnosed = time.monotonic()
             values |= loaded.values()

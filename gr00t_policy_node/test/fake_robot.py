@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A robot without physics, for tests: publishes the SO-101's cameras and joints, as told."""
 
+import contextlib
 import io
+import struct
 
 import numpy as np
 from PIL import Image
@@ -42,6 +44,17 @@ class FakeRobot:
             node.create_timer(1 / self.robot.reference.stream.rate_hz, self.publish_frames),
             node.create_timer(1 / self.robot.state[0].stream.rate_hz, self.publish_joints),
         ]
+
+    @contextlib.contextmanager
+    def claiming(self, width, height):
+        """Send pictures whose header claims another size."""
+        kept = [(message, bytes(message.data)) for _, message in self._frames.values()]
+        for message, data in kept:
+            at = data.index(b'\xff\xc0') + 5
+            message.data = data[:at] + struct.pack('>HH', height, width) + data[at + 4 :]
+        yield
+        for message, data in kept:
+            message.data = data
 
     def publish_frames(self):
         if self.cameras:

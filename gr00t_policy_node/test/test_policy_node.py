@@ -116,6 +116,52 @@ def test_bad_answers_are_refused_and_named(graph):
         graph.fresh(count=1)
 
 
+def test_a_long_instruction_is_dropped_at_the_door(graph, children_of):
+    """It restarts no server, stops no chunks, and is never logged whole; a blank one is empty."""
+    graph.add_robot()
+    instruct = latched(graph, 'instruction')
+    process = graph.start(use_default_instruction=False, request_timeout_s=0.5)
+    instruct.publish(String(data=' lift the cube\n'))
+    graph.until(
+        lambda: any(chunk.instruction == 'lift the cube' for chunk, _ in graph.chunks), 'chunks'
+    )
+    servers = children_of(process.pid)
+    for dropped, text in enumerate(('x' * 1_000_000, 'pick the cube ' * 200), 1):
+        instruct.publish(String(data=text))
+        graph.until(
+            lambda dropped=dropped: value(graph, 'instructions dropped') == str(dropped),
+            'diagnostics that say so',
+        )
+        assert {chunk.instruction for chunk in graph.fresh(count=5)} == {'lift the cube'}
+    graph.spin(0.6)  # longer than a request may take
+    assert '1000000 characters; at most 2048' in graph.log(process)
+    assert children_of(process.pid) == servers
+    assert max(map(len, graph.log(process).splitlines())) < 1000
+    client = ActionClient(graph.node, ExecuteInstruction, 'execute_instruction')
+    graph.until(client.server_is_ready, 'the action')
+    for text in ('y' * 100_000, '\u200b \t'):
+        future = client.send_goal_async(ExecuteInstruction.Goal(instruction=text))
+        graph.until(future.done, 'the answer to the goal')
+        assert not future.result().accepted
+    assert "goal rejected: the instruction 'yyy" in graph.log(process)
+    instruct.publish(String(data=' \u2003\n'))
+    graph.until(lambda: 'no instruction: waiting' in graph.log(process), 'the log')
+    assert graph.stop(process, signal.SIGINT) == 0
+
+
+def test_a_picture_that_claims_more_than_the_camera_costs_no_memory(graph):
+    """And chunks go on with the next whole one."""
+    robot = graph.add_robot()
+    process = graph.start()
+    graph.fresh()
+    before_mb = memory_mb(process.pid)
+    with robot.claiming(65500, 65500):
+        graph.reason('frames are 65500x65500, the robot file says 320x240')
+        graph.spin(0.5)
+        assert memory_mb(process.pid) < before_mb + 50
+    graph.fresh()
+
+
 def test_goals(graph):
     graph.add_robot()
     graph.start(use_default_instruction=False, goal_fault_s=1.5)
@@ -255,6 +301,18 @@ def test_local_server_that_cannot_start_is_reported_and_tried_again(graph):
     graph.reason('unconfigured', 'no such checkpoint, says the fake')
     graph.until(lambda: graph.log(process).count('no such checkpoint') >= 3, 'another try')
     assert graph.stop(process) == 0
+
+
+def value(graph, key):
+    """Return what the policy node last said of itself under a key."""
+    status = graph.statuses.get('/policy_node: policy')
+    return next((v.value for v in status.values if v.key == key), None) if status else None
+
+
+def memory_mb(process):
+    """Return the largest resident memory that a process has had (MiB)."""
+    status = Path(f'/proc/{process}/status').read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if 'VmHWM' in line) // 1024
 
 
 def latched(graph, topic):

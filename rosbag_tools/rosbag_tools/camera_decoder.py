@@ -14,7 +14,8 @@ import av
 
 from gr00t_core.dataset.video_writer import is_keyframe
 from gr00t_core.errors import BagError
-from gr00t_core.images import JPEG_END, JPEG_START
+from gr00t_core.image_header import MAX_PIXELS
+from gr00t_core.images import faultless_jpeg, Size
 
 # Names seen in `format` and `encoding` fields → PyAV decoder.
 VIDEO_CODECS = {
@@ -26,6 +27,10 @@ VIDEO_CODECS = {
     'av1': 'av1',
     'vp9': 'vp9',
 }
+
+# FFmpeg's own AV1 decoder needs a graphics card.
+_DECODERS = {'av1': 'libdav1d'}
+_BLOCK = 128  # pixels; AV1's largest block, and more than the alignment of FFmpeg's rows
 
 
 def video_codec(message: Any) -> str | None:
@@ -45,22 +50,25 @@ def starts_decoding(message: Any, codec: str | None) -> bool:
 
 
 class JpegDecoder:
-    """Decode JPEGs to their own planes: half the work of going through RGB, and closer to them."""
+    """Decode JPEGs to their own planes, closer to them than RGB.
 
-    def __init__(self) -> None:
+    Which pictures are damaged is decided by `gr00t_core.images`, as on the robot.
+    """
+
+    def __init__(self, size: Size | None = None) -> None:
+        """Take width and height of the camera, None for any."""
+        self._size = size
         self._context = cast('av.VideoCodecContext', av.CodecContext.create('mjpeg', 'r'))
         self._context.thread_count = 1
         self._context.options = {'err_detect': 'explode'}
 
     def decode(self, message: Any) -> av.VideoFrame | None:
-        """Return the picture of a CompressedImage; None unless it is a JPEG that is whole.
+        """Return the picture of a CompressedImage; None unless it is a JPEG without any fault.
 
-        `gr00t_core.images` then says what it is instead, or what is wrong with it.
+        `gr00t_core.images.decode_image` then decodes or refuses it, as on the robot.
         """
-        if hasattr(message, 'encoding'):
-            return None
-        data = memoryview(message.data)
-        if bytes(data[:3]) != JPEG_START or JPEG_END not in bytes(data[-64:]):
+        data = faultless_jpeg(message, size=self._size)
+        if data is None:
             return None
         try:
             frames = self._context.decode(av.Packet(data))
@@ -72,25 +80,36 @@ class JpegDecoder:
 class VideoStream:
     """Decode one camera's video packets in order, from a key frame on."""
 
-    def __init__(self, topic: str, codec: str) -> None:
+    def __init__(self, topic: str, codec: str, size: Size | None = None) -> None:
+        """Begin; width and height of the camera bound what a packet may have allocated."""
         self.topic = topic
         self._numbers: set[int] = set()
-        self._context = cast('av.VideoCodecContext', av.CodecContext.create(codec, 'r'))
+        self._context = cast(
+            'av.VideoCodecContext', av.CodecContext.create(_DECODERS.get(codec, codec), 'r')
+        )
         # One thread: frames come out as soon as they can; the pool over bags uses the cores.
         self._context.thread_count = 1
+        # Codecs pad to whole blocks: a picture may have one row and column of them more.
+        width, height = (side + _BLOCK for side in size) if size else (MAX_PIXELS, 1)
         # Damage is an error: by default the decoder paints over it.
-        self._context.options = {'err_detect': 'explode'}
+        self._context.options = {'err_detect': 'explode', 'max_pixels': str(width * height)}
 
     def decode(self, data: bytes, number: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """Decode packet `number`; yield (number, frame) for the frames that it completes.
 
         Raises:
-            av.error.InvalidDataError: The packet is damaged.
+            av.error.InvalidDataError: The packet is damaged, or larger than the camera's pictures.
         """
         packet = av.Packet(data)
         packet.pts = packet.dts = number
         self._numbers.add(number)
-        yield from self._numbered(self._context.decode(packet))
+        try:
+            frames = self._context.decode(packet)
+        except av.error.InvalidDataError:
+            raise
+        except av.error.FFmpegError as error:  # what decoders say of a size that is not allowed
+            raise av.error.InvalidDataError(error.errno or 0, str(error)) from None
+        yield from self._numbered(frames)
 
     def finish(self) -> Iterator[tuple[int, av.VideoFrame]]:
         """Yield the frames that the decoder still holds."""

@@ -208,7 +208,11 @@ class _CameraRows:
         self._size: tuple[int, int] | None = None
         self._jpeg = JpegDecoder()
         codec = self._stream.codec
-        self._video = VideoStream(camera.stream.topic, codec) if codec and not self._copy else None
+        self._video = (
+            VideoStream(camera.stream.topic, codec, (camera.width, camera.height))
+            if codec and not self._copy
+            else None
+        )
 
     def add(self, read: Callable[[], Any]) -> int:
         """Take the topic's next message; return how many rows were written."""

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gr00t_core.errors import BackendError
+from gr00t_core.instructions import shown
+from gr00t_core.json_file import is_file_name, read_json
 
 MANIFEST = 'manifest.json'
 VISION_LANGUAGE, ACTION_STEPS = 'vision_language', 'action_steps'
@@ -80,18 +82,31 @@ class Manifest:
         if not path.is_file():
             raise BackendError(f'{folder} holds no {MANIFEST}, so it is not an export. {how}')
         try:
-            content = json.loads(path.read_text(encoding='utf-8'))
+            content = read_json(path)
             version = content.pop('version')
             if version != _VERSION:
-                raise BackendError(f'{path} has version {version}, expected {_VERSION}. {how}')
+                raise BackendError(
+                    f'{path} has version {shown(version)}, expected {_VERSION}. {how}'
+                )
             parts = {name: Part(**part) for name, part in content.pop('parts').items()}
             manifest = cls(parts=parts, **content)
+            manifest._check()
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise BackendError(f'{path} cannot be read: {error!r}. {how}') from None
         for part in parts.values():
             if not (path.parent / part.file).is_file():
                 raise BackendError(f'{path.parent / part.file} is missing. {how}')
         return manifest
+
+    def _check(self) -> None:
+        """Raise ValueError where a graph lies outside the folder, or a number is none."""
+        for name, part in self.parts.items():
+            if not is_file_name(part.file):
+                raise ValueError(f'{name}: {shown(part.file)} is no name of a file beside it')
+        for field, least in (('steps', 1), ('slot', 0), ('opset', 1)):
+            value = getattr(self, field)
+            if type(value) is not int or not least <= value <= 1000:
+                raise ValueError(f'{field} is {shown(value)}, expected a number up to 1000')
 
 
 def file_sha256(*paths: Path) -> str:

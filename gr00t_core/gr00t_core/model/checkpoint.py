@@ -22,6 +22,8 @@ import torch
 from torch import nn
 
 from gr00t_core.errors import CheckpointError
+from gr00t_core.instructions import shown
+from gr00t_core.json_file import is_file_name, read_json
 
 INDEX = 'model.safetensors.index.json'
 SINGLE = 'model.safetensors'
@@ -100,6 +102,9 @@ def stored_tensors(folder: str | Path) -> dict[str, StoredTensor]:
     """
     folder = Path(folder)
     index, single = folder / INDEX, folder / SINGLE
+    for path in (index, single):
+        if path.exists() and not path.is_file():
+            raise CheckpointError(f'{path} is no regular file. Copy the checkpoint again.')
     if index.exists() and single.exists():
         raise CheckpointError(
             f'{folder} holds both {SINGLE} and {INDEX}: remove the one that is out of date.'
@@ -113,8 +118,10 @@ def stored_tensors(folder: str | Path) -> dict[str, StoredTensor]:
             f'Give the folder that holds the weights in safetensors format.'
         )
     try:
-        weight_map: dict[str, str] = json.loads(index.read_text(encoding='utf-8'))['weight_map']
-    except (ValueError, KeyError, TypeError) as error:
+        weight_map: dict[str, str] = read_json(index)['weight_map']
+        if wrong := [name for name in weight_map.values() if not is_file_name(name)]:
+            raise ValueError(f'{shown(wrong[0])} is no name of a file beside it')
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f'{index} has no readable weight_map: {error}. Copy the file again.'
         ) from None

@@ -9,12 +9,13 @@ backbone.
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-import json
 from pathlib import Path
 from typing import Any
 
 from gr00t_core.errors import CheckpointError
 from gr00t_core.hub_names import how_to_download
+from gr00t_core.instructions import shown
+from gr00t_core.json_file import read_json
 from gr00t_core.model.json_section import Section
 from gr00t_core.model.sizes import EAGLE_3B, published_3b
 
@@ -139,14 +140,14 @@ class Gr00tConfig:
         """
         path = Path(folder) / 'config.json'
         try:
-            raw = json.loads(path.read_text(encoding='utf-8'))
+            raw = read_json(path)
         except FileNotFoundError:
             raise CheckpointError(
                 f'{path} does not exist: a checkpoint holds config.json and model*.safetensors. '
                 f'Give the folder that holds them, or make one with `gr00t init-checkpoint`.'
                 + how_to_download(folder, 'model')
             ) from None
-        except (OSError, ValueError) as error:
+        except ValueError as error:
             raise CheckpointError(
                 f'{path} cannot be read as JSON: {error}. Copy the checkpoint again.'
             ) from None
@@ -168,7 +169,7 @@ class Gr00tConfig:
         model_type = raw.get('model_type')
         if model_type != MODEL_TYPE:
             raise CheckpointError(
-                f'{source}: model_type is {model_type!r}, only {MODEL_TYPE!r} can be loaded. '
+                f'{source}: model_type is {shown(model_type)}, only {MODEL_TYPE!r} can be loaded. '
                 f'N1, N1.6 and N1.7 have other architectures; use a GR00T N1.5 checkpoint.'
             )
         top = Section(raw, source, '')

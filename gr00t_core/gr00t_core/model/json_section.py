@@ -4,9 +4,20 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
+import math
 from typing import Any, NoReturn, TypeVar
 
 from gr00t_core.errors import CheckpointError
+from gr00t_core.instructions import shown
+
+# More is no model of this kind, and building it would take for ever.
+MAX_INTEGER = 2**18
+MAX_OF = {
+    'num_hidden_layers': 256,
+    'num_layers': 256,
+    'select_layer': 256,
+    'num_inference_timesteps': 1000,
+}
 
 _Value = TypeVar('_Value', int, float, bool)
 
@@ -24,8 +35,9 @@ class Section:
     def fail(self, key: str, found: object, allowed: object) -> NoReturn:
         """Raise CheckpointError: the value found is not what is allowed."""
         raise CheckpointError(
-            f'{self.where(key)} is {found!r}, expected {allowed!r}: the model cannot honour it. '
-            f'Compare the file with the one beside the original weights.'
+            f'{self.where(key)} is {shown(found)}, expected {allowed!r}:'
+            ' the model cannot honour it. Compare the file with the one beside the original'
+            ' weights.'
         )
 
     def value(self, key: str) -> Any:
@@ -47,10 +59,13 @@ class Section:
     def number(self, key: str, kind: type[_Value]) -> _Value:
         """Return a value that must be of that very type; integers must be positive."""
         found = self.value(key)
-        if kind is float and type(found) is int:
+        if kind is float and type(found) is int and abs(found) <= MAX_INTEGER**2:
             found = float(found)
-        if type(found) is not kind or (kind is int and found < 1):
-            self.fail(key, found, f'a {"positive " if kind is int else ""}{kind.__name__}')
+        most = MAX_OF.get(key, MAX_INTEGER)
+        if kind is int and (type(found) is not int or not 1 <= found <= most):
+            self.fail(key, found, f'a positive int, at most {most}')
+        if type(found) is not kind or (kind is float and not math.isfinite(found)):
+            self.fail(key, found, f'a {"finite " if kind is float else ""}{kind.__name__}')
         checked: _Value = found
         return checked
 

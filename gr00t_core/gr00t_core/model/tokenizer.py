@@ -27,6 +27,7 @@ from tokenizers import (
 )
 
 from gr00t_core.errors import CheckpointError, ObservationError
+from gr00t_core.instructions import MAX_TOKENS, shown
 from gr00t_core.model.config import Gr00tConfig
 from gr00t_core.model.sizes import SMALL_VOCABULARY
 
@@ -120,7 +121,8 @@ class PromptTokenizer:
         forbidden = [token for token in SPECIAL_TOKENS if token in instruction]
         if forbidden:
             raise ObservationError(
-                f'the instruction {instruction!r} holds control tokens {forbidden}: remove them.'
+                f'the instruction {shown(instruction)} holds control tokens {forbidden}:'
+                ' remove them.'
             )
         context = IMAGE_OPEN + IMAGE_CONTEXT * self.tokens_per_view + IMAGE_CLOSE
         images = ''.join(f'<image {view}>{context}' for view in range(1, views + 1))
@@ -139,6 +141,19 @@ class PromptTokenizer:
             text = self.prompt(instruction, views)
             self._known[key] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return self._known[key]
+
+    def check_length(self, instruction: str, views: int) -> None:
+        """Refuse an instruction that has more tokens than the model was made for.
+
+        Raises:
+            ObservationError: Names its tokens and how many are allowed.
+        """
+        tokens = len(self.encode(instruction, views)) - len(self.encode('', views))
+        if tokens > MAX_TOKENS:
+            raise ObservationError(
+                f'the instruction {shown(instruction)} has {tokens} tokens; at most {MAX_TOKENS}'
+                ' are allowed. Say it in a sentence'
+            )
 
     def batch(self, instructions: Sequence[str], views: int) -> PromptBatch:
         """Return the ids of B prompts, padded on the left to the longest."""

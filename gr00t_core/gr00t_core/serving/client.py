@@ -15,6 +15,7 @@ import zmq
 
 from gr00t_core.embodiment import ModalityConfig
 from gr00t_core.errors import ServingError
+from gr00t_core.instructions import checked_instructions
 from gr00t_core.serving.shared_memory import ALIGNMENT, SharedMemoryWriter
 from gr00t_core.serving.wire import MAX_MESSAGE_BYTES, pack, unpack
 
@@ -93,7 +94,12 @@ class PolicyClient:
         Raises:
             ServingTimeoutError: No answer in time.
             ServingError: An answer that is an error or no action map.
+            ObservationError: The instruction is longer than a policy takes; nothing was sent.
         """
+        observation = {
+            key: checked_instructions(value) if key.startswith('annotation.') else value
+            for key, value in observation.items()
+        }
         options = {'timeout_s': self._timeout_s, **options}
         shared: dict[str, Any] = {}
         if self._may_share():

@@ -9,14 +9,17 @@ With a token every request brings `Authorization: Bearer <token>`. Errors are {"
 
 The standard library's server does all that two routes need, so there is no web framework here.
 What it lacks is added: a body limit, a limit on connections, and a deadline for the whole of a
-request, so that slow senders cannot hold the connections.
+request, so that slow senders cannot hold the connections. Only who has sent the head of a request
+with the right token gets one of the places (`http_gate`).
 """
 
 import base64
 import contextlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import io
 import json
 import logging
+import math
 import queue
 import socket
 import sys
@@ -27,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from gr00t_core.errors import Gr00tError, ServingError
+from gr00t_core.serving.http_gate import Gate
 from gr00t_core.serving.server import UNAUTHORISED
 from gr00t_core.serving.service import Answer, error_text, PolicyService
 from gr00t_core.serving.wire import plain_array
@@ -36,6 +40,8 @@ LOG = logging.getLogger(__name__)
 MAX_BODY_BYTES = 32 * 1024 * 1024
 MAX_CONNECTIONS = 32
 REQUEST_SECONDS = 20.0  # from the first byte awaited to the last one read; also idle time
+SLOW_SECONDS = 2.0  # a request that has been coming for longer gives its place to a new one
+PLACE_SECONDS = 0.5  # in which a place that was cut becomes free
 
 
 class HttpServer(ThreadingHTTPServer):
@@ -57,6 +63,8 @@ class HttpServer(ThreadingHTTPServer):
     def __init__(self, service: PolicyService, host: str, port: int) -> None:
         self.service = service
         self.deadlines: dict[Any, float] = {}  # connection → when its request must have come
+        self.heads: dict[Any, bytes] = {}  # connection → what the gate has read of it
+        self._gate = Gate(self._admit, self.lets_in, _refusal())
         self._free = threading.Semaphore(MAX_CONNECTIONS)
         self.address_family = socket.AF_INET6 if ':' in host else socket.AF_INET
         try:
@@ -68,15 +76,47 @@ class HttpServer(ThreadingHTTPServer):
             ) from error
 
     def start(self) -> None:
-        """Answer from a thread of its own until `shutdown`."""
+        """Answer from threads of its own until `shutdown`."""
+        self._gate.start()
         threading.Thread(target=self.serve_forever, name='http', daemon=True).start()
 
+    def shutdown(self) -> None:
+        """End; connections that wait are closed."""
+        self._gate.stop()
+        super().shutdown()
+
+    def lets_in(self, authorization: str | None) -> bool:
+        """Tell whether the value of a header `Authorization` is right."""
+        scheme, _, token = (authorization or '').partition(' ')
+        return self.service.authorised(token.strip() if scheme.lower() == 'bearer' else None)
+
     def process_request(self, request: Any, client_address: Any) -> None:
+        """Have the gate wait for the head of the request."""
+        self._gate.add(request, client_address)
+
+    def _admit(self, request: Any, client_address: Any, head: bytes) -> None:
         """Give the connection a thread, or close it where there are too many."""
-        if self._free.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
+        if not self._free.acquire(blocking=False) and not self._cut_the_slowest():
             self.shutdown_request(request)
+            return
+        self.heads[request] = head
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError as error:  # no more threads
+            LOG.error('a connection is closed: %s', error)
+            self.heads.pop(request, None)
+            self._free.release()
+            self.shutdown_request(request)
+
+    def _cut_the_slowest(self) -> bool:
+        """Take the place of the request that has been coming in for longest, if for long."""
+        came = [(deadline, one) for one, deadline in list(self.deadlines.items())]
+        deadline, slowest = min(came, key=lambda each: each[0], default=(math.inf, None))
+        if slowest is None or deadline > time.monotonic() + REQUEST_SECONDS - SLOW_SECONDS:
+            return False
+        with contextlib.suppress(OSError):
+            slowest.shutdown(socket.SHUT_RDWR)
+        return self._free.acquire(timeout=PLACE_SECONDS)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Answer the requests of one connection."""
@@ -84,6 +124,7 @@ class HttpServer(ThreadingHTTPServer):
             super().process_request_thread(request, client_address)
         finally:
             self.deadlines.pop(request, None)
+            self.heads.pop(request, None)
             self._free.release()
 
     def service_actions(self) -> None:
@@ -106,6 +147,12 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = REQUEST_SECONDS
     disable_nagle_algorithm = True
     wbufsize = -1  # header and body leave together
+
+    def setup(self) -> None:
+        """Read first what the gate has read."""
+        super().setup()
+        head = self.server.heads.pop(self.request, b'')
+        self.rfile = io.BufferedReader(_Replayed(head, self.connection))
 
     def handle_one_request(self) -> None:
         """Answer one request; its deadline begins now."""
@@ -146,7 +193,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _body(self) -> bytes | None:
         """Read the body; answer and return None where its length is not allowed."""
-        length = self.headers.get('Content-Length', '0')
+        lengths = self.headers.get_all('Content-Length', ['0'])
+        length = lengths[0]
+        if len(lengths) > 1:
+            self.close_connection = True
+            self._reply(400, {'error': f'the request has {len(lengths)} Content-Lengths'})
+            return None
         if 'Transfer-Encoding' in self.headers or not (length.isascii() and length.isdigit()):
             self.close_connection = True
             self._reply(411, {'error': 'the request needs a Content-Length'})
@@ -163,8 +215,8 @@ class _Handler(BaseHTTPRequestHandler):
         return body
 
     def _authorised(self) -> bool:
-        scheme, _, token = self.headers.get('Authorization', '').partition(' ')
-        if self.server.service.authorised(token.strip() if scheme.lower() == 'bearer' else None):
+        found = self.headers.get_all('Authorization', [])
+        if self.server.lets_in(found[0] if len(found) == 1 else None):
             return True
         self._reply(401, {'error': UNAUTHORISED})
         return False
@@ -190,6 +242,38 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header('Connection', 'close')
         self.end_headers()
         self.wfile.write(body)
+
+
+class _Replayed(io.RawIOBase):
+    """A connection whose first bytes were read already."""
+
+    def __init__(self, head: bytes, connection: socket.socket) -> None:
+        self._head = memoryview(head)
+        self._connection = connection
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what was read already, then from the connection."""
+        if not self._head:
+            return self._connection.recv_into(buffer)
+        count = min(len(buffer), len(self._head))
+        buffer[:count] = self._head[:count]
+        self._head = self._head[count:]
+        return count
+
+
+def _refusal() -> bytes:
+    """Return the reply to a request without the right token."""
+    body = json.dumps({'error': UNAUTHORISED}).encode()
+    return (
+        b'HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\n'
+        b'WWW-Authenticate: Bearer\r\nConnection: close\r\n'
+        + f'Content-Length: {len(body)}\r\n\r\n'.encode()
+        + body
+    )
 
 
 def _payload(body: bytes) -> dict[str, Any]:

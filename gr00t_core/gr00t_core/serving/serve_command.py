@@ -20,7 +20,7 @@ from typing import Any
 
 import tyro
 
-from gr00t_core.errors import ServingError
+from gr00t_core.errors import CheckpointError, ObservationError, ServingError
 from gr00t_core.memory import keep_freed_memory
 from gr00t_core.serving.http import HttpServer
 from gr00t_core.serving.server import PolicyServer
@@ -162,7 +162,13 @@ def _loader(options: Serve) -> Callable[[], Loaded]:
             vocabulary=options.vocabulary,
         )
         # With a seed of its own, so that the first chunk served is the first of --seed.
-        policy.get_action(policy.observation_example(), seed=0)
+        try:
+            policy.get_action(policy.observation_example(), seed=0)
+        except ObservationError as error:
+            raise CheckpointError(
+                f'{options.checkpoint}: the first answer failed: {error}. Copy the weights again,'
+                ' or finetune from a checkpoint that answers'
+            ) from None
         return policy, {
             'model': str(options.checkpoint),
             'backend': backend,

@@ -26,6 +26,7 @@ from typing import Any
 import zmq
 
 from gr00t_core.errors import ServingError
+from gr00t_core.serving.accepted import NEWER_ENDPOINTS, NEWER_PROTOCOL
 from gr00t_core.serving.service import Answer, error_text, PolicyService
 from gr00t_core.serving.shared_memory import SharedMemoryReader
 from gr00t_core.serving.wire import MAX_MESSAGE_BYTES, pack, unpack
@@ -102,7 +103,11 @@ class PolicyServer:
         self.address: str = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
         self._memory = SharedMemoryReader() if self.address.startswith('ipc:') else None
         if not is_local(self.address) and not service.has_token:
-            LOG.warning('%s is open to the network without a token: anybody may ask', self.address)
+            LOG.warning(
+                '%s and an HTTP port, if there is one, are open to the network without a token:'
+                ' every client there may ask. Give --token-file',
+                self.address,
+            )
 
     def serve(self, keep_running: Callable[[], bool] = lambda: True) -> None:
         """Answer until `stop`, `kill`, a failure of the policy, or `keep_running` says no."""
@@ -167,6 +172,8 @@ class PolicyServer:
         if not self._service.authorised(request.get('api_token')):
             raise ServingError(UNAUTHORISED)
         endpoint = request.get('endpoint', 'get_action')
+        if isinstance(endpoint, str) and endpoint in NEWER_ENDPOINTS:
+            raise ServingError(NEWER_PROTOCOL)
         if not isinstance(endpoint, str) or endpoint not in ENDPOINTS:
             raise ServingError(
                 f'unknown endpoint {str(endpoint)[:100]!r}; there are {", ".join(ENDPOINTS)}'

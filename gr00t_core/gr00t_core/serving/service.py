@@ -19,8 +19,12 @@ import threading
 import time
 from typing import Any, Protocol
 
+import numpy as np
+
 from gr00t_core.embodiment import ModalityConfig
 from gr00t_core.errors import Gr00tError, ServingError
+from gr00t_core.instructions import shown
+from gr00t_core.serving.accepted import Acceptance
 
 LOG = logging.getLogger(__name__)
 
@@ -76,6 +80,7 @@ class PolicyService:
         self._policy: Policy | None = None
         self._about: dict[str, Any] = {}
         self._config: dict[str, ModalityConfig] = {}
+        self._acceptance = Acceptance()
         self._started = time.monotonic()
         self._busy = self._stopping = False
         self._answered = self._errors = 0
@@ -140,7 +145,7 @@ class PolicyService:
         """Queue one call; `answer` is called once, from the worker thread, and must not raise.
 
         Args:
-            observation: Upstream keys, see `gr00t_core.policy`.
+            observation: Upstream keys, see `gr00t_core.policy` and `accepted`.
             options: Keyword arguments of the policy's `get_action` (`seed`, `prefix`, …), and
                 `info` (True adds the key `info` with `waited_s` and `policy_s`) and `timeout_s`
                 (the client's patience: a call that waited longer is dropped).
@@ -150,12 +155,8 @@ class PolicyService:
             ServingError: Not loaded, too many calls are waiting, or the request is malformed.
         """
         policy = self._ready()
-        if not isinstance(observation, dict):
-            raise ServingError(
-                f'the observation is a {type(observation).__name__}, expected a map of keys such'
-                ' as video.<camera>, state.<group> and annotation.<…>'
-            )
-        call = _Call(observation, _checked(options, policy), time.monotonic(), answer)
+        accepted = self._acceptance.observation(observation, self._config)
+        call = _Call(accepted, _checked(options, policy), time.monotonic(), answer)
         try:
             self._calls.put_nowait(call)
         except queue.Full:
@@ -205,6 +206,8 @@ class PolicyService:
             action = policy.get_action(call.observation, **options)
             if not isinstance(action, dict):
                 raise TypeError(f'the policy gave a {type(action).__name__}, expected a map')
+            if bad := [key for key, values in action.items() if not _is_finite(values)]:
+                raise ServingError(f'the policy gave values that are not finite for {bad}')
         except Exception as error:
             self._note(error)
             return error
@@ -231,6 +234,12 @@ class PolicyService:
                 return
             if call is not None:
                 call.answer(ServingError('the server is stopping'))
+
+
+def _is_finite(values: object) -> bool:
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in 'fc':
+        return True
+    return bool(np.isfinite(values).all())
 
 
 def error_text(error: Exception) -> str:
@@ -261,12 +270,12 @@ def _checked(options: object, policy: Policy) -> dict[str, Any]:
     parameters = list(inspect.signature(policy.get_action).parameters)[1:]
     if unknown := [name for name in options if name not in (*parameters, *OWN_OPTIONS)]:
         allowed = ', '.join((*parameters, *OWN_OPTIONS))
-        raise ServingError(f'unknown options {unknown}; this policy takes {allowed}')
+        raise ServingError(f'unknown options {shown(unknown)}; this policy takes {allowed}')
     if not isinstance(options.get('info', False), bool):
-        raise ServingError(f'option info is {options["info"]!r}, expected true or false')
+        raise ServingError(f'option info is {shown(options["info"])}, expected true or false')
     patience = options.get('timeout_s', 1.0)
     if isinstance(patience, bool) or not isinstance(patience, int | float) or not patience > 0:
-        raise ServingError(f'option timeout_s is {patience!r}, expected seconds above 0')
+        raise ServingError(f'option timeout_s is {shown(patience)}, expected seconds above 0')
     return options
 
 

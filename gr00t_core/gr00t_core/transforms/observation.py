@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.errors import ObservationError
+from gr00t_core.instructions import flattened, shown
 
 Observation = Mapping[str, Any]
 
 
 def is_batched(observation: Observation) -> bool:
     """Return whether the observation has a batch axis: every state key has three axes or more."""
-    return all(np.ndim(value) >= 3 for key, value in observation.items() if 'state' in key)
+    return all(_array(observation, key).ndim >= 3 for key in observation if 'state' in key)
 
 
 def check_keys(observation: Observation, required: Iterable[str], optional: Iterable[str]) -> None:
@@ -55,14 +56,16 @@ def numbers(
     Raises:
         ObservationError: Not numbers, not finite, or another shape.
     """
-    values = np.asarray(observation[key])
+    values = _array(observation, key)
     if values.dtype.kind not in 'fiub':
         raise ObservationError(f'{key}: dtype {values.dtype}, expected numbers')
     expected = (length, width)
     if values.shape[batched:] != expected or values.ndim != len(expected) + batched:
         raise _shape_error(key, values, expected, batched)
     if not np.isfinite(values).all():
-        raise ObservationError(f'{key}: holds values that are not finite: {values.tolist()}')
+        raise ObservationError(
+            f'{key}: holds values that are not finite: {shown(values.tolist())}'
+        )
     return values if batched else values[None]
 
 
@@ -74,7 +77,7 @@ def frames(
     Raises:
         ObservationError: Another dtype or shape.
     """
-    video = np.asarray(observation[key])
+    video = _array(observation, key)
     if video.dtype != np.uint8:
         raise ObservationError(f'{key}: dtype {video.dtype}, expected uint8')
     expected = (1, *resolution, 3)
@@ -90,10 +93,17 @@ def instructions(observation: Observation, key: str, batch: int) -> list[str]:
         ObservationError: Not text, or not as many as samples.
     """
     value = observation[key]
-    texts = [value] if isinstance(value, str) else list(np.asarray(value).reshape(-1).tolist())
+    texts = list(flattened(value))
     if len(texts) != batch or not all(isinstance(text, str) for text in texts):
-        raise ObservationError(f'{key}: {value!r}, expected a list of {batch} str')
+        raise ObservationError(f'{key}: {shown(value)}, expected a list of {batch} str')
     return texts
+
+
+def _array(observation: Observation, key: str) -> NDArray[Any]:
+    try:
+        return np.asarray(observation[key])
+    except (ValueError, TypeError, OverflowError) as error:  # e.g. lists of different lengths
+        raise ObservationError(f'{key}: {shown(observation[key])} is no array: {error}') from None
 
 
 def _shape_error(

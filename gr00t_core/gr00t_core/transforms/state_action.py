@@ -118,7 +118,7 @@ def group_transform(
     source = modality.get('rotation_type')
     target = treatment.rotation
     if target is not None:
-        _check_rotation(where, treatment, source, modality['absolute'])
+        _check_rotation(where, treatment, source, modality.get('absolute', True))
         if target == source:
             target = None
         else:
