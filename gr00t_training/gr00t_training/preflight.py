@@ -174,7 +174,7 @@ def limits(subject: Subject) -> list[str]:
         if outside.severe:
             factor = next((f for unit, f in _CONVERSIONS.items() if unit in text), None)
             command = f'gr00t upgrade --scale {outside.key}={factor}'
-            problems.append(f'{text} `{command}` converts them' if factor else text)
+            problems.append(f'{text} `{command}` converts them, if so' if factor else text)
         else:
             _log.warning('%s', text)
     return problems
