@@ -36,6 +36,7 @@ setup(
         'console_scripts': ['recorder = rosbag_tools.recorder_node:main'],
         # Verbs of the `gr00t` command: 'verb = module:main', main(argv) -> int.
         'gr00t.verbs': [
+            'adopt = rosbag_tools.adopt:main',
             'convert = rosbag_tools.convert_command:main',
             'inspect = rosbag_tools.inspect_bag:main',
             'merge = rosbag_tools.merge:main',

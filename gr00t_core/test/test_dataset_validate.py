@@ -30,8 +30,8 @@ def good(request, tmp_path_factory) -> Path:
         for _ in range(length):
             image = generator.integers(0, 255, (240, 320, 3), dtype=np.uint8)
             values = {
-                'observation.state': np.sin(np.arange(6) + k),
-                'action': np.cos(np.arange(6) + k),
+                'observation.state': 0.8 + 0.8 * np.sin(np.arange(6) + k),
+                'action': 0.8 + 0.8 * np.cos(np.arange(6) + k),
                 'observation.stamp_ns': 10**18 + k,
             }
             writer.add(values, {'front': image, 'wrist': image}, 'push')

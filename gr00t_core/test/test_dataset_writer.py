@@ -53,7 +53,7 @@ def number_of(frame: NDArray[np.uint8]) -> int:
 
 
 def row(k: int) -> Mapping[str, object]:
-    state = np.sin(np.arange(6) + k / 10)
+    state = 0.6 + 0.6 * np.sin(np.arange(6) + k / 10)  # within the limits of the SO-101
     return {
         'observation.state': state,
         'action': state + 0.25,

@@ -156,7 +156,9 @@ class FinetuneConfig:
     resume: bool = False
     cpu: bool = False
     fsdp: bool = False
-    accept: tuple[Literal['statistics', 'action_equals_state', 'disk', 'memory'], ...] = ()
+    accept: tuple[
+        Literal['statistics', 'action_equals_state', 'limits', 'disk', 'memory'], ...
+    ] = ()
 
 
 # What may differ between a run and its continuation: it changes no weight, or only its rounding.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gr00t_core.dataset.fit import require_fit
 from gr00t_core.dataset.mixture import Member, Mixture
 from gr00t_core.dataset.modality import configs_for_data_config
 from gr00t_core.dataset.reader import Dataset
@@ -82,6 +83,7 @@ def open_subjects(config: FinetuneConfig) -> list[Subject]:
             raise DatasetError(f'{path}: holds no {ROBOT}; say which robot it is of (--robot)')
         robot = load_robot(robots[number] if robots else path / ROBOT)
         dataset = Dataset.open(path, robot, config.video_backend)
+        require_fit(dataset, robot)
         subjects.append(Subject(dataset, robot, robot.embodiment, robot.data_config))
     return subjects
 

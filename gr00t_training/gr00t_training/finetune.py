@@ -121,6 +121,8 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
         torch.backends.cuda.matmul.allow_tf32 = True
 
     subjects = experiment.open_subjects(config)
+    for subject in subjects:
+        preflight.check_pictures(subject, config.frame_cache == 'off')
     model, new = load_model(
         config.checkpoint, config.action_horizon, config.action_dim, config.seed
     )

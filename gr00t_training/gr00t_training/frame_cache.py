@@ -176,7 +176,8 @@ def _description(dataset: Dataset, shapes: Mapping[str, tuple[int, int]]) -> dic
     for camera in shapes:
         feature = dataset.modality.video[camera]
         for episode in dataset.episodes:
-            path = episode.videos[feature].path
+            video = episode.videos.get(feature)
+            path = episode.data if video is None else video.path  # pictures in the parquet file
             status = path.stat()
             files[str(path.relative_to(dataset.path))] = (status.st_size, status.st_mtime_ns)
     return {

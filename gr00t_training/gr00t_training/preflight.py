@@ -12,6 +12,7 @@ from accelerate import Accelerator
 import numpy as np
 import torch
 
+from gr00t_core.dataset.limits_check import check_dataset
 from gr00t_core.embodiment import PROJECTOR_INDEX
 from gr00t_core.errors import CheckpointError, Gr00tError
 from gr00t_core.model import Gr00tN15
@@ -23,6 +24,8 @@ from gr00t_training.memory import estimate, Load, remedies
 _log = logging.getLogger(__name__)
 
 _TINY = 1e-6  # of a group's largest value: a range below it is noise, and normalising blows it up
+# Units that the data may be in, and what brings them to that of the robot file.
+_CONVERSIONS = {'degrees': 'deg2rad', 'millimetres': '0.001', 'per cent': '0.01'}
 _ROWS = 10_000  # compared at most between action and state
 
 
@@ -86,13 +89,14 @@ def check_run(
     model: Gr00tN15,
     accelerator: Accelerator,
 ) -> None:
-    """Check statistics, actions, disk and memory; findings in `config.accept` become warnings.
+    """Check statistics, limits, actions, disk and memory; `config.accept` makes warnings of them.
 
     Raises:
         PreflightError: The first finding; says how to mend it, or to accept it.
     """
     findings = [
         *(('statistics', text) for tag in transforms for text in statistics(metadata[tag], tag)),
+        *(('limits', text) for s in subjects for text in limits(s)),
         *(('action_equals_state', text) for s in subjects for text in action_equals_state(s)),
         *(('disk', text) for text in disk(config.output, model, config.save_total_limit)),
         *(('memory', text) for text in memory(config, transforms, model, accelerator)),
@@ -155,6 +159,49 @@ def action_equals_state(subject: Subject) -> list[str]:
                 ' action by a step (`gr00t convert`)'
             )
     return problems
+
+
+def limits(subject: Subject) -> list[str]:
+    """Find groups that lie outside the robot file's limits, as degrees do where it says rad.
+
+    A few values outside are only reported.
+    """
+    if subject.robot is None:
+        return []
+    problems = []
+    for outside in check_dataset(subject.robot, subject.dataset):
+        text = f'{subject.dataset.path}: {outside.text}'
+        if outside.severe:
+            factor = next((f for unit, f in _CONVERSIONS.items() if unit in text), None)
+            command = f'gr00t upgrade --scale {outside.key}={factor}'
+            problems.append(f'{text} `{command}` converts them, if so' if factor else text)
+        else:
+            _log.warning('%s', text)
+    return problems
+
+
+def check_pictures(subject: Subject, at_random: bool) -> None:
+    """Decode the first frame of every camera here, so that no worker meets what cannot be read.
+
+    Args:
+        subject: The dataset.
+        at_random: Whether frames are decoded one by one, when they are asked for.
+
+    Raises:
+        DatasetError: A camera has no pictures, or they cannot be decoded.
+    """
+    dataset = subject.dataset
+    for camera in subject.data_config.video:
+        for episode in sorted({0, len(dataset.episodes) - 1}):
+            dataset.frames(episode, f'video.{camera}', [0])
+        name = dataset.modality.video[camera]
+        if at_random and dataset.info.features[name].is_image:
+            _log.warning(
+                '%s: the pictures of %s lie in the parquet files, where random access is slow:'
+                ' --frame-cache model decodes them once',
+                dataset.path,
+                name,
+            )
 
 
 def disk(output: Path, model: Gr00tN15, keep: int) -> list[str]:

@@ -28,6 +28,8 @@ def record(path: Path, lengths: tuple[int, ...], seed: int = 0) -> Path:
                 break
             state = 0.6 * np.sin(phase + 0.2 * step)
             action = 0.6 * np.sin(phase + 0.2 * (step + 2))
+            state[-1] += 0.5  # the gripper's limits are not about zero
+            action[-1] += 0.5
             frames = {}
             for camera in robot.cameras:
                 frame = np.full((camera.height, camera.width, 3), shade, np.uint8)

@@ -25,13 +25,14 @@ from gr00t_core.dataset.schema import (
     MODALITY,
     read_json,
     ROBOT,
+    SUBTASKS,
     V21,
     V30,
     VIDEO_V2,
     VIDEO_V3,
 )
 from gr00t_core.dataset.write_v21 import write_v21
-from gr00t_core.dataset.write_v30 import write_v30
+from gr00t_core.dataset.write_v30 import write_texts, write_v30
 from gr00t_core.errors import DatasetError
 from gr00t_core.robot import Robot
 
@@ -104,7 +105,7 @@ def assemble(
     recover(output.absolute())
     if mode == 'new' and output.exists():
         raise DatasetError(
-            f'{output}: exists already; extend it, replace it, or give another path'
+            f'{output}: exists already; give another --output, or remove that folder first'
         )
     base = _base(output, version, header) if mode == 'extend' and output.exists() else None
     features = base.info.features if base else output_features(pieces[0])
@@ -114,6 +115,8 @@ def assemble(
     with replacing(output) as tree:
         numbering = Numbering(features, fps, base)
         WRITERS[version](tree, pieces, numbering, base)
+        if numbering.subtasks:
+            write_texts(tree / SUBTASKS, 'subtask', numbering.subtasks)
         info = Info(
             version=version,
             fps=fps,
@@ -162,15 +165,34 @@ def _check(piece: Piece, features: Mapping[str, Feature], fps: Fraction, like: s
         raise DatasetError(f'{piece.where}: {piece.fps} Hz, but {like} has {fps} Hz')
     ours = output_features(piece)
     if names := ours.keys() ^ features.keys():
-        raise DatasetError(
-            f'{piece.where}: its features differ from those of {like}: {", ".join(sorted(names))}'
-        )
+        raise DatasetError(_one_sided(piece, sorted(names), ours, features, like))
     for name, feature in features.items():
         one, other = (replace(f, fps=None, codec='', pix_fmt='') for f in (ours[name], feature))
-        if one != other:
-            raise DatasetError(f'{piece.where}: feature {name} is {one}, in {like} {other}')
+        for part in ('dtype', 'shape', 'names', 'depth'):
+            if (theirs := getattr(one, part)) != (wanted := getattr(other, part)):
+                raise DatasetError(
+                    f'{piece.where}: feature {name}: {part} is {theirs}, in {like} it is {wanted}'
+                )
         if feature.is_video and name not in piece.videos:
             raise DatasetError(f'{piece.where}: no video of {name}')
+
+
+def _one_sided(
+    piece: Piece,
+    names: list[str],
+    ours: Mapping[str, Feature],
+    features: Mapping[str, Feature],
+    like: str,
+) -> str:
+    only = [
+        f'{name} ({(ours if name in ours else features)[name].dtype}) is only in'
+        f' {piece.where if name in ours else like}'
+        for name in names
+    ]
+    return (
+        f'its features differ: {"; ".join(only)}. All episodes of a dataset have the same'
+        f' features. `gr00t merge` can leave some out: --drop {" ".join(names)}'
+    )
 
 
 def _json(content: Mapping[str, Any]) -> bytes:

@@ -24,9 +24,9 @@ class Finding:
 
 def error(where: object, what: str) -> Finding:
     """Return a finding that makes the dataset unusable."""
-    return Finding(ERROR, str(where), what)
+    return Finding(ERROR, str(where), what.removeprefix(f'{where}: '))
 
 
 def warning(where: object, what: str) -> Finding:
     """Return a finding that someone should look at."""
-    return Finding(WARNING, str(where), what)
+    return Finding(WARNING, str(where), what.removeprefix(f'{where}: '))

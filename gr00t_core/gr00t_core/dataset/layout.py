@@ -13,6 +13,7 @@ from gr00t_core.dataset.schema import (
     EPISODES_V2,
     Info,
     read_jsonl,
+    SUBTASKS,
     TASKS_V2,
     TASKS_V3,
     V30,
@@ -58,7 +59,7 @@ def read_episodes(dataset: Path, info: Info) -> tuple[Episode, ...]:
     """Read the list of episodes, of any version, in order.
 
     Raises:
-        DatasetError: The list is missing, malformed, or shorter than `info.json` says.
+        DatasetError: The list is missing, malformed, or has another length than `info.json` says.
     """
     keys = [key for key in info.video_keys if _has_files(dataset, key, info.version)]
     episodes = (
@@ -66,12 +67,14 @@ def read_episodes(dataset: Path, info: Info) -> tuple[Episode, ...]:
         if info.version == V30
         else _episodes_v2(dataset, info, keys)
     )
-    if len(episodes) < info.total_episodes:
+    if len(episodes) != info.total_episodes:
+        # Interrupted recordings and edits leave this; which of the two is true cannot be known.
         raise DatasetError(
             f'{dataset}: the list of episodes has {len(episodes)},'
-            f' meta/info.json says total_episodes {info.total_episodes}'
+            f' meta/info.json says total_episodes {info.total_episodes}; correct the one that is'
+            ' wrong (the data files show which episodes are complete)'
         )
-    return tuple(episodes[: info.total_episodes])
+    return tuple(episodes)
 
 
 def read_tasks(dataset: Path, info: Info) -> dict[int, str]:
@@ -80,20 +83,43 @@ def read_tasks(dataset: Path, info: Info) -> dict[int, str]:
     Raises:
         DatasetError: The list is missing or malformed.
     """
-    if info.version != V30:
-        path = dataset / TASKS_V2
-        try:
-            return {int(row['task_index']): str(row['task']) for row in read_jsonl(path)}
-        except (KeyError, TypeError, ValueError) as error:
-            raise DatasetError(f'{path}: malformed: {error}') from None
-    path = dataset / TASKS_V3
+    if info.version == V30:
+        return _texts(dataset / TASKS_V3, 'task')
+    path = dataset / TASKS_V2
+    tasks = {}
+    for number, row in enumerate(read_jsonl(path), start=1):
+        index, task = row.get('task_index'), row.get('task')
+        if not isinstance(index, int) or not isinstance(task, str):
+            raise DatasetError(
+                f'{path}: entry {number}: {row}, expected task_index (an integer) and task (a'
+                ' string)'
+            )
+        tasks[index] = task
+    return tasks
+
+
+def read_subtasks(dataset: Path) -> dict[int, str]:
+    """Read subtask index → subtask, as LeRobot 0.4 writes them; empty where there are none.
+
+    Raises:
+        DatasetError: The list is malformed.
+    """
+    path = dataset / SUBTASKS
+    return _texts(path, 'subtask') if path.is_file() else {}
+
+
+def _texts(path: Path, name: str) -> dict[int, str]:
+    """Read index → text of a table whose text is the pandas index or a column."""
     names = column_names(path)
-    # The task is the pandas index: named "task", or left without a name by older writers.
-    text = next((name for name in ('task', '__index_level_0__') if name in names), None)
-    if text is None or 'task_index' not in names:
-        raise DatasetError(f'{path}: columns {names}, expected task_index and task')
-    table = read_table(path, ['task_index', text])
-    return dict(zip(table['task_index'].to_pylist(), table[text].to_pylist(), strict=True))
+    # The pandas index: named "task" or "subtask", or left without a name by older writers.
+    text = next((column for column in (name, '__index_level_0__') if column in names), None)
+    if text is None or f'{name}_index' not in names:
+        raise DatasetError(f'{path}: columns {names}, expected {name}_index and {name}')
+    table = read_table(path, [f'{name}_index', text])
+    texts = dict(zip(table[f'{name}_index'].to_pylist(), table[text].to_pylist(), strict=True))
+    if wrong := [index for index, value in texts.items() if not isinstance(value, str)]:
+        raise DatasetError(f'{path}: {name} {wrong[0]} is {texts[wrong[0]]!r}, expected a string')
+    return texts
 
 
 def _has_files(dataset: Path, key: str, version: str) -> bool:
@@ -110,7 +136,7 @@ def _episodes_v2(dataset: Path, info: Info, keys: list[str]) -> list[Episode]:
     for position, row in enumerate(read_jsonl(path)):
         try:
             index, length = int(row['episode_index']), int(row['length'])
-            tasks = tuple(str(task) for task in row.get('tasks', ()))
+            tasks = tuple(str(task) for task in row.get('tasks') or ())
             place = {'episode_chunk': index // info.chunks_size, 'episode_index': index}
             videos = {
                 key: VideoSlice(
@@ -119,8 +145,11 @@ def _episodes_v2(dataset: Path, info: Info, keys: list[str]) -> list[Episode]:
                 for key in keys
             }
             data = _find(dataset, info.data_path.format(**place))
-        except (KeyError, TypeError, ValueError) as error:
-            raise DatasetError(f'{path}: line {position + 1}: malformed: {error!r}') from None
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise DatasetError(
+                f'{path}: entry {position + 1}: malformed, or does not fit data_path and'
+                f' video_path of meta/info.json: {error!r}'
+            ) from None
         episodes.append(Episode(index, length, start, tasks, data, 0, videos))
         start += length
     return episodes
@@ -148,28 +177,35 @@ def _episodes_v3(dataset: Path, info: Info, keys: list[str]) -> list[Episode]:
         raise DatasetError(f'{dataset}/meta/episodes: holds no parquet files')
     for path in files:
         rows += read_table(path, columns).to_pylist()
+    if any(row['episode_index'] is None for row in rows):
+        raise DatasetError(f'{dataset}/meta/episodes: an episode has no episode_index')
     rows.sort(key=lambda row: int(row['episode_index']))
     first_rows: dict[Path, int] = {}
     episodes: list[Episode] = []
     start = 0
     for row in rows:
-        data = dataset / info.data_path.format(
-            chunk_index=row['data/chunk_index'], file_index=row['data/file_index']
-        )
-        first = first_rows.setdefault(data, row['dataset_from_index'])
-        videos = {key: _slice_v3(dataset, info, key, row) for key in keys}
-        episodes.append(
-            Episode(
-                index=row['episode_index'],
-                length=row['length'],
+        try:
+            data = dataset / info.data_path.format(
+                chunk_index=row['data/chunk_index'], file_index=row['data/file_index']
+            )
+            first = first_rows.setdefault(data, row['dataset_from_index'])
+            videos = {key: _slice_v3(dataset, info, key, row) for key in keys}
+            episode = Episode(
+                index=int(row['episode_index']),
+                length=int(row['length']),
                 start=start,
-                tasks=tuple(row['tasks']),
+                tasks=tuple(str(task) for task in row['tasks'] or ()),
                 data=data,
                 first_row=row['dataset_from_index'] - first,
                 videos=videos,
             )
-        )
-        start += row['length']
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise DatasetError(
+                f'{dataset}/meta/episodes: episode {row["episode_index"]}: malformed, or does not'
+                f' fit data_path and video_path of meta/info.json: {error!r}'
+            ) from None
+        episodes.append(episode)
+        start += episode.length
     return episodes
 
 

@@ -3,18 +3,23 @@
 """An episode ready to be put into a dataset, be it a shard or part of another dataset."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from gr00t_core.dataset.image_column import column_statistics
 from gr00t_core.dataset.layout import Episode
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.dataset.remux import VideoSlice
 from gr00t_core.dataset.schema import EPISODES_STATS_V21, Feature, read_json, read_jsonl, V21, V30
 from gr00t_core.dataset.statistics import QUANTILES, Statistics
 from gr00t_core.dataset.tables import column_names, read_table
+from gr00t_core.dataset.video_reader import VideoReader
+from gr00t_core.dataset.video_statistics import video_statistics
 from gr00t_core.errors import DatasetError
 
 EPISODE_FILE = 'episode.json'
@@ -36,7 +41,8 @@ class Piece:
         features: All its features but those that LeRobot adds.
         table: Reads its columns, one row per step.
         videos: Video feature → frames.
-        image_statistics: Video feature → statistics, where they are known and complete.
+        image_statistics: Video or image feature → statistics, where known and complete.
+        subtask_names: What the indices in the column `subtask_index` mean.
     """
 
     where: str
@@ -48,6 +54,7 @@ class Piece:
     table: Callable[[], Any]
     videos: Mapping[str, VideoSlice]
     image_statistics: Mapping[str, Statistics]
+    subtask_names: Mapping[int, str] = field(default_factory=dict)
 
 
 def shard_video(shard: Path, key: str) -> Path:
@@ -102,14 +109,24 @@ def shard_notes(shard: Path) -> dict[str, Any]:
     return dict(notes)
 
 
-def pieces_of(dataset: Dataset) -> list[Piece]:
-    """Return the episodes of a dataset. Declared videos that have no files are left out."""
-    known = _image_statistics(dataset)
+def left_out(dataset: Dataset) -> dict[str, str]:
+    """Return the features of a dataset that `pieces_of` leaves out, and why."""
     present = {key for episode in dataset.episodes for key in episode.videos}
+    out = {}
+    for name, feature in dataset.info.features.items():
+        if feature.depth:
+            out[name] = 'a depth map, which GR00T N1.5 does not see'
+        elif feature.is_video and name not in present:
+            out[name] = 'declared, but has no files'
+    return out
+
+
+def pieces_of(dataset: Dataset) -> list[Piece]:
+    """Return the episodes of a dataset, without the features that `left_out` names."""
+    known = _image_statistics(dataset)
+    out = left_out(dataset)
     features = {
-        name: feature
-        for name, feature in dataset.info.features.items()
-        if not feature.is_video or name in present
+        name: feature for name, feature in dataset.info.features.items() if name not in out
     }
     # Every data file is read once for its neighbouring episodes.
     last: dict[Path, Any] = {}
@@ -122,11 +139,34 @@ def pieces_of(dataset: Dataset) -> list[Piece]:
             task_names=dataset.tasks,
             features=features,
             table=partial(_rows, episode, last),
-            videos=episode.videos,
+            videos={key: video for key, video in episode.videos.items() if key in features},
             image_statistics=known.get(episode.index, {}),
+            subtask_names=dataset.subtasks,
         )
         for episode in dataset.episodes
     ]
+
+
+def picture_statistics(piece: Piece, table: Any, reader: VideoReader) -> dict[str, Statistics]:
+    """Return the statistics of an episode's videos and images: those known, else computed.
+
+    Args:
+        piece: The episode.
+        table: Its rows.
+        reader: What videos are read with.
+
+    Raises:
+        DatasetError: A frame that is needed cannot be decoded.
+    """
+    found = {}
+    for key, feature in piece.features.items():
+        if key in piece.image_statistics:
+            found[key] = piece.image_statistics[key]
+        elif feature.is_video:
+            found[key] = video_statistics(reader, piece.videos[key])
+        elif feature.is_image:
+            found[key] = column_statistics(table.column(key), feature, f'{piece.where}: {key}')
+    return found
 
 
 def _rows(episode: Episode, last: dict[Path, Any]) -> Any:
@@ -143,13 +183,14 @@ def _rows(episode: Episode, last: dict[Path, Any]) -> Any:
 
 
 def _image_statistics(dataset: Dataset) -> dict[int, dict[str, Statistics]]:
-    """Return episode index → video feature → statistics, where the dataset has them."""
-    keys = dataset.info.video_keys
+    """Return episode index → video or image feature → statistics, where the dataset has them."""
+    keys = [*dataset.info.video_keys, *dataset.info.image_keys]
     known: dict[int, dict[str, Statistics]] = {}
     if dataset.info.version == V21 and (dataset.path / EPISODES_STATS_V21).is_file():
         for row in read_jsonl(dataset.path / EPISODES_STATS_V21):
-            known[row['episode_index']] = {
-                key: row['stats'][key] for key in keys if _complete(row['stats'].get(key, {}))
+            stored = row.get('stats') or {}
+            known[row.get('episode_index', -1)] = {
+                key: stored[key] for key in keys if _complete(stored.get(key))
             }
     if dataset.info.version == V30:
         for path in sorted((dataset.path / 'meta' / 'episodes').glob('*/*.parquet')):
@@ -161,12 +202,19 @@ def _image_statistics(dataset: Dataset) -> dict[int, dict[str, Statistics]]:
             ]
             columns = [f'stats/{key}/{kind}' for key in there for kind in IMAGE_STATISTICS]
             for row in read_table(path, ['episode_index', *columns]).to_pylist():
-                known[row['episode_index']] = {
+                stored = {
                     key: {kind: row[f'stats/{key}/{kind}'] for kind in IMAGE_STATISTICS}
                     for key in there
+                }
+                known[row['episode_index']] = {
+                    key: entry for key, entry in stored.items() if _complete(entry)
                 }
     return known
 
 
-def _complete(statistics: Mapping[str, Any]) -> bool:
-    return set(IMAGE_STATISTICS) <= statistics.keys()
+def _complete(entry: Any) -> bool:
+    """Tell whether an entry has all statistics of a colour picture, in LeRobot's shape."""
+    return isinstance(entry, Mapping) and all(
+        kind in entry and np.shape(entry[kind]) == ((1,) if kind == 'count' else (3, 1, 1))
+        for kind in IMAGE_STATISTICS
+    )

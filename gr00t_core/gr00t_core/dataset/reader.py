@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read the observation and actions at a step of a LeRobot dataset, under upstream's keys."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gr00t_core.dataset.layout import Episode, read_episodes, read_tasks
+from gr00t_core.dataset.image_column import ImageColumns
+from gr00t_core.dataset.layout import Episode, read_episodes, read_subtasks, read_tasks
 from gr00t_core.dataset.modality import GroupColumns, Modality, read_modality
-from gr00t_core.dataset.schema import Info, read_info, read_json, STATISTICS
+from gr00t_core.dataset.schema import INFO, Info, read_info, read_json, STATISTICS, SUBTASK_COLUMN
 from gr00t_core.dataset.statistics import GR00T_STATISTICS, gr00t_statistics, Statistics
 from gr00t_core.dataset.tables import read_column
 from gr00t_core.dataset.video_reader import VideoReader
@@ -53,6 +54,7 @@ class Dataset:
         info: `meta/info.json`.
         episodes: In order.
         tasks: Task index → task.
+        subtasks: Subtask index → subtask; empty where the dataset has none.
         lengths: (E,) int64 steps per episode.
     """
 
@@ -61,10 +63,12 @@ class Dataset:
         self.info: Info = read_info(path)
         self.episodes: tuple[Episode, ...] = read_episodes(path, self.info)
         self.tasks = read_tasks(path, self.info)
+        self.subtasks = read_subtasks(path)
         self.lengths = np.array([episode.length for episode in self.episodes], np.int64)
         self._ends = np.cumsum(self.lengths)
         self._robot = robot
         self._videos = videos
+        self._images = ImageColumns()
         self._columns: dict[str, NDArray[Any]] = {}
         self._statistics: dict[str, Statistics] | None = None
 
@@ -187,17 +191,22 @@ class Dataset:
         """Return (T, H, W, 3) uint8 RGB frames of `video.<camera>` at steps of an episode.
 
         Raises:
-            DatasetError: No such camera, or its video is missing, damaged or too short.
+            DatasetError: No such camera, or its frames are missing, damaged or too few.
         """
-        feature = self._entry(self.modality.video, key)
+        name = self._entry(self.modality.video, key)
         place = self.episodes[episode]
-        if feature not in place.videos:
-            raise DatasetError(
-                f'{self.path}: {key}: no files of {feature!r} in videos/;'
-                f' there are {", ".join(place.videos) or "none"}'
-            )
-        video = place.videos[feature]
-        return self._videos.frames(video.path, [video.first + int(step) for step in steps])
+        if name in place.videos:
+            video = place.videos[name]
+            return self._videos.frames(video.path, [video.first + int(step) for step in steps])
+        feature = self.info.features.get(name)
+        if feature is not None and feature.is_image:
+            rows = [place.first_row + int(step) for step in steps]
+            return self._images.frames(place.data, name, feature, rows)
+        there = [*place.videos, *self.info.image_keys]
+        raise DatasetError(
+            f'{self.path}: {key}: no files of {name!r} in videos/, and no column of pictures;'
+            f' there are {", ".join(there) or "none"}'
+        )
 
     def annotations(self, episode: int, key: str, steps: Iterable[int]) -> list[str]:
         """Return `annotation.<name>` at steps of an episode.
@@ -206,22 +215,32 @@ class Dataset:
             DatasetError: No such annotation, or its column holds an unknown task index.
         """
         column = self._entry(self.modality.annotation, key)
+        texts = self.texts(column)
         indices = self.column(column)
         start = self.episodes[episode].start
         try:
-            return [self.tasks[int(indices[start + int(step)])] for step in steps]
+            return [texts[int(indices[start + int(step)])] for step in steps]
         except KeyError as error:
             raise DatasetError(
                 f'{self.path}: {column}: task index {error.args[0]} is not in the list of tasks'
             ) from None
 
+    def texts(self, column: str) -> Mapping[int, str]:
+        """Return what the indices in a column mean: subtasks in `subtask_index`, else tasks."""
+        return self.subtasks if column == SUBTASK_COLUMN else self.tasks
+
     def statistics(self) -> Mapping[str, Statistics]:
-        """Return GR00T's statistics per column: `meta/stats.json` if complete, else computed."""
+        """Return GR00T's statistics per column: `meta/stats.json` if complete, else computed.
+
+        Complete means that the file has all six kinds, one number per element, for every column
+        that `modality.json` or the robot names.
+        """
         if self._statistics is None:
-            names = [name for name, feature in self.info.features.items() if feature.is_column]
+            groups = [*self.modality.state.values(), *self.modality.action.values()]
+            names = dict.fromkeys(group.key for group in groups)
             path = self.path / STATISTICS
             stored = read_json(path) if path.is_file() else {}
-            if not all(set(GR00T_STATISTICS) <= set(stored.get(name, ())) for name in names):
+            if not all(self._complete(name, stored.get(name)) for name in names):
                 stored = {name: gr00t_statistics(self.column(name)) for name in names}
             self._statistics = {
                 name: {kind: stored[name][kind] for kind in GR00T_STATISTICS} for name in names
@@ -250,7 +269,7 @@ class Dataset:
                     'absolute': group.absolute,
                     'rotation_type': group.rotation,
                     'shape': [group.width],
-                    'continuous': np.issubdtype(self.info.features[group.key].dtype, np.floating),
+                    'continuous': self.column(group.key).dtype.kind == 'f',
                 }
                 statistics[kind][name] = {
                     name: values[group.start : group.end]
@@ -260,8 +279,19 @@ class Dataset:
         check_entry(entry, f'{self.path}: {tag}')
         return entry
 
+    def _complete(self, name: str, entry: Any) -> bool:
+        if name not in self.info.features or not isinstance(entry, dict):
+            return False
+        width = int(np.prod(self.info.features[name].shape))
+        return all(
+            kind in entry and np.shape(entry[kind]) == (width,) for kind in GR00T_STATISTICS
+        )
+
     def _camera(self, key: str) -> dict[str, Any]:
-        feature = self.info.features[self._entry(self.modality.video, key)]
+        name = self._entry(self.modality.video, key)
+        feature = self.info.features.get(name)
+        if feature is None or not (feature.is_video or feature.is_image):
+            raise DatasetError(f'{self.path}: {key}: no video or image feature {name!r} in {INFO}')
         height, width, channels = feature.shape
         fps = float(feature.fps or self.info.fps)
         return {'resolution': [width, height], 'channels': channels, 'fps': fps}
@@ -293,25 +323,32 @@ def check_robot(robot: Robot, modality: Modality, dataset: Path) -> None:
     Raises:
         DatasetError: Names the robot file, the camera or group and both values.
     """
+    for text in misfits(robot, modality, dataset):
+        raise DatasetError(text)
+
+
+def misfits(robot: Robot, modality: Modality, dataset: Path) -> Iterator[str]:
+    """Yield which cameras and groups of a robot are not in a dataset, or not of the same kind."""
     for kind, groups in (('state', robot.state), ('action', robot.action)):
         known = modality.groups(kind)
         for group in groups:
             if group.name not in known:
-                raise DatasetError(
+                yield (
                     f'{robot.source}: {kind}.{group.name}: not in {dataset}; it has'
                     f' {", ".join(known)}'
                 )
+                continue
             there = known[group.name]
             ours = (group.width, group.absolute, group.rotation)
             theirs = (there.width, there.absolute, there.rotation)
             if ours != theirs:
-                raise DatasetError(
+                yield (
                     f'{robot.source}: {kind}.{group.name}: width, absolute, rotation are {ours},'
                     f' in {dataset} {theirs}'
                 )
     for camera in robot.cameras:
         if camera.name not in modality.video:
-            raise DatasetError(
+            yield (
                 f'{robot.source}: camera {camera.name}: not in {dataset}; it has'
                 f' {", ".join(modality.video)}'
             )

@@ -9,6 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gr00t_core.errors import DatasetError
 from gr00t_core.hub_names import how_to_download
 
@@ -27,12 +29,14 @@ EPISODES_V2 = 'meta/episodes.jsonl'
 EPISODES_STATS_V21 = 'meta/episodes_stats.jsonl'
 TASKS_V2 = 'meta/tasks.jsonl'
 TASKS_V3 = 'meta/tasks.parquet'
+SUBTASKS = 'meta/subtasks.parquet'  # LeRobot 0.4: what the column `subtask_index` means
 DATA_V2 = 'data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet'
 VIDEO_V2 = 'videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4'
 DATA_V3 = 'data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet'
 VIDEO_V3 = 'videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4'
 EPISODES_V3 = 'meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet'
 
+SUBTASK_COLUMN = 'subtask_index'
 STAMP_COLUMN = 'observation.stamp_ns'  # our own: true time of the row, integer nanoseconds
 
 
@@ -41,12 +45,13 @@ class Feature:
     """One entry of `features`.
 
     Attributes:
-        dtype: `video`, `image`, `string` or a NumPy dtype name.
-        shape: Shape of one row; (height, width, channels) for a video, whatever order the file
-            has.
+        dtype: `video`, `image`, `string`, another word of LeRobot's, or a NumPy dtype name.
+        shape: Shape of one row; (height, width, channels) for a video or image, whatever order the
+            file has.
         names: As in the file: element names, axis names, or None.
         fps: Rate of a video, None for other features.
         codec, pix_fmt: Of a video; empty where the file does not say.
+        depth: Whether a video or image holds distances instead of colours.
     """
 
     dtype: str
@@ -55,6 +60,7 @@ class Feature:
     fps: float | None = None
     codec: str = ''
     pix_fmt: str = ''
+    depth: bool = False
 
     @property
     def is_video(self) -> bool:
@@ -62,9 +68,17 @@ class Feature:
         return self.dtype == 'video'
 
     @property
+    def is_image(self) -> bool:
+        """Tell whether the values are encoded pictures in the parquet files."""
+        return self.dtype == 'image'
+
+    @property
     def is_column(self) -> bool:
         """Tell whether the values are numbers in the parquet files."""
-        return self.dtype not in ('video', 'image', 'string')
+        try:
+            return np.dtype(self.dtype).kind in 'biuf'
+        except TypeError:  # video, image, string, language
+            return False
 
 
 # What LeRobot adds to every dataset; the assembler writes these columns itself.
@@ -106,6 +120,11 @@ class Info:
         """Return the names of the video features."""
         return tuple(name for name, feature in self.features.items() if feature.is_video)
 
+    @property
+    def image_keys(self) -> tuple[str, ...]:
+        """Return the names of the features whose pictures lie in the parquet files."""
+        return tuple(name for name, feature in self.features.items() if feature.is_image)
+
 
 def rate(fps: float | Fraction) -> Fraction:
     """Return a rate in Hz as the fraction that is meant: 29.97002997 is 30000/1001."""
@@ -141,7 +160,7 @@ def read_info(dataset: Path) -> Info:
             f'{path}: codebase_version: {version!r}, expected one of {", ".join(VERSIONS)}'
         )
     try:
-        return Info(
+        info = Info(
             version=version,
             fps=rate(float(content['fps'])),
             robot_type=content.get('robot_type'),
@@ -157,8 +176,17 @@ def read_info(dataset: Path) -> Info:
         )
     except KeyError as error:
         raise DatasetError(f'{path}: {error.args[0]}: missing') from None
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DatasetError(f'{path}: malformed: {error}') from None
+    if info.fps <= 0 or info.chunks_size <= 0:
+        raise DatasetError(
+            f'{path}: fps {content["fps"]}, chunks_size {info.chunks_size}: expected more than 0'
+        )
+    if info.video_keys and not info.video_path:
+        raise DatasetError(
+            f'{path}: video_path: missing, but {", ".join(info.video_keys)} are of dtype video'
+        )
+    return info
 
 
 def info_json(info: Info, tasks: int) -> dict[str, Any]:
@@ -211,18 +239,29 @@ def read_json(path: Path) -> dict[str, Any]:
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """Read a file with one JSON mapping per line.
 
+    A line ends at a line feed and nowhere else: texts may hold U+2028 and other separators.
+
     Raises:
-        DatasetError: It is missing or a line is not JSON; the line is named.
+        DatasetError: It is missing, or a line is not UTF-8, not JSON or no mapping; the line is
+            named.
     """
     if not path.is_file():
         raise DatasetError(f'{path}: missing')
     rows = []
-    for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), start=1):
-        if line.strip():
-            try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError as error:
-                raise DatasetError(f'{path}: line {number}: not valid JSON: {error}') from None
+    for number, line in enumerate(path.read_bytes().split(b'\n'), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line.decode('utf-8'))
+        except UnicodeDecodeError as error:
+            raise DatasetError(f'{path}: line {number}: not UTF-8: {error}') from None
+        except json.JSONDecodeError as error:
+            raise DatasetError(f'{path}: line {number}: not valid JSON: {error}') from None
+        if not isinstance(row, dict):
+            raise DatasetError(
+                f'{path}: line {number}: a {type(row).__name__}, expected a mapping'
+            )
+        rows.append(row)
     return rows
 
 
@@ -232,27 +271,41 @@ def _feature(entry: Mapping[str, Any], where: str) -> Feature:
     names = entry.get('names')
     if dtype not in ('video', 'image'):
         return Feature(dtype, shape, names)
-    axes = list(names or ['height', 'width', 'channels'])
-    if len(shape) != 3 or len(axes) != 3 or not {'height', 'width'} <= set(axes):
-        raise DatasetError(
-            f'{where}: shape {shape} with names {names!r}, expected height, width and channels'
-        )
-    height, width = shape[axes.index('height')], shape[axes.index('width')]
-    channels = next(size for size, axis in zip(shape, axes) if axis not in ('height', 'width'))
+    height, width, channels = (shape[axis] for axis in _axes(shape, names, where))
     # v2.0 writes `video_info`, v2.1 and v3.0 `info`.
-    video = entry.get('video_info') or entry.get('info') or {}
+    more = entry.get('video_info') or entry.get('info') or {}
+    depth = bool(more.get('is_depth_map') or more.get('video.is_depth_map'))
     return Feature(
         dtype,
         (height, width, channels),
         ['height', 'width', 'channels'],
-        fps=video.get('video.fps'),
-        codec=video.get('video.codec', ''),
-        pix_fmt=video.get('video.pix_fmt', ''),
+        fps=more.get('video.fps') if dtype == 'video' else None,
+        codec=more.get('video.codec') or '',
+        pix_fmt=more.get('video.pix_fmt') or '',
+        depth=depth,
+    )
+
+
+def _axes(shape: tuple[int, ...], names: Any, where: str) -> tuple[int, int, int]:
+    """Return the axes of height, width and channels: by their names, else by their sizes."""
+    axes = ''.join(str(name)[:1].lower() for name in names or ())
+    if len(shape) == 3 and sorted(axes) == ['c', 'h', 'w']:
+        return axes.index('h'), axes.index('w'), axes.index('c')
+    channels = [axis for axis, size in enumerate(shape) if size in (1, 3, 4)]
+    if len(shape) == 3 and (len(channels) == 1 or (channels and names is None)):
+        # Written as (height, width, channels) by LeRobot, as (channels, height, width) by others.
+        return (0, 1, 2) if channels[-1] == 2 else (1, 2, 0) if channels[0] == 0 else (0, 2, 1)
+    raise DatasetError(
+        f'{where}: shape {shape} with names {names!r}, expected height, width and channels'
     )
 
 
 def _feature_json(feature: Feature) -> dict[str, Any]:
-    content = {'dtype': feature.dtype, 'shape': list(feature.shape), 'names': feature.names}
+    content: dict[str, Any] = {
+        'dtype': feature.dtype,
+        'shape': list(feature.shape),
+        'names': feature.names,
+    }
     if feature.is_video:
         height, width, channels = feature.shape
         content['info'] = {

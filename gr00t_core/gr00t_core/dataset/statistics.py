@@ -26,17 +26,22 @@ IMAGE_SIDE = 150
 
 Statistics = dict[str, list[Any]]
 
+_FLOAT32_EXACT = 2**24  # up to here float32 holds every integer
+
 
 def gr00t_statistics(values: NDArray[Any]) -> Statistics:
     """Return upstream's six statistics of a column, bit for bit.
 
     Args:
-        values: (N,) or (N, D) of any numeric type; taken as float32.
+        values: (N,) or (N, …) of any numeric type; taken as float32, as upstream does, but for
+            integers that float32 cannot hold (nanoseconds): their squares would overflow.
 
     Returns:
         `mean`, `std` (population), `min`, `max`, `q01`, `q99`: lists of D floats.
     """
-    data = np.asarray(values, np.float32).reshape(len(values), -1)
+    exact = values.dtype.kind in 'iu' and len(values) and np.abs(values).max() > _FLOAT32_EXACT
+    data: NDArray[Any] = np.asarray(values, np.float64 if exact else np.float32)
+    data = data.reshape(len(values), -1)
     return {
         'mean': np.mean(data, axis=0).tolist(),
         'std': np.std(data, axis=0).tolist(),
@@ -52,17 +57,31 @@ def lerobot_statistics(values: NDArray[Any]) -> Statistics:
     """Return LeRobot v3.0's statistics of a column: lists of D floats, and `count` of one integer.
 
     Args:
-        values: (N,) or (N, D) of any numeric type; taken as float64.
+        values: (N,), (N, D) or (N, …, D) of any numeric type; taken as float64. Of features with
+            several axes LeRobot keeps the last one only.
     """
-    data = np.asarray(values, np.float64).reshape(len(values), -1)
+    width = values.shape[-1] if values.ndim > 1 else 1
+    data = np.asarray(values, np.float64).reshape(-1, width)
     quantiles = np.quantile(data, list(QUANTILES.values()), axis=0)
     return {
         'min': np.min(data, axis=0).tolist(),
         'max': np.max(data, axis=0).tolist(),
         'mean': np.mean(data, axis=0).tolist(),
         'std': np.std(data, axis=0).tolist(),
-        'count': [len(data)],
+        'count': [len(values)],
         **{name: row.tolist() for name, row in zip(QUANTILES, quantiles, strict=True)},
+    }
+
+
+def finite(statistics: Mapping[str, Statistics]) -> dict[str, Statistics]:
+    """Return the statistics of the columns that have some; values that are not finite have none.
+
+    JSON has no word for them, and a reader would normalise with them.
+    """
+    return {
+        name: entry
+        for name, entry in statistics.items()
+        if all(np.isfinite(np.asarray(values, np.float64)).all() for values in entry.values())
     }
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+import pyarrow as pa
 
 from gr00t_core.dataset.findings import error, Finding, warning
 from gr00t_core.dataset.numbering import TIMESTAMP_TOLERANCE
 from gr00t_core.dataset.reader import Dataset
-from gr00t_core.dataset.schema import INDEX_FEATURES, V20
-from gr00t_core.dataset.tables import column_names, read_table, to_numpy
+from gr00t_core.dataset.schema import Feature, INDEX_FEATURES, V20, V30
+from gr00t_core.dataset.tables import castable, column_names, read_table, to_numpy
 from gr00t_core.errors import DatasetError
 
 
@@ -38,14 +39,48 @@ def check_rows(dataset: Dataset) -> Iterator[Finding]:
                 yield error(path, f'no column {name!r}, which meta/info.json declares')
                 readable = False
             elif feature.is_column:
-                first = to_numpy(rows.column(name).slice(0, 1), f'{path}: {name}')
-                if np.prod(first.shape[1:]) != np.prod(feature.shape):
-                    yield error(
-                        path, f'{name}: rows of {first.shape[1:]}, info.json says {feature.shape}'
-                    )
+                unlike = _unlike(rows.column(name), name, feature, dataset.info.version)
+                if unlike:
+                    yield error(path, unlike)
                     readable = False
+            elif feature.dtype == 'string' and not _is_text(rows.column(name).type):
+                yield error(
+                    path, f'{name}: holds {rows.column(name).type}, meta/info.json says string'
+                )
+        if more := [name for name in rows.column_names if name not in dataset.info.features]:
+            level = error if dataset.info.version == V30 else warning
+            yield level(
+                path,
+                f'columns {", ".join(more)} are not in meta/info.json: LeRobot cannot load v3.0'
+                ' datasets that have such',
+            )
     if readable:
         yield from _check_values(dataset)
+
+
+def _unlike(column: Any, name: str, feature: Feature, version: str) -> str:
+    """Say in which way a column is not what meta/info.json declares; empty if it is."""
+    try:
+        shape = to_numpy(column.slice(0, 1), name).shape[1:]
+    except DatasetError as problem:
+        return str(problem)
+    # Earlier versions are loaded as they are stored; v3.0 is cast to what info.json says.
+    alike = shape == feature.shape or (feature.shape == (1,) and shape == ())
+    if version == V30 and feature.shape == (1,):
+        alike = shape == ()
+    elif version != V30 and not alike:
+        alike = len(feature.shape) == 1 and int(np.prod(shape)) == feature.shape[0]
+    if not alike:
+        return f'{name}: rows of shape {shape}, meta/info.json says {feature.shape}'
+    return castable(column, feature, name)
+
+
+def _is_text(kind: Any) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    while pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _check_values(dataset: Dataset) -> Iterator[Finding]:

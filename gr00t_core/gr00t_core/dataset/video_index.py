@@ -11,6 +11,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from gr00t_core.dataset.tables import unreadable
 from gr00t_core.errors import DatasetError
 
 
@@ -92,7 +93,7 @@ def _index(path: Path, _mtime_ns: int, _size: int) -> VideoIndex:
             ]
             return _sorted(path, packets, stream, context)
     except av.FFmpegError as error:
-        raise DatasetError(f'{path}: not readable as a video: {error}') from None
+        raise unreadable(path, 'not readable as a video', error) from None
 
 
 def _sorted(

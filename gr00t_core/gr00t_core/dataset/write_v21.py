@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from gr00t_core.dataset.numbering import Numbering, Placed
-from gr00t_core.dataset.piece import Piece
+from gr00t_core.dataset.piece import picture_statistics, Piece
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.dataset.remux import remux, VideoSlice
 from gr00t_core.dataset.replace import link
@@ -26,11 +26,10 @@ from gr00t_core.dataset.schema import (
     TASKS_V2,
     VIDEO_V2,
 )
-from gr00t_core.dataset.statistics import gr00t_statistics, Statistics
+from gr00t_core.dataset.statistics import finite, gr00t_statistics
 from gr00t_core.dataset.tables import read_column
 from gr00t_core.dataset.video_index import index_video
 from gr00t_core.dataset.video_reader import VideoReader
-from gr00t_core.dataset.video_statistics import video_statistics
 
 
 def write_v21(
@@ -60,7 +59,7 @@ def write_v21(
     reader = VideoReader()
     for placed in map(numbering.place, pieces):
         data.append(_write_episode(tree, placed, numbering.fps))
-        images = _image_statistics(placed, reader)
+        images = picture_statistics(placed.piece, placed.table, reader)
         episodes.append(
             {
                 'episode_index': placed.index,
@@ -78,7 +77,7 @@ def write_v21(
     _write_lines(tree / TASKS_V2, tasks)
     columns = [name for name, feature in numbering.features.items() if feature.is_column]
     # Column by column, so that no more than one is in memory.
-    content = {name: gr00t_statistics(read_column(data, name)) for name in columns}
+    content = finite({name: gr00t_statistics(read_column(data, name)) for name in columns})
     (tree / STATISTICS).write_text(json.dumps(content, indent=4) + '\n', encoding='utf-8')
 
 
@@ -106,15 +105,14 @@ def _is_regular(video: VideoSlice, fps: Fraction) -> bool:
     )
 
 
-def _image_statistics(placed: Placed, reader: VideoReader) -> dict[str, Statistics]:
-    known = placed.piece.image_statistics
-    return {
-        key: known[key] if key in known else video_statistics(reader, video)
-        for key, video in placed.piece.videos.items()
-    }
-
-
 def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps(row, ensure_ascii=False) + '\n' for row in rows]
+    lines = [_one_line(json.dumps(row, ensure_ascii=False)) + '\n' for row in rows]
     path.write_text(''.join(lines), encoding='utf-8')
+
+
+def _one_line(text: str) -> str:
+    """Escape what Python's `splitlines` takes for the end of a line; other readers use it."""
+    for separator in ('\x85', '\u2028', '\u2029'):
+        text = text.replace(separator, f'\\u{ord(separator):04x}')
+    return text

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gr00t_core.dataset.numbering import Numbering, Placed
-from gr00t_core.dataset.piece import Piece
+from gr00t_core.dataset.piece import picture_statistics, Piece
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.dataset.remux import joinable, remux, VideoSlice
 from gr00t_core.dataset.replace import link
@@ -28,6 +28,7 @@ from gr00t_core.dataset.schema import (
     VIDEO_V3,
 )
 from gr00t_core.dataset.statistics import (
+    finite,
     lerobot_statistics,
     merge_image_statistics,
     Statistics,
@@ -35,7 +36,7 @@ from gr00t_core.dataset.statistics import (
 from gr00t_core.dataset.tables import read_column
 from gr00t_core.dataset.video_index import index_video
 from gr00t_core.dataset.video_reader import VideoReader
-from gr00t_core.dataset.video_statistics import video_statistics
+from gr00t_core.errors import DatasetError
 
 MB = 1024 * 1024
 
@@ -62,7 +63,11 @@ def write_v30(
                 link(path, tree / path.relative_to(base.path))
         path = base.path / STATISTICS
         stored = read_json(path) if path.is_file() else {}  # LeRobot can do without
-        images = {key: [stored[key]] for key in base.info.video_keys if key in stored}
+        images = {
+            key: [stored[key]]
+            for key in (*base.info.video_keys, *base.info.image_keys)
+            if key in stored
+        }
     rows: list[dict[str, Any]] = []
     data = _DataFiles(tree)
     videos: dict[str, _VideoFiles] = {}
@@ -76,15 +81,14 @@ def write_v30(
             'dataset_from_index': placed.start,
             'dataset_to_index': placed.start + placed.piece.length,
         }
-        statistics = dict(placed.statistics)
         for key, video in placed.piece.videos.items():
             if key not in videos:
                 videos[key] = _VideoFiles(tree, key, numbering.fps)
             row.update(videos[key].add(video))
-            known = placed.piece.image_statistics
-            statistics[key] = known[key] if key in known else video_statistics(reader, video)
-            images.setdefault(key, []).append(statistics[key])
-        for name, values in statistics.items():
+        pictures = picture_statistics(placed.piece, placed.table, reader)
+        for key, values in pictures.items():
+            images.setdefault(key, []).append(values)
+        for name, values in {**placed.statistics, **pictures}.items():
             row.update({f'stats/{name}/{kind}': value for kind, value in values.items()})
         rows.append(row)
     data.close()
@@ -93,10 +97,10 @@ def write_v30(
     reader.close()
     if rows:
         _write_episodes(tree, rows)
-    _write_tasks(tree, numbering.tasks)
+    write_texts(tree / TASKS_V3, 'task', numbering.tasks)
     columns = [name for name, feature in numbering.features.items() if feature.is_column]
     paths = sorted((tree / 'data').glob('*/*.parquet'))
-    content = {name: lerobot_statistics(read_column(paths, name)) for name in columns}
+    content = finite({name: lerobot_statistics(read_column(paths, name)) for name in columns})
     content.update({key: merge_image_statistics(parts) for key, parts in images.items()})
     (tree / STATISTICS).write_text(json.dumps(content, indent=4) + '\n', encoding='utf-8')
 
@@ -120,7 +124,13 @@ class _DataFiles:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._sink = path.open('wb')
             self._writer = pq.ParquetWriter(self._sink, placed.table.schema)
-        self._writer.write_table(placed.table)
+        try:
+            self._writer.write_table(placed.table.cast(self._writer.schema))
+        except (pa.ArrowException, ValueError) as error:
+            raise DatasetError(
+                f'{placed.piece.where}: its columns are not of the types of the episodes before'
+                f' it: {error}'
+            ) from None
         if self._sink.tell() >= DATA_FILE_MB * MB:
             self.close()
         return {f'data/{name}': number for name, number in place.items()}
@@ -196,17 +206,24 @@ def _write_episodes(tree: Path, rows: list[dict[str, Any]]) -> None:
     pq.write_table(pa.Table.from_pylist([{**row, **own} for row in rows]), path)
 
 
-def _write_tasks(tree: Path, tasks: Mapping[str, int]) -> None:
-    """Write the tasks as pandas would, the task being its index, where LeRobot looks."""
+def write_texts(path: Path, name: str, texts: Mapping[str, int]) -> None:
+    """Write text → index as pandas would, the text being its index, where LeRobot looks.
+
+    Args:
+        path: `meta/tasks.parquet` or `meta/subtasks.parquet`.
+        name: `task` or `subtask`.
+        texts: In the order of the indices.
+    """
+    number = f'{name}_index'
     table = pa.table(
         {
-            'task_index': pa.array(list(tasks.values()), pa.int64()),
-            'task': pa.array(list(tasks), pa.string()),
+            number: pa.array(list(texts.values()), pa.int64()),
+            name: pa.array(list(texts), pa.string()),
         }
     )
-    kinds = {'task_index': ('int64', 'int64'), 'task': ('unicode', 'object')}
+    kinds = {number: ('int64', 'int64'), name: ('unicode', 'object')}
     pandas = {
-        'index_columns': ['task'],
+        'index_columns': [name],
         'column_indexes': [
             {
                 'name': None,
@@ -218,17 +235,16 @@ def _write_tasks(tree: Path, tasks: Mapping[str, int]) -> None:
         ],
         'columns': [
             {
-                'name': name,
-                'field_name': name,
+                'name': column,
+                'field_name': column,
                 'pandas_type': pandas_type,
                 'numpy_type': numpy_type,
                 'metadata': None,
             }
-            for name, (pandas_type, numpy_type) in kinds.items()
+            for column, (pandas_type, numpy_type) in kinds.items()
         ],
         'creator': {'library': 'pyarrow', 'version': pa.__version__},
         'pandas_version': '2.2.0',
     }
-    path = tree / TASKS_V3
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table.replace_schema_metadata({'pandas': json.dumps(pandas)}), path)
