@@ -26,7 +26,13 @@ ROS_PACKAGES = {'gr00t_ros', 'gr00t_policy_node', 'gr00t_bringup'}
 # The only modules of the others that may know ROS, and with it gr00t_msgs and gr00t_ros.
 ROS_MODULES = {
     'gr00t_sim': {'baseline', 'client', 'collect', 'evaluate', 'live', 'node', 'pace', 'watch'},
-    'rosbag_tools': {'feeds', 'presence', 'recorder_node', 'recorder_topics'},
+    'rosbag_tools': {
+        'feeds',
+        'presence',
+        'recorder_node',
+        'recorder_parameters',
+        'recorder_topics',
+    },
 }
 ROS = {'rclpy', 'launch', 'launch_ros', 'ament_index_python'}
 
