@@ -197,8 +197,10 @@ def test_a_second_recorder_leaves_unless_it_may_stay(robot, ros_domain, tmp_path
         assert others[1].process.poll() is None
         # The first goes on all the while.
         first.wait_for('another recorder of this robot has come')
-        assert robot.call(StopEpisode, 'recorder/stop_episode', success=True).episode
-        assert (tmp_path / 'first' / began.episode).is_dir()
+        # Both have the service now, and either one's answer may come first.
+        robot.call(StopEpisode, 'recorder/stop_episode', success=True)
+        first.wait_for(f'{began.episode}: success')
+        assert (tmp_path / 'first' / began.episode / 'metadata.yaml').is_file()
     finally:
         for each in (first, *others):
             each.end()
