@@ -34,10 +34,11 @@ def interpolate(
     A result on the other side of the seam is written as the two values are: in [-π, π] or
     [0, 2π], whichever both lie in; values that count their turns go on counting.
     """
-    blended = first + weight * difference(second, first, continuous)
-    crossed = continuous & (np.abs(second - first) > np.pi)
+    change = second - first
+    crossed = continuous & (np.abs(change) > np.pi)
     if not crossed.any():
-        return np.asarray(blended, np.float64)
+        return np.asarray(first + weight * change, np.float64)
+    blended = first + weight * difference(second, first, continuous)
     low = np.minimum(first, second)
     high = np.maximum(first, second)
     for start in (-np.pi, 0.0):

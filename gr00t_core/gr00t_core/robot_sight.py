@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from gr00t_core.dataset.findings import error, Finding, warning
 from gr00t_core.dataset.limits_check import check_values
+from gr00t_core.doctor import how_to_get
 from gr00t_core.errors import Gr00tError, ObservationError
 from gr00t_core.fields import carries, read_group
 from gr00t_core.images import decode_image
@@ -84,14 +85,20 @@ def look_of(source: str) -> Look:
     Raises:
         Gr00tError: The package that can look is not installed.
     """
+    what, package = {
+        'bag': ('bags', 'rosbag_tools'),
+        'live': ('running topics', 'gr00t_policy_node'),
+    }[source]
     for point in entry_points(group=SOURCES):
         if point.name == source:
-            look: Look = point.load()
+            try:
+                look: Look = point.load()
+            except ImportError as problem:
+                how = how_to_get((problem.name or '').partition('.')[0])
+                raise Gr00tError(f'{what} cannot be read here: {problem}. {how}') from None
             return look
-    package = {'bag': 'rosbag_tools', 'live': 'gr00t_policy_node'}[source]
     raise Gr00tError(
-        f'nothing here can look at a {source}: install {package}, or build and source the'
-        ' workspace'
+        f'{what} cannot be read here: install {package}, or build and source the workspace'
     )
 
 

@@ -170,6 +170,7 @@ def test_robot_must_fit_the_checkpoint(checkpoint, tmp_path):
         Gr00tPolicy(checkpoint, 'unitree_g1')
     content = yaml.safe_load(shipped_robots()['so101'].read_text())
     content['state']['single_arm']['joints'].pop()
+    content['action']['single_arm']['state'] = 'none'
     path = tmp_path / 'short.yaml'
     path.write_text(yaml.safe_dump(content, sort_keys=False))
     with pytest.raises(

@@ -7,6 +7,7 @@ from dataclasses import replace
 import json
 from pathlib import Path
 import shutil
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -271,6 +272,15 @@ def test_a_draft_loads_once_it_is_filled_in():
 def test_a_draft_of_nothing_says_what_is_missing():
     with pytest.raises(RobotFileError, match='fill this in'):
         parse(yaml.safe_load(draft(Sight('bag', False, {}))), Path('new.yaml'))
+
+
+def test_without_ros_the_other_findings_are_told(dataset, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, 'rclpy', None)  # as on a training machine
+    monkeypatch.delitem(sys.modules, 'gr00t_policy_node.robot_source', raising=False)
+    assert main(['check', 'so101', '--live', '--dataset', str(dataset)]) == 1
+    told = capsys.readouterr().out
+    assert 'running topics cannot be read here: ' in told
+    assert '1 error, 0 warnings' in told
 
 
 def test_new_keeps_an_existing_file(tmp_path, capsys):

@@ -21,7 +21,8 @@ from gr00t_policy_node.observing import message_class
 from gr00t_policy_node.outputs import outputs_of
 
 NODE = 'gr00t_robot_check'
-DISCOVERY_S = 1.0
+# DDS finds other nodes in 10 ms, or in seconds on a busy machine.
+DISCOVERY_S, QUIET_S, POLL_S = 5.0, 1.0, 0.1
 DEPTH = 50
 PERIOD_NS = NANOSECONDS // 100
 # Topics that every node has; none is part of a robot.
@@ -41,22 +42,50 @@ def look(where: str, robot: Robot | None, seconds: float) -> Sight:
     node = rclpy.create_node(NODE, context=context)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
+    listening: dict[str, _Listening] = {}
     try:
-        _spin(executor, DISCOVERY_S)
-        names = {
-            name: types[0]
-            for name, types in node.get_topic_names_and_types()
-            if name not in IGNORED and (robot is None or _names(robot, name))
-        }
-        listening = {name: _Listening(node, name, kind) for name, kind in names.items()}
-        _spin(executor, seconds)
-        seen = {name: each.seen() for name, each in listening.items()}
+        _discover(node, executor, robot, listening)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            _spin(executor, min(POLL_S, end - time.monotonic()))
+            _listen(node, robot, listening)  # to what appears late
+        seen = {name: each.seen(node) for name, each in listening.items()}
     finally:
         executor.shutdown()
         node.destroy_node()
         rclpy.shutdown(context=context)
     place = f'the running topics in /{where.strip("/")}' if where else 'the running topics'
     return Sight(place, live=True, topics=seen, problems=_problems(robot))
+
+
+def _discover(
+    node: Node,
+    executor: SingleThreadedExecutor,
+    robot: Robot | None,
+    listening: dict[str, '_Listening'],
+) -> None:
+    """Wait until every topic of the robot is known; without a robot, until no more appear."""
+    start = changed = time.monotonic()
+    while time.monotonic() - start < DISCOVERY_S:
+        _spin(executor, POLL_S)
+        if _listen(node, robot, listening):
+            changed = time.monotonic()
+        if robot is None and listening and time.monotonic() - changed > QUIET_S:
+            return
+        wanted = robot.topics if robot is not None else ()
+        if wanted and all(any(n.endswith('/' + t) for n in listening) for t in wanted):
+            return
+
+
+def _listen(node: Node, robot: Robot | None, listening: dict[str, '_Listening']) -> bool:
+    """Subscribe to topics that are new; return whether there are any."""
+    new = {
+        name: types[0]
+        for name, types in node.get_topic_names_and_types()
+        if name not in listening and name not in IGNORED and (robot is None or _names(robot, name))
+    }
+    listening.update({name: _Listening(node, name, kind) for name, kind in new.items()})
+    return bool(new)
 
 
 def _spin(executor: SingleThreadedExecutor, seconds: float) -> None:
@@ -84,12 +113,10 @@ class _Listening:
     """A subscription that counts, and keeps a message of each set of joints."""
 
     def __init__(self, node: Node, topic: str, kind: str) -> None:
-        self._type, self._trouble = kind, ''
+        self._topic, self._type, self._trouble = topic, kind, ''
         self._times: list[float] = []
         self._samples: dict[tuple[str, ...], Any] = {}
         publishers = node.get_publishers_info_by_topic(topic)
-        self._publishers = _nodes(publishers)
-        self._subscribers = _nodes(node.get_subscriptions_info_by_topic(topic))
         reliable = bool(publishers) and all(
             each.qos_profile.reliability == ReliabilityPolicy.RELIABLE for each in publishers
         )
@@ -106,7 +133,7 @@ class _Listening:
         names = getattr(message, 'joint_names', getattr(message, 'name', ()))
         self._samples[() if isinstance(names, str) else tuple(names)] = message
 
-    def seen(self) -> SeenTopic:
+    def seen(self, node: Node) -> SeenTopic:
         count = len(self._times)
         span = self._times[-1] - self._times[0] if count > 1 else 0.0
         return SeenTopic(
@@ -114,8 +141,8 @@ class _Listening:
             count,
             (count - 1) / span if span > 0 else None,
             tuple(self._samples.values()),
-            self._publishers,
-            self._subscribers,
+            _nodes(node.get_publishers_info_by_topic(self._topic)),
+            _nodes(node.get_subscriptions_info_by_topic(self._topic)),
             self._trouble,
         )
 

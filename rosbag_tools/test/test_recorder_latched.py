@@ -96,6 +96,7 @@ def test_every_episode_begins_with_what_latched_topics_said(ros_domain, tmp_path
         process.wait()
         robot.close()
     words = [str(output), '--robot', 'so101', '--output', str(tmp_path / 'dataset')]
+    words += ['--fps', '10']  # a busy machine sends fewer pictures
     assert gr00t('convert', [*words, '--workers', '1']) == 0, capsys.readouterr()
 
 

@@ -128,7 +128,9 @@ def test_keys_refuse_say_judge_ask_and_override(robot, ros_domain, tmp_path):
 
 def test_a_good_episode_is_judged_by_rows(robot, ros_domain, tmp_path):
     output = tmp_path / 'session'
-    recorder = Output(recorder_process(ros_domain, output))
+    # A busy machine sends fewer pictures than 30 a second.
+    file = other_file(tmp_path, lambda content: content.update(rate_hz=10))
+    recorder = Output(recorder_process(ros_domain, output, file))
     try:
         robot.wait_for_subscribers()
         start_episode(robot, instruction='   ')
@@ -146,7 +148,7 @@ def test_a_good_episode_is_judged_by_rows(robot, ros_domain, tmp_path):
     (path,) = [each.parent for each in output.glob(f'{answer.episode}/metadata.yaml')]
     with Bag(path) as bag:
         assert bag.custom_data['gr00t.instruction'] == robot.robot.instruction  # blank is empty
-    words = [str(path), '--robot', 'so101', '--output', str(tmp_path / 'dataset')]
+    words = [str(path), '--robot', str(file), '--output', str(tmp_path / 'dataset')]
     assert gr00t('convert', [*words, '--workers', '1']) == 0
     info = yaml.safe_load((tmp_path / 'dataset' / 'meta' / 'info.json').read_text())
     assert info['total_frames'] == rows
@@ -197,8 +199,10 @@ def test_a_second_recorder_leaves_unless_it_may_stay(robot, ros_domain, tmp_path
         assert others[1].process.poll() is None
         # The first goes on all the while.
         first.wait_for('another recorder of this robot has come')
-        assert robot.call(StopEpisode, 'recorder/stop_episode', success=True).episode
-        assert (tmp_path / 'first' / began.episode).is_dir()
+        # Both have the service now, and either one's answer may come first.
+        robot.call(StopEpisode, 'recorder/stop_episode', success=True)
+        first.wait_for(f'{began.episode}: success')
+        assert (tmp_path / 'first' / began.episode / 'metadata.yaml').is_file()
     finally:
         for each in (first, *others):
             each.end()
@@ -214,6 +218,7 @@ def test_a_second_recorder_leaves_unless_it_may_stay(robot, ros_domain, tmp_path
 
 def test_raw_images_are_stored_as_jpeg_and_convert_as_they_are(ros_domain, tmp_path, capsys):
     def raw(content):
+        content['rate_hz'] = 10  # a busy machine sends fewer pictures
         for camera in content['cameras'].values():
             camera['topic'] = camera['topic'].removesuffix('/compressed')
             camera['type'] = 'sensor_msgs/msg/Image'
@@ -239,7 +244,7 @@ def test_raw_images_are_stored_as_jpeg_and_convert_as_they_are(ros_domain, tmp_p
         inside = bag.custom_data['gr00t.robot']
     assert types['/camera/front/image_raw/compressed'] == 'sensor_msgs/msg/CompressedImage'
     assert not [kind for kind in types.values() if kind.endswith('/Image')]
-    assert 20 < len(frames) < 60
+    assert 10 < len(frames) < 60
     assert sum(len(frame.raw) for frame in frames) < 0.3 * len(frames) * 320 * 240 * 3
     (tmp_path / 'inside.yaml').write_text(inside)
     # With the robot's own file and with the one in the bag: the same rows.
@@ -250,5 +255,5 @@ def test_raw_images_are_stored_as_jpeg_and_convert_as_they_are(ros_domain, tmp_p
         said = capsys.readouterr().out
         report = (dataset / 'meta' / 'conversion_report.json').read_text()
         assert ('raw in the robot file, read as JPEG' in report) == (number == 0)
-        assert yaml.safe_load((dataset / 'meta' / 'info.json').read_text())['total_frames'] > 20
+        assert yaml.safe_load((dataset / 'meta' / 'info.json').read_text())['total_frames'] > 5
         assert said
