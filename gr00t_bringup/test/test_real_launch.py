@@ -295,11 +295,11 @@ def test_a_replay_plays_when_the_policy_is_active(launch, fake, tmp_path, namesp
     (programs / 'player.py').write_text(PLAYER)
     (programs / 'ros2').write_text(f'#!/bin/sh\nexec {sys.executable} {programs}/player.py "$@"\n')
     (programs / 'ros2').chmod(0o755)
-    place = f'namespace:={namespace}'
+    place = [f'namespace:={namespace}'] if namespace else []
     replay = ('gr00t_bringup', 'replay.launch.py', f'bag:={bag}')
     # launch itself runs by its full path; only the player is looked up.
     path = f'{programs}:{os.environ["PATH"]}'
-    running = launch(*replay, *fake[:3], place, PATH=path)
+    running = launch(*replay, *fake[:3], *place, PATH=path)
     assert running.end(90.0) == 0, running.output
     wanted = sorted(names[:3])
     assert f'player: publishing {wanted}' in running.output

@@ -200,7 +200,8 @@ def check_robot(robot: Robot, entry: Mapping[str, Any], where: str | Path) -> No
                 if ours[key] != known[name].get(key):
                     raise RobotFileError(
                         f'{robot.source}: {kind}.{name}: {key} is {ours[key]!r},'
-                        f' the checkpoint {where} was trained with {known[name].get(key)!r}'
+                        f' the checkpoint {where} was trained with {known[name].get(key)!r};'
+                        ' give the robot file that it was trained with (its robot.yaml)'
                     )
 
 
