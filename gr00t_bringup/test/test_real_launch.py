@@ -256,6 +256,19 @@ def test_a_stopped_launch_leaves_no_node(launch, fake, number, status):
     assert running.gone(), f'still there: {running.pids}\n{running.output}'
 
 
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_replay_leaves_no_player(launch, fake, tmp_path, number):
+    bag = tmp_path / 'cut.mcap'  # nothing of it is read before the policy is active
+    bag.touch()
+    arguments = [*fake[:3], 'autostart:=false', f'bag:={bag}']
+    running = launch('gr00t_bringup', 'replay.launch.py', *arguments)
+    running.until('waiting until /policy_node is active')
+    running.process.send_signal(number)
+    running.end()
+    assert len(running.pids) == 3
+    assert running.gone(), running.output
+
+
 def test_the_shipped_policy_runs_on_so101_and_in_the_simulator(launch):
     checkpoint = f'checkpoint:={ROOT / "reproduce" / "checkpoint"}'
     for arguments in ((*ROBOT, 'robot:=so101'), ('gr00t_bringup', 'sim.launch.py')):
