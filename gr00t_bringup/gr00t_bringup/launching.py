@@ -36,6 +36,9 @@ RECORDER_ARGUMENTS: dict[str, tuple[str, str, tuple[str, ...] | None]] = {
     'output': ('', 'folder that gets one bag per episode', None),
     'instruction': ('', 'what the episodes demonstrate', None),
 }
+# Put before programs that do not watch their starter (gr00t_ros.start): the kernel sends them
+# SIGTERM when launch ends. util-linux has it.
+END_WITH_LAUNCH = 'setpriv --pdeathsig TERM'
 EVERY_ARGUMENT = ARGUMENTS | RECORDER_ARGUMENTS
 
 
@@ -160,6 +163,7 @@ def player(specs: list[NodeSpec], context: LaunchContext) -> list[Any]:
         ExecuteProcess(
             cmd=[sys.executable, '-m', 'gr00t_bringup.replay', policy.full_name, *command],
             name='player',
+            prefix=END_WITH_LAUNCH,
             output='screen',
             on_exit=finished,
         )

@@ -14,6 +14,7 @@ from typing import Any
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
 import rclpy
+from rclpy.signals import SignalHandlerOptions
 
 from gr00t_bringup.play import DELAY_S
 
@@ -52,10 +53,11 @@ def wait_until_active(name: str, say: Callable[[str], None]) -> None:
 def main() -> None:
     """Wait for the node and become the player."""
     name, *command = sys.argv[1:]
-    rclpy.init(args=[])
+    # Without handlers of rclpy's, so that SIGTERM ends this process at once.
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     try:
         wait_until_active(name, lambda text: print(text, flush=True))
-    except (KeyboardInterrupt, rclpy.executors.ExternalShutdownException):
+    except KeyboardInterrupt:
         return
     finally:
         rclpy.try_shutdown()

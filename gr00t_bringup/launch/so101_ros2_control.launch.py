@@ -9,7 +9,7 @@ it: start your camera drivers.
 
 from launch_ros.actions import Node
 
-from gr00t_bringup.launching import description
+from gr00t_bringup.launching import description, END_WITH_LAUNCH
 from gr00t_bringup.nodes import share
 
 
@@ -21,12 +21,14 @@ def generate_launch_description():
             package='robot_state_publisher',
             executable='robot_state_publisher',
             parameters=[{'robot_description': urdf}],
+            prefix=END_WITH_LAUNCH,
         ),
         Node(
             package='controller_manager',
             executable='ros2_control_node',
             parameters=[str(config / 'so101_controllers.yaml')],
             output='screen',
+            prefix=END_WITH_LAUNCH,
         ),
     ]
     control += [

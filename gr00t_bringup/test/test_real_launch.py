@@ -256,6 +256,19 @@ def test_a_stopped_launch_leaves_no_node(launch, fake, number, status):
     assert running.gone(), f'still there: {running.pids}\n{running.output}'
 
 
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_replay_leaves_no_player(launch, fake, tmp_path, number):
+    bag = tmp_path / 'cut.mcap'  # nothing of it is read before the policy is active
+    bag.touch()
+    arguments = [*fake[:3], 'autostart:=false', f'bag:={bag}']
+    running = launch('gr00t_bringup', 'replay.launch.py', *arguments)
+    running.until('waiting until /policy_node is active')
+    running.process.send_signal(number)
+    running.end()
+    assert len(running.pids) == 3
+    assert running.gone(), running.output
+
+
 def test_the_shipped_policy_runs_on_so101_and_in_the_simulator(launch):
     checkpoint = f'checkpoint:={ROOT / "reproduce" / "checkpoint"}'
     for arguments in ((*ROBOT, 'robot:=so101'), ('gr00t_bringup', 'sim.launch.py')):
@@ -295,11 +308,11 @@ def test_a_replay_plays_when_the_policy_is_active(launch, fake, tmp_path, namesp
     (programs / 'player.py').write_text(PLAYER)
     (programs / 'ros2').write_text(f'#!/bin/sh\nexec {sys.executable} {programs}/player.py "$@"\n')
     (programs / 'ros2').chmod(0o755)
-    place = f'namespace:={namespace}'
+    place = [f'namespace:={namespace}'] if namespace else []
     replay = ('gr00t_bringup', 'replay.launch.py', f'bag:={bag}')
     # launch itself runs by its full path; only the player is looked up.
     path = f'{programs}:{os.environ["PATH"]}'
-    running = launch(*replay, *fake[:3], place, PATH=path)
+    running = launch(*replay, *fake[:3], *place, PATH=path)
     assert running.end(90.0) == 0, running.output
     wanted = sorted(names[:3])
     assert f'player: publishing {wanted}' in running.output

@@ -246,7 +246,10 @@ def check_robot(robot: Robot, entry: Mapping[str, Any], where: str | Path) -> No
     """
     found = differences(robot, entry, where)
     if found:
-        raise RobotFileError('\n'.join(f'{robot.source}: {text}' for text in found))
+        told = '\n'.join(f'{robot.source}: {text}' for text in found)
+        raise RobotFileError(
+            f'{told}; give the robot file that it was trained with (its robot.yaml)'
+        )
 
 
 def differences(robot: Robot, entry: Mapping[str, Any], where: str | Path) -> list[str]:

@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 import tyro
 
 from gr00t_core.errors import Gr00tError
+from gr00t_core.robot import load_robot
+from gr00t_core.robot_compare import robot_for
 
 FIRST_EVALUATION_SEED = 1_000_000  # gr00t_sim.task.EVALUATION_SEEDS; a test compares
 
@@ -112,6 +114,12 @@ def _evaluate(asked: Evaluate) -> int:
         if asked.checkpoint is None or not (asked.checkpoint / 'robot.yaml').is_file():
             raise Gr00tError('give --robot: there is no robot.yaml in the checkpoint to take')
         robot = str(asked.checkpoint.resolve() / 'robot.yaml')
+    elif asked.checkpoint is not None and not asked.server_address:
+        # As `gr00t up` does, which starts simulator and policy here one by one.
+        taken, remark = robot_for(load_robot(robot), asked.checkpoint.resolve())
+        if remark:
+            _say(remark)
+            robot = str(taken.source)
     from gr00t_sim.domain import own_domain
     from gr00t_sim.tables import print_tables
     from gr00t_sim.task import evaluation_task

@@ -14,7 +14,7 @@ import time
 import numpy as np
 import pytest
 
-from gr00t_core.errors import Gr00tError
+from gr00t_core.errors import Gr00tError, RobotFileError
 from gr00t_core.robot import load_robot
 from gr00t_sim import command
 from gr00t_sim.scores import groups, jerk, score, Scored, summary, wilson
@@ -29,6 +29,7 @@ from gr00t_sim.task import (
 )
 
 SEED = EVALUATION_SEEDS.start
+SHIPPED = Path(__file__).resolve().parents[2] / 'reproduce' / 'checkpoint'
 GR00T = [sys.executable, '-m', 'gr00t_core.cli']
 
 
@@ -111,6 +112,8 @@ def test_wrong_use_is_told_before_anything_starts(tmp_path: Path) -> None:
     (tmp_path / 'config.json').touch()
     with pytest.raises(Gr00tError, match='give --robot'):
         command.main(['evaluate', '--checkpoint', str(tmp_path)])
+    with pytest.raises(RobotFileError, match='contradicts the robot file of the checkpoint'):
+        command.main(['evaluate', '--checkpoint', str(SHIPPED), '--robot', 'droid'])
     (tmp_path / 'robot.yaml').touch()
     with pytest.raises(Gr00tError, match='kept apart'):
         command.main(['evaluate', '--checkpoint', str(tmp_path), '--seed-start', '7'])
