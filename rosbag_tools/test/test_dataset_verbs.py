@@ -52,7 +52,7 @@ def test_a_robot_that_takes_part_of_the_columns_is_not_adopted(demo, tmp_path, c
     path = Path(shutil.copytree(demo, tmp_path / 'set'))
     for name in ('modality.json', 'stats.json'):
         (path / 'meta' / name).unlink()
-    with pytest.raises(DatasetError, match='observation.state has 44 elements, the groups of'):
+    with pytest.raises(DatasetError, match=r'observation.state has 44 elements, the groups of'):
         adopt.main([str(path), '--robot', robot])
     assert not (path / 'meta/modality.json').exists()
     assert validate.main([str(path), '--quick', '--robot', robot]) == 1
@@ -64,6 +64,6 @@ def test_options_reach_the_datasets(demo, tmp_path):
         upgrade.main([demo, '--output', str(tmp_path / 'out'), '--scale', 'arm=deg2rad'])
     with pytest.raises(DatasetError, match='--drop action: cannot be left out'):
         merge.main([demo, '--output', str(tmp_path / 'out'), '--drop', 'action'])
-    with pytest.raises(DatasetError, match='in the dataset|not in|no column|elements'):
+    with pytest.raises(DatasetError, match=r'in the dataset|not in|no column|elements'):
         merge.main([demo, '--output', str(tmp_path / 'out'), '--robot', 'so101'])
     assert list(tmp_path.iterdir()) == []
