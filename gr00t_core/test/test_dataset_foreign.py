@@ -249,6 +249,7 @@ def test_the_robot_given_is_the_robot_used(tmp_path, robot):
         ('front', 'side', 'observation.images.side is not there'),
         ('[j0, j1, j2]', '[j1, j0, j2]', 'the joints are in another order (j0, j1, j2)'),
         ('[j0, j1, j2]', '[j0, j1, j2, j3]', 'observation.state has 3 elements'),
+        ('[j0, j1, j2]', '[j0, j1]', 'without a modality.json they must take all'),
     ):
         other = tiny_robot(tmp_path, ROBOT.replace(old, new))
         assert message in errors(path, other), message

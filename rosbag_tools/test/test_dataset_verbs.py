@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from gr00t_core.errors import DatasetError
-from rosbag_tools import merge, upgrade, validate
+from rosbag_tools import adopt, merge, upgrade, validate
 
 
 @pytest.fixture
@@ -44,3 +44,26 @@ def test_damage_gives_exit_status_1(demo, tmp_path, capsys):
 def test_robot_that_does_not_fit(demo, capsys):
     assert validate.main([demo, '--quick', '--robot', 'so101']) == 1
     assert 'state.single_arm: not in' in capsys.readouterr().out
+
+
+def test_a_robot_that_takes_part_of_the_columns_is_not_adopted(demo, tmp_path, capsys):
+    """Which of 44 elements are the arms of this robot, only modality.json said."""
+    robot = 'gr1_arms_only'
+    path = Path(shutil.copytree(demo, tmp_path / 'set'))
+    for name in ('modality.json', 'stats.json'):
+        (path / 'meta' / name).unlink()
+    with pytest.raises(DatasetError, match=r'observation.state has 44 elements, the groups of'):
+        adopt.main([str(path), '--robot', robot])
+    assert not (path / 'meta/modality.json').exists()
+    assert validate.main([str(path), '--quick', '--robot', robot]) == 1
+    assert 'observation.state has 44 elements' in capsys.readouterr().out
+
+
+def test_options_reach_the_datasets(demo, tmp_path):
+    with pytest.raises(DatasetError, match="no group 'arm'"):
+        upgrade.main([demo, '--output', str(tmp_path / 'out'), '--scale', 'arm=deg2rad'])
+    with pytest.raises(DatasetError, match='--drop action: cannot be left out'):
+        merge.main([demo, '--output', str(tmp_path / 'out'), '--drop', 'action'])
+    with pytest.raises(DatasetError, match=r'in the dataset|not in|no column|elements'):
+        merge.main([demo, '--output', str(tmp_path / 'out'), '--robot', 'so101'])
+    assert list(tmp_path.iterdir()) == []

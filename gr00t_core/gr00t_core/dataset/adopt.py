@@ -70,7 +70,7 @@ def _fits(dataset: Dataset, robot: Robot) -> None:
     """Check the robot against the columns themselves, whatever modality.json is there."""
     bare = Dataset(dataset.path, robot, VideoReader())
     bare.modality = parse_modality(robot.modality(), robot.source)
-    require_fit(bare, robot)
+    require_fit(bare, robot, derived=True)
 
 
 def _usable(dataset: Dataset) -> bool:

@@ -18,11 +18,16 @@ RATE_TOLERANCE = 1e-3  # relative
 _QUANTITIES = ('.pos', '.position', '.vel', '.velocity')  # LeRobot: shoulder_pan.pos
 
 
-def check_fit(dataset: Dataset, robot: Robot) -> Iterator[Finding]:
+def check_fit(dataset: Dataset, robot: Robot, derived: bool | None = None) -> Iterator[Finding]:
     """Yield where a dataset and a robot file contradict each other.
 
     Errors are what makes training impossible or false. `meta/modality.json` says which columns the
-    groups are; without it the robot file does.
+    groups are; without it the robot file does, and then its groups must fill the columns.
+
+    Args:
+        dataset: The dataset.
+        robot: The robot file.
+        derived: Whether the dataset's modality comes from the robot; None finds out.
 
     Raises:
         DatasetError: `meta/modality.json` is malformed.
@@ -37,7 +42,9 @@ def check_fit(dataset: Dataset, robot: Robot) -> Iterator[Finding]:
             f'fps: {theirs:g} in the dataset, {robot.source} says rate_hz'
             f' {robot.rate_hz:g}; take a robot file with rate_hz {theirs:g}',
         )
-    yield from _check_columns(dataset, robot)
+    if derived is None:
+        derived = not (dataset.path / MODALITY).is_file()
+    yield from _check_columns(dataset, robot, derived)
     yield from _check_cameras(dataset, robot)
     annotation = robot.instruction_key.removeprefix('annotation.')
     column = dataset.modality.annotation.get(annotation)
@@ -53,18 +60,18 @@ def check_fit(dataset: Dataset, robot: Robot) -> Iterator[Finding]:
         )
 
 
-def require_fit(dataset: Dataset, robot: Robot) -> None:
+def require_fit(dataset: Dataset, robot: Robot, derived: bool | None = None) -> None:
     """Reject a dataset that is not one of a robot.
 
     Raises:
         DatasetError: The first error of `check_fit`.
     """
-    for finding in check_fit(dataset, robot):
+    for finding in check_fit(dataset, robot, derived):
         if finding.level == ERROR:
             raise DatasetError(f'{finding.where}: {finding.what}')
 
 
-def _check_columns(dataset: Dataset, robot: Robot) -> Iterator[Finding]:
+def _check_columns(dataset: Dataset, robot: Robot, derived: bool) -> Iterator[Finding]:
     where = dataset.path / INFO
     for kind, groups in (('state', robot.state), ('action', robot.action)):
         known = dataset.modality.groups(kind)
@@ -89,8 +96,11 @@ def _check_columns(dataset: Dataset, robot: Robot) -> Iterator[Finding]:
         for key, count in taken.items():
             width = int(np.prod(dataset.info.features[key].shape))
             if count < width:
-                yield warning(
-                    where, f'{key} has {width} elements, the groups of {robot.source} take {count}'
+                # Which elements are meant, only a modality.json can say.
+                tail = '; without a modality.json they must take all' if derived else ''
+                yield (error if derived else warning)(
+                    where,
+                    f'{key} has {width} elements, the groups of {robot.source} take {count}{tail}',
                 )
         yield from _check_order(
             dataset, robot, {f'{kind}.{g.name}': (g.names, known.get(g.name)) for g in groups}
