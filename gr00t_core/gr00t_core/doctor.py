@@ -18,6 +18,8 @@ import shutil
 import subprocess
 import sys
 
+from gr00t_core.system_packages import apt_line
+
 PROBE_TIMEOUT = 60.0  # s: importing torch from a cold disk takes about 20
 # bytes: a 32 MiB segment per ROS node, eight nodes, as much again for others
 SHM_WANTED = 512 * 2**20
@@ -220,7 +222,7 @@ def offscreen_gl() -> Check:
         'off-screen GL',
         False,
         '; '.join(failures),
-        'sudo apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri (or libosmesa6)',
+        f'{apt_line("render")} (or libosmesa6)',
     )
 
 
