@@ -22,8 +22,6 @@ RUN apt-get update \
  && rosdep install --from-paths . --ignore-src -y --skip-keys ament_python \
  && . "/opt/ros/$ROS_DISTRO/setup.bash" \
  && make build
-# Byte code, which set-up leaves to the first import: the image's user may not write it. Templates in some packages do not compile.
-RUN .venv/bin/python -m compileall -qq .venv/lib || true
 
 FROM base AS cpu
 WORKDIR /opt/gr00t

@@ -18,8 +18,6 @@ WORKDIR /opt/gr00t
 COPY . .
 # No GPU is there while an image is built.
 RUN TORCH=cuda make build
-# Byte code, which set-up leaves to the first import: the image's user may not write it. Templates in some packages do not compile.
-RUN .venv/bin/python -m compileall -qq .venv/lib || true
 
 FROM base AS cuda
 COPY --from=build /opt/gr00t /opt/gr00t

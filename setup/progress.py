@@ -29,7 +29,7 @@ class Progress:
     """What a command has said so far: its present step, downloads, and its end in one line."""
 
     def __init__(self) -> None:
-        self.now = 'starting'
+        self.now = 'working'
         self.megabytes = 0.0
         self.installed = 0
 

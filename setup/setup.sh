@@ -8,7 +8,7 @@
 #   PYTHON=python3.12     interpreter of a new .venv (default python3, 3.10 or later)
 #   ROS_WHEELS=kilted     ROS distribution of the wheels (default jazzy)
 #   TORCH=cpu or cuda     build of PyTorch (default cuda where there is an NVIDIA GPU, else cpu)
-#   TENSORRT_RTX=yes      install TensorRT-RTX without an NVIDIA GPU, too: for the tests that build its engines
+#   EXTRAS=yes            install what only some machines run, too: OpenVINO, TensorRT-RTX. Without it their tests skip
 #
 # .venv keeps what was chosen: a later set-up needs none of these again. Another choice needs a new .venv.
 set -euo pipefail
@@ -35,9 +35,9 @@ exec 9<setup/setup.sh
 flock 9
 
 # --- what was chosen, now or before ---------------------------------------------------------------
-had_ros='' had_torch='' had_rtx=''
+had_ros='' had_torch='' had_extras=''
 if [ ! -x "$venv/bin/python" ]; then :
-elif [ -f "$venv/.setup-choice" ]; then read -r had_ros had_torch had_rtx <"$venv/.setup-choice"
+elif [ -f "$venv/.setup-choice" ]; then read -r had_ros had_torch had_extras <"$venv/.setup-choice"
 else  # made before there was that file
   had_ros=$(compgen -G "$venv/lib/python3.*/site-packages/ros_*_rclpy-*" | sed -E 's/.*ros_([a-z]+)_rclpy.*/\1-wheels/' || true)
 fi
@@ -56,13 +56,13 @@ if [ -n "${PYTHON:-}" ] && [ -n "$had_ros" ] && [ "$(version "$PYTHON")" != "$(v
 fi
 gpu=no
 if nvidia-smi -L >/dev/null 2>&1; then gpu=yes; fi
-if [ $gpu = yes ]; then build=cuda rtx=yes; else build=cpu rtx=no; fi
+if [ $gpu = yes ]; then build=cuda; else build=cpu; fi
 build=${TORCH:-${had_torch:-$build}}
 case $build in cpu | cuda) ;; *) fail "TORCH=$build: choose cpu or cuda" 'TORCH=cpu make setup' ;; esac
 if [ -n "$had_torch" ] && [ "$had_torch" != "$build" ]; then
   fail ".venv was made for PyTorch's $had_torch build, asked for is $build" "make clean; rm -r .venv; TORCH=$build make setup"
 fi
-rtx=${TENSORRT_RTX:-${had_rtx:-$rtx}}
+extras=${EXTRAS:-${had_extras:-no}}
 
 # --- off-screen rendering for the simulator ----------------------------------------------------------
 offscreen() { PYTHONPATH=gr00t_core "$venv/bin/python" -c '
@@ -91,7 +91,7 @@ step() { "$venv/bin/python" setup/progress.py "$log" "$@"; }
 stamp=$venv/.setup-stamp
 state() {
   cat requirements/*.txt setup/setup.sh setup/ros_wheels.py gr00t_core/gr00t_core/system_packages.txt
-  echo "$ros gpu=$gpu torch=$build rtx=$rtx $venv"
+  echo "$ros gpu=$gpu torch=$build extras=$extras $venv"
 }
 key=$(state | sha256sum | cut -d' ' -f1)
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$key" ]; then
@@ -134,7 +134,7 @@ if [ ! -x "$venv/bin/python" ]; then
   "$python" -m venv "${options[@]}" "$venv"
 fi
 touch "$venv/COLCON_IGNORE"
-# Without byte code, which Python writes when it first imports a file: 350 MB less, and sooner done.
+# Byte code comes last, on all cores, and not for what is never imported: 100 MB less than pip makes.
 pip_install=("$venv/bin/python" -m pip install --no-compile --prefer-binary --progress-bar off --disable-pip-version-check)
 # The pip of older Pythons takes many minutes to resolve the pins.
 step pip "${pip_install[@]}" pip==26.3 || fail 'pip could not be updated (its words are above)' \
@@ -204,15 +204,21 @@ step "requirements/{$(IFS=,; echo "${roles[*]}")}.txt" "${pip_install[@]}" --req
   fail "pip could not install the pinned requirements (its words are above, all of them in $log)" \
     'Is a package index reachable? PIP_INDEX_URL and PIP_FIND_LINKS point pip to a mirror.'
 
-# Optional: without it `make test` skips the tests that build TensorRT-RTX engines, and says so.
-if [ "$rtx" = yes ]; then
-  step TensorRT-RTX "${pip_install[@]}" --requirement requirements/tensorrt_rtx.txt 2>>"$log" ||
+if [ "$extras" = yes ]; then
+  for extra in openvino tensorrt_rtx; do
+    step "requirements/$extra.txt" "${pip_install[@]}" --requirement requirements/$extra.txt 2>>"$log" ||
+      echo "setup: no $extra for this machine (optional)"
+  done
+elif [ $gpu = yes ]; then  # TensorRT-RTX is for GeForce and RTX GPUs
+  step requirements/tensorrt_rtx.txt "${pip_install[@]}" --requirement requirements/tensorrt_rtx.txt 2>>"$log" ||
     echo 'setup: no TensorRT-RTX for this machine (optional: see docs/how-to/tensorrt.md)'
 fi
 
 "$venv/bin/python" setup/ros_wheels.py "$venv" "$ros" ||
   fail 'the environment could not be made a ROS 2 prefix (see above)' 'rm -r .venv; make setup'
-echo "$ros $build $rtx" >"$venv/.setup-choice"
+echo "$ros $build $extras" >"$venv/.setup-choice"
+# Some packages hold templates that do not compile, hence `true`.
+step 'byte code' bash -c '"$0" -m compileall -qq -j 0 -x "/tests?/|/transformers/models/" "$1"/lib || true' "$venv/bin/python" "$venv"
 
 install_rendering
 
