@@ -34,8 +34,8 @@ done
 for step in ${steps//,/ }; do
   case $step in demo | test) ;; *) echo "bare: --steps $step: choose from demo, test" >&2; exit 2 ;; esac
 done
-head='| system | Python | packages | set-up | build | demo | test | .venv | downloaded wheels kept | result |'
-line='|---|---|---|---|---|---|---|---|---|---|'
+head='| system | Python | packages | set-up | build | demo | test | .venv | result |'
+line='|---|---|---|---|---|---|---|---|---|'
 
 # --- in the bare machine -----------------------------------------------------------------------------
 if [ -n "$inside" ]; then
@@ -63,10 +63,9 @@ if [ -n "$inside" ]; then
   for step in setup build ${steps//,/ }; do timed "$step" make --no-print-directory "$step"; done
   python=$(python3 -V 2>/dev/null | cut -d' ' -f2 || true)
   venv=$(du -sh /root/gr00t/.venv 2>/dev/null | cut -f1 || true)
-  cache=$(du -sh /root/.cache/pip 2>/dev/null | cut -f1 || true)
   printf '\n%s\n%s\n' "$head" "$line"
   printf '| %s ' "$system" "${python:--}" "${took[packages]}" "${took[setup]}" "${took[build]}" "${took[demo]}" "${took[test]}" \
-    "${venv:--}" "${cache:--}" "$result" | sed 's/$/|/' | tee /root/row
+    "${venv:--}" "$result" | sed 's/$/|/' | tee /root/row
   [ "$result" = ok ]
   exit
 fi
@@ -86,7 +85,7 @@ for name in "${distributions[@]}"; do
   if [ ! -f "$root/etc/os-release" ]; then
     printf '\n##### %s: debootstrap (log: %s)\n' "$name" "$at/$name.debootstrap"
     if ! debootstrap --variant=minbase "$name" "$root" >"$at/$name.debootstrap" 2>&1; then
-      rows+=("| $name | - | - | - | - | - | - | - | - | not run: $(tail -n 1 "$at/$name.debootstrap") |")
+      rows+=("| $name | - | - | - | - | - | - | - | not run: $(tail -n 1 "$at/$name.debootstrap") |")
       rm -rf --one-file-system "$root"
       failed=1
       continue
@@ -111,7 +110,7 @@ for name in "${distributions[@]}"; do
     mkdir "$root/dev/shm" "$root/dev/pts"; mount -t tmpfs -o size=1g tmpfs "$root/dev/shm"
     exec chroot "$root" env -i "$@"
   ' bare "$root" "${variables[@]}" /root/bare/setup/bare.sh --inside /root/source.git --steps "$steps" </dev/null || failed=1
-  rows+=("$(cat "$root/root/row" 2>/dev/null || echo "| $name | - | - | - | - | - | - | - | - | ended early |")")
+  rows+=("$(cat "$root/root/row" 2>/dev/null || echo "| $name | - | - | - | - | - | - | - | ended early |")")
   if [ $keep = no ]; then rm -rf --one-file-system "$root"; fi
 done
 
