@@ -81,10 +81,11 @@ rows=() failed=0
 
 for name in "${distributions[@]}"; do
   root=$at/$name
-  # Ubuntu's older debootstrap knows each release's archive, and says so when it cannot be reached.
   if [ ! -f "$root/etc/os-release" ]; then
     printf '\n##### %s: debootstrap (log: %s)\n' "$name" "$at/$name.debootstrap"
-    if ! debootstrap --variant=minbase "$name" "$root" >"$at/$name.debootstrap" 2>&1; then
+    components=main  # Ubuntu has python3-venv in universe
+    if [[ $(readlink -f "/usr/share/debootstrap/scripts/$name") == */gutsy ]]; then components=main,universe; fi
+    if ! debootstrap --variant=minbase --components="$components" "$name" "$root" >"$at/$name.debootstrap" 2>&1; then
       rows+=("| $name | - | - | - | - | - | - | - | not run: $(tail -n 1 "$at/$name.debootstrap") |")
       rm -rf --one-file-system "$root"
       failed=1

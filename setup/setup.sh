@@ -182,7 +182,7 @@ elif [ $build = cuda ] && has_cuda_torch "$venv/bin/python"; then
   echo "setup: keeping PyTorch $has, a CUDA build that is there"
   sed -i '/^torch==/d' "$requirements"
 elif [ $build = cuda ]; then
-  echo "setup: PyTorch $torch, the CUDA build: about 2.6 GB to download, 4.5 GB on disk"
+  echo "setup: PyTorch $torch, the CUDA build: about 2.8 GB to download, 4.4 GB on disk"
 else
   where=()
   if ! offered torch "$cpu"; then where=(--extra-index-url "$cpu_index"); fi
@@ -192,7 +192,7 @@ else
   else
     echo "setup: pip finds no CPU build of PyTorch $torch for this Python, and $cpu_index does not offer it here (no answer?)."
     echo '       pip takes what the package index has, on x86-64 the CUDA build, which computes on the CPU, too:'
-    echo '       about 2.6 GB to download, 4.5 GB on disk. Otherwise: Ctrl-C, then PIP_FIND_LINKS=<folder with the wheel> make setup'
+    echo '       about 2.8 GB to download, 4.4 GB on disk. Otherwise: Ctrl-C, then PIP_FIND_LINKS=<folder with the wheel> make setup'
   fi
 fi
 if [ $gpu = yes ] && [ $build = cpu ]; then

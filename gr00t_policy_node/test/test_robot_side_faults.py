@@ -62,8 +62,8 @@ def test_the_arm_stops_while_the_policy_node_is_dead_or_frozen(graph):
     policy = graph.start()
     # The fake joints wave on whatever is commanded, so a start at the measured state would be a
     # step. They come from this process's one thread, in which a single publish() was seen to take
-    # 0.09 s and two joint states to be 0.24 s apart while a node was joining (Kilted, busy
-    # machine). That is over the default state_timeout_s, which is not what is tested here.
+    # 0.34 s (Jazzy) and two joint states to be 0.24 s apart (Kilted) while a node joined on a busy
+    # machine. That is over the default state_timeout_s, which is not what is tested here.
     executor = graph.start(
         main=['-m', 'gr00t_policy_node.executor_node'], max_jump_s=60.0, state_timeout_s=2.0
     )

@@ -51,6 +51,18 @@ def test_workflow_installs_nothing_of_its_own() -> None:
             assert {word for word in found.split() if not word.startswith('-')} <= known
 
 
+def test_each_job_ends_with_what_a_developer_runs() -> None:
+    workflow = yaml.safe_load((ROOT / '.github' / 'workflows' / 'ci.yml').read_text())
+    last = {name: job['steps'][-1]['run'] for name, job in workflow['jobs'].items()}
+    assert last.pop('bare').endswith('setup/bare.sh --inside "$PWD"')
+    for command in last.values():
+        assert command.split(' && ')[-1] == '.ci/run'
+    # Nothing but the choice of set-up differs between the jobs and a developer's machine.
+    variables = {name for job in workflow['jobs'].values() for name in job.get('env', {})}
+    assert variables <= {'ROS_WHEELS'}
+    assert (ROOT / 'setup' / 'setup.sh').read_text().count('#   ROS_WHEELS=') == 1
+
+
 def test_doctor_tells_the_same_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, 'probe', lambda code, **environment: (False, 'broken'))
     assert doctor.offscreen_gl().how.startswith(apt_line('render'))
