@@ -6,6 +6,9 @@ import signal
 import time
 
 import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS')
 from sensor_msgs.msg import JointState
 
 # The rest of a chunk (16 steps at 30 Hz), braking (3 rad/s at 20 rad/s²), a busy machine.

@@ -4,6 +4,7 @@
 
 import os
 from pathlib import Path
+import re
 import shutil
 import subprocess
 import sys
@@ -104,3 +105,40 @@ def test_a_step_that_fails_shows_its_words_and_its_status(tmp_path: Path) -> Non
     assert done.returncode == 3
     assert 'setup: step: failed after' in done.stdout
     assert 'no index' in done.stderr
+
+
+def test_without_ros_the_packages_are_built_and_the_tests_say_what_did_not_run(
+    checkout: Path,
+) -> None:
+    """`build.sh` and `test.sh` where set-up found no ROS wheels; Python is a stand-in."""
+    for name in ('colcon.meta', 'gr00t_msgs/package.xml', 'rosbag_tools/setup.py'):
+        (checkout / name).parent.mkdir(exist_ok=True)
+        (checkout / name).touch()
+    (checkout / '.venv' / 'bin').mkdir(parents=True)
+    stand_in = checkout / '.venv' / 'bin' / 'python'
+    stand_in.write_text('#!/bin/sh\necho "$@" >>"$0.calls"\necho "=== 3 passed ==="\n')
+    stand_in.chmod(0o755)
+    for name, text in (
+        ('.setup-choice', 'none cpu no\n'),
+        ('.setup-stamp', ''),
+        ('setup.bash', ''),
+    ):
+        (checkout / '.venv' / name).write_text(text)
+    environment = {'PATH': f'{checkout}/.venv/bin:{os.environ["PATH"]}'}
+    said = [
+        subprocess.run(
+            [checkout / 'setup' / script],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for script in ('build.sh', 'test.sh')
+    ]
+    assert 'no ROS here, so no colcon build' in said[0]
+    assert (checkout / 'install' / 'setup.bash').is_file()
+    assert re.search(r'tests without ROS: +3 passed', said[1])
+    assert re.search(r'tests with ROS: +not run', said[1])
+    calls = (checkout / '.venv' / 'bin' / 'python.calls').read_text()
+    assert 'colcon' not in calls
+    assert '-e ./rosbag_tools' in calls or '-e rosbag_tools' in calls
