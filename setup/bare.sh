@@ -6,7 +6,8 @@
 # a clone of HEAD, and README's commands; then print a table of times, sizes and results. Opt-in: it needs root,
 # debootstrap, 10 GB and 10 to 40 min a distribution.
 #
-#   sudo setup/bare.sh trixie bookworm             Debian 13 and 12 (noble and jammy: Ubuntu 24.04 and 22.04)
+#   sudo setup/bare.sh trixie bookworm             Debian 13 and 12 (noble, jammy: Ubuntu 24.04 and 22.04, with the package
+#                                                  ubuntu-keyring)
 #   setup/bare.sh --inside SOURCE                  the same in this machine, which must be one to throw away (a container);
 #                                                  SOURCE is a git repository, cloned to /root/gr00t
 #   --steps demo,test     README's commands to run (default both; setup and build come first anyway)
@@ -26,7 +27,7 @@ while [ $# -gt 0 ]; do
     --steps) steps=$2; shift ;;
     --inside) inside=$2; shift ;;
     --keep) keep=yes ;;
-    -*) sed -n '5,18s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    -*) sed -n '5,19s/^# \{0,1\}//p' "$0"; exit 2 ;;
     *) distributions+=("$1") ;;
   esac
   shift
