@@ -58,7 +58,9 @@ if [ -n "$inside" ]; then
   timed packages packages >/root/packages.log 2>&1 || true
   if [ "$result" = ok ]; then
     git config --global --replace-all safe.directory '*'
-    if [ -d /root/gr00t ]; then git -C /root/gr00t pull -q; else git clone -q "$inside" /root/gr00t; fi
+    if [ ! -d /root/gr00t ]; then git clone -q "$inside" /root/gr00t; fi
+    git -C /root/gr00t fetch -q "$inside" HEAD
+    git -C /root/gr00t reset -q --hard FETCH_HEAD
     cd /root/gr00t
   fi
   for step in setup build ${steps//,/ }; do timed "$step" make --no-print-directory "$step"; done
