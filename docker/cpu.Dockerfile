@@ -6,13 +6,14 @@
 ARG ROS_DISTRO=jazzy
 FROM ros:${ROS_DISTRO}-ros-base AS base
 SHELL ["/bin/bash", "-eo", "pipefail", "-c"]
+# To build, and to render the simulator's cameras: gr00t_core/gr00t_core/system_packages.txt.
 # hadolint ignore=DL3008
 RUN apt-get update \
- && apt-get install -y --no-install-recommends make python3-dev python3-venv \
+ && apt-get install -y --no-install-recommends g++ libegl-mesa0 libegl1 libgl1-mesa-dri libopengl0 make python3 python3-dev python3-venv \
  && rm -rf /var/lib/apt/lists/*
 
 FROM base AS build
-ENV PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu PIP_NO_CACHE_DIR=1
+ENV PIP_NO_CACHE_DIR=1
 WORKDIR /opt/gr00t
 COPY . .
 # ament_python is a build type that rosdep has no key for.
@@ -34,4 +35,4 @@ USER 10001
 WORKDIR /home/gr00t
 ENTRYPOINT ["/opt/gr00t/docker/entrypoint"]
 CMD ["gr00t", "doctor"]
-HEALTHCHECK --interval=10s --timeout=5s --start-period=120s CMD ["/opt/gr00t/docker/healthy"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=900s CMD ["/opt/gr00t/docker/healthy"]

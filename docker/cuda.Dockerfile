@@ -6,17 +6,18 @@
 #   docker build -f docker/cuda.Dockerfile -t gr00t:cuda .
 FROM ubuntu:24.04 AS base
 SHELL ["/bin/bash", "-eo", "pipefail", "-c"]
-# g++ also for Inductor (--backend torch-compile).
+# To build (g++ also for Inductor: --backend torch-compile), and to render: gr00t_core/gr00t_core/system_packages.txt.
 # hadolint ignore=DL3008
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates g++ libegl1 libegl-mesa0 libgl1-mesa-dri make python3-dev python3-venv \
+ && apt-get install -y --no-install-recommends ca-certificates g++ libegl-mesa0 libegl1 libgl1-mesa-dri libopengl0 make python3 python3-dev python3-venv \
  && rm -rf /var/lib/apt/lists/*
 
 FROM base AS build
 ENV PIP_NO_CACHE_DIR=1
 WORKDIR /opt/gr00t
 COPY . .
-RUN make build
+# No GPU is there while an image is built.
+RUN TORCH=cuda make build
 
 FROM base AS cuda
 COPY --from=build /opt/gr00t /opt/gr00t
@@ -26,4 +27,4 @@ WORKDIR /home/gr00t
 ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility,video
 ENTRYPOINT ["/opt/gr00t/docker/entrypoint"]
 CMD ["gr00t", "doctor"]
-HEALTHCHECK --interval=10s --timeout=5s --start-period=120s CMD ["/opt/gr00t/docker/healthy"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=900s CMD ["/opt/gr00t/docker/healthy"]

@@ -30,4 +30,4 @@ USER 10001
 WORKDIR /home/gr00t
 ENTRYPOINT ["/opt/gr00t/docker/entrypoint"]
 CMD ["gr00t", "doctor"]
-HEALTHCHECK --interval=10s --timeout=5s --start-period=120s CMD ["/opt/gr00t/docker/healthy"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=900s CMD ["/opt/gr00t/docker/healthy"]

@@ -15,7 +15,7 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(exclude=['test', 'test.*']),
-    package_data={package_name: ['py.typed', 'robots/*.yaml']},
+    package_data={package_name: ['py.typed', 'robots/*.yaml', 'system_packages.txt']},
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
         ('share/' + package_name, ['package.xml']),

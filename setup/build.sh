@@ -30,7 +30,15 @@ for setup_py in */setup.py; do packages+=(-e "${setup_py%/setup.py}"); done
 echo 'build: installing the Python packages editable into .venv'
 PYTHONWARNINGS=ignore "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation "${packages[@]/#gr/./gr}"
 
-echo 'build: colcon build'
+if [ "$(cut -d' ' -f1 "$venv/.setup-choice")" = none ]; then
+  echo 'build: no ROS here, so no colcon build; the Python packages are installed in .venv'
+  mkdir -p install
+  echo "# No ROS when this was made (setup/build.sh): nothing to add to .venv/setup.bash." >install/setup.bash
+  echo "$key" >"$stamp"
+  exit 0
+fi
+
+echo 'build: colcon build (1 to 3 min the first time)'
 # shellcheck disable=SC1091
 source "$venv/setup.bash"
 "$venv/bin/python" -m colcon --log-base log build --symlink-install --event-handlers console_cohesion- \

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make a virtual environment a ROS 2 prefix: relocated CMake exports and `setup.bash`.
 
-Usage: VENV/bin/python setup/ros_wheels.py VENV jazzy-wheels|kilted-wheels|/opt/ros/<distribution>
+Usage: VENV/bin/python setup/ros_wheels.py VENV ROS
+with ROS one of jazzy-wheels, kilted-wheels, /opt/ros/<distribution>, none.
 """
 
 from pathlib import Path
@@ -52,8 +53,8 @@ def wheels_setup(venv: Path, distribution: str) -> str:
     )
 
 
-def distribution_setup(venv: Path, ros: str) -> str:
-    """Write what `local_setup.sh` has to say when a ROS distribution is installed."""
+def plain_setup(venv: Path) -> str:
+    """Write what `local_setup.sh` has to say beside a ROS distribution, or without any ROS."""
     return f"_gr00t_prepend PATH '{venv / 'bin'}'"
 
 
@@ -79,7 +80,7 @@ def main(venv: Path, ros: str) -> None:
         print(f'setup: {relocate_cmake_exports(venv)} CMake exports of the wheels relocated')
         body, first = wheels_setup(venv, ros.removesuffix('-wheels')), ''
     else:
-        body, first = distribution_setup(venv, ros), f". '{ros}/setup.bash'\n"
+        body, first = plain_setup(venv), '' if ros == 'none' else f". '{ros}/setup.bash'\n"
     (venv / 'local_setup.sh').write_text(SHELL.format(body=body))
     (venv / 'local_setup.bash').write_text(local)
     (venv / 'setup.bash').write_text(first + local)

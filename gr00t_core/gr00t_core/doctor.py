@@ -10,6 +10,7 @@ import argparse
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 import json
 import os
 from pathlib import Path
@@ -18,9 +19,13 @@ import shutil
 import subprocess
 import sys
 
+from gr00t_core.dds_segments import leaked
+from gr00t_core.system_packages import apt_line
+
 PROBE_TIMEOUT = 60.0  # s: importing torch from a cold disk takes about 20
 # bytes: a 32 MiB segment per ROS node, eight nodes, as much again for others
 SHM_WANTED = 512 * 2**20
+OPTIONAL = 'optional'  # the word for what no ability below needs, or only one
 PROFILE_VARIABLES = {'humble': 'FASTRTPS', 'jazzy': 'FASTRTPS'}  # later ones read FASTDDS_...
 
 WORKSPACE = {'gr00t_bringup', 'gr00t_policy_node', 'gr00t_ros', 'gr00t_sim', 'gr00t_training'}
@@ -34,12 +39,13 @@ ROLES = {  # modules of requirements/ROLE.txt; all others are in core.txt
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the report."""
+    """One line of the report; `absent` is the word for what is not present."""
 
     name: str
     present: bool
     detail: str
     how: str = ''
+    absent: str = 'missing'
 
 
 def how_to_get(module: str) -> str:
@@ -103,7 +109,7 @@ def gpu() -> Check:
         tegra = Path('/etc/nv_tegra_release')
         if tegra.exists():
             return Check('GPU', True, 'Jetson ' + tegra.read_text().splitlines()[0].lstrip('# '))
-        return Check('GPU', False, 'no nvidia-smi', how)
+        return Check('GPU', False, 'no nvidia-smi', how, OPTIONAL)
     done = subprocess.run(
         ['nvidia-smi', '--query-gpu=name,memory.total,driver_version', '--format=csv,noheader'],
         capture_output=True,
@@ -111,7 +117,7 @@ def gpu() -> Check:
         timeout=PROBE_TIMEOUT,
     )
     text = '; '.join((done.stdout.strip() or done.stderr.strip()).splitlines())
-    return Check('GPU', done.returncode == 0, text, how)
+    return Check('GPU', done.returncode == 0, text, how, OPTIONAL)
 
 
 def ros() -> Check:
@@ -129,7 +135,7 @@ def launch_ros() -> Check:
     """Check for `ros2 launch`."""
     present, detail = probe('import launch_ros; print(launch_ros.__file__)')
     how = 'apt ROS has it, PyPI does not; `gr00t up` starts the same nodes without'
-    return Check('launch_ros', present, detail, how)
+    return Check('launch_ros', present, detail, how, OPTIONAL)
 
 
 def gr00t_msgs() -> Check:
@@ -145,14 +151,14 @@ def tensorrt() -> Check:
     """Check for full TensorRT."""
     present, detail = probe('import tensorrt; print(tensorrt.__version__)')
     how = 'pip install tensorrt-cu13 (fetches from NVIDIA), or JetPack on a Jetson'
-    return Check('TensorRT', present, detail, how)
+    return Check('TensorRT', present, detail, how, OPTIONAL)
 
 
 def tensorrt_rtx() -> Check:
     """Check for TensorRT-RTX."""
     present, detail = probe('import tensorrt_rtx_bindings as rtx; print(rtx.__version__)')
     how = 'pip install tensorrt-rtx-cu13-libs tensorrt-rtx-cu13-bindings'
-    return Check('TensorRT-RTX', present, detail, how)
+    return Check('TensorRT-RTX', present, detail, how, OPTIONAL)
 
 
 def onnxruntime() -> Check:
@@ -166,7 +172,8 @@ def onnxruntime() -> Check:
 def openvino() -> Check:
     """Check for OpenVINO."""
     present, detail = probe('import openvino; print(openvino.__version__)')
-    return Check('OpenVINO', present, detail, 'pip install openvino')
+    how = 'pip install -r requirements/openvino.txt'
+    return Check('OpenVINO', present, detail, how, OPTIONAL)
 
 
 ENCODE_AND_DECODE = """
@@ -187,10 +194,17 @@ print(codec, 'of PyAV', av.__version__)
 """
 
 
-def codec(name: str, encoder: str, how: str) -> Check:
+def codec(name: str, encoder: str, how: str, absent: str = 'missing') -> Check:
     """Check that PyAV really encodes and decodes with a codec: four frames, there and back."""
     present, detail = probe(ENCODE_AND_DECODE.format(codec=encoder))
-    return Check(name, present, detail, how)
+    return Check(name, present, detail, how, absent)
+
+
+def libraries(name: str, modules: tuple[str, ...]) -> Check:
+    """Check that modules are installed, without importing them."""
+    lacking = [module for module in modules if find_spec(module) is None]
+    how = '; '.join(dict.fromkeys(map(how_to_get, lacking)))
+    return Check(name, not lacking, ', '.join(lacking or modules), how)
 
 
 RENDER = """
@@ -221,7 +235,7 @@ def offscreen_gl() -> Check:
         'off-screen GL',
         False,
         '; '.join(failures),
-        'sudo apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri (or libosmesa6)',
+        f'{apt_line("render")} (or libosmesa6)',
     )
 
 
@@ -244,8 +258,19 @@ def dds_profile() -> Check:
     value = os.environ.get(variable)
     how = f'launch and `gr00t up` set it; by hand: export {variable}=<path of fastdds_shm.xml>'
     if value is None:
-        return Check('Fast DDS profile', False, f'{variable} is not set', how)
+        return Check('Fast DDS profile', False, f'{variable} is not set', how, OPTIONAL)
     return Check('Fast DDS profile', Path(value).is_file(), f'{variable}={value}', how)
+
+
+def dds_leftovers() -> Check:
+    """Check that killed ROS nodes have left no shared memory behind."""
+    segments = leaked()
+    if not segments:
+        return Check('DDS leftovers', True, 'none in /dev/shm')
+    megabytes = sum(segment.stat().st_size for segment in segments) / 2**20
+    detail = f'{len(segments)} segments of killed ROS nodes in /dev/shm, {megabytes:.0f} MiB'
+    how = 'python -m gr00t_core.dds_segments removes them, and no others'
+    return Check('DDS leftovers', False, detail, how, 'present')
 
 
 CHECKS: tuple[Callable[[], Check], ...] = (
@@ -266,11 +291,41 @@ CHECKS: tuple[Callable[[], Check], ...] = (
         'video NVENC',
         'h264_nvenc',
         'an NVIDIA GPU with an encoder (data-centre GPUs such as H100 have none)',
+        OPTIONAL,
     ),
+    lambda: libraries('conversion', ('rosbag_tools', 'rosbags', 'mcap', 'pyarrow', 'av')),
+    lambda: libraries('training', ('gr00t_training', 'accelerate', 'peft')),
     offscreen_gl,
     shared_memory,
     dds_profile,
+    dds_leftovers,
 )
+# What a user wants to do, and the checks that it takes.
+ABILITIES = (
+    ('record', ('ROS 2', 'gr00t_msgs')),
+    ('convert', ('conversion', 'video h264')),
+    ('train on the CPU', ('torch', 'training', 'video h264')),
+    ('train on a GPU', ('GPU', 'torch', 'CUDA', 'training', 'video h264')),
+    ('serve a policy', ('torch',)),
+    ('run a robot with gr00t up', ('ROS 2', 'gr00t_msgs', '/dev/shm')),
+    ('run a robot with ros2 launch', ('ROS 2', 'gr00t_msgs', '/dev/shm', 'launch_ros')),
+    ('simulate', ('ROS 2', 'gr00t_msgs', '/dev/shm', 'off-screen GL')),
+)
+
+
+def verdict(checks: list[Check]) -> tuple[list[str], list[str]]:
+    """Return what this machine can do, and what it cannot, each with what it lacks."""
+    present = {check.name for check in checks if check.present}
+    if any(check.name == 'torch' and 'CPU only' not in check.detail for check in checks):
+        present.add('CUDA')
+    can, cannot = [], []
+    for ability, needed in ABILITIES:
+        lacking = [name for name in needed if name not in present]
+        if lacking:
+            cannot.append(f'{ability} (lacks {", ".join(lacking)})')
+        else:
+            can.append(ability)
+    return can, cannot
 
 
 def examine() -> list[Check]:
@@ -291,8 +346,13 @@ def main(argv: list[str]) -> int:
     width = max(len(check.name) for check in checks)
     for check in checks:
         print(
-            f'{check.name:<{width}}  {"present" if check.present else "missing"}  {check.detail}'
+            f'{check.name:<{width}}  {"present" if check.present else check.absent:<8}'
+            f'  {check.detail}'
         )
         if not check.present and check.how:
-            print(f'{"":<{width}}           → {check.how}')
+            print(f'{"":<{width}}            → {check.how}')
+    can, cannot = verdict(checks)
+    print(f'\nThis machine can: {", ".join(can) or "nothing yet"}.')
+    if cannot:
+        print(f'It cannot: {", ".join(cannot)}.')
     return 0

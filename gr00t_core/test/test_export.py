@@ -38,7 +38,7 @@ pytestmark = pytest.mark.timeout(300)
 PARTS = (VISION_LANGUAGE, ACTION_STEPS)
 
 needs_openvino = pytest.mark.skipif(
-    find_spec('openvino') is None, reason='openvino is not installed (requirements/test.txt)'
+    find_spec('openvino') is None, reason='openvino is not installed (requirements/openvino.txt)'
 )
 
 

@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS')
 from action_msgs.msg import GoalStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-import numpy as np
-import pytest
 from rclpy.action import ActionClient
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rosgraph_msgs.msg import Clock

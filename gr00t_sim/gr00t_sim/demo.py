@@ -143,7 +143,9 @@ def run(options: Options) -> dict[str, Any]:
         )
     done: list[tuple[str, str, float]] = []
     for step in steps(options):
-        console.print(f'[bold]{step.title}[/]\n  gr00t {step.command}')
+        console.print(f'[bold]{step.title}[/]')
+        # As one line, whatever the terminal's width, so that it can be copied.
+        console.print(f'  gr00t {step.command}', soft_wrap=True, highlight=False)
         began = time.monotonic()
         with console.status('…'):
             _run(step, logs / f'{len(done) + 1}.log')
@@ -177,7 +179,8 @@ def run(options: Options) -> dict[str, Any]:
         )
     page = write_page(options.out, start, trained, report, episodes, figures.rows(), done)
     seconds = sum(took for _, _, took in done)
-    console.print(f'{page}: films, reports and plots ({seconds:.0f} s in all)')
+    console.print(f'{page}: films, reports and plots ({seconds:.0f} s in all, set-up aside)')
+    console.print('Next: source .venv/setup.bash && source install/setup.bash && gr00t doctor')
     return dict(report)
 
 

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.errors import Gr00tError
+from gr00t_core.system_packages import apt_line
 
 _PLATFORMS = ('egl', 'osmesa')
-INSTALL_HINT = 'sudo apt install libegl1 libegl-mesa0 libgl1-mesa-dri  (or libosmesa6)'
+INSTALL_HINT = f'{apt_line("render")}  (or libosmesa6)'
 
 
 def pick_platform() -> str:
@@ -50,6 +51,8 @@ def _why_egl_fails() -> str | None:
     name = ctypes.util.find_library('EGL')
     if name is None:
         return 'libEGL.so not found'
+    if not any(map(ctypes.util.find_library, ('OpenGL', 'GL'))):
+        return 'neither libOpenGL.so nor libGL.so found, which PyOpenGL loads'
     egl = ctypes.CDLL(name)
     egl.eglGetProcAddress.restype = ctypes.c_void_p
     query_address = egl.eglGetProcAddress(b'eglQueryDevicesEXT')
