@@ -175,7 +175,7 @@ class _Furthest:
     def of(cls, group: Group, rows: Array, lower: Array, upper: Array) -> '_Furthest':
         beyond = np.maximum(lower - rows, rows - upper)
         row, column = np.unravel_index(int(beyond.argmax()), beyond.shape)
-        unit = '' if group.unit == '1' else f' {group.unit}'
+        unit = '' if group.units[column] == '1' else f' {group.units[column]}'
         limits = f'({group.names[column]}: {lower[column]:.4g} to {upper[column]:.4g}{unit})'
         return cls(float(rows[row, column]), limits)
 
