@@ -1,8 +1,8 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""LeRobot 0.4.4 reads what we write. Opt-in: LEROBOT_VENV names a venv that has it.
+"""LeRobot reads what we write, to the bit. Opt-in: LEROBOT_VENV names a venv that has it.
 
-How to make the venv: `facts/lerobot.md` section 1. torchcodec finds no FFmpeg there but the one
+How to make the venv: `test_dataset_lerobot_kinds.py`. torchcodec finds no FFmpeg there but the one
 inside PyAV's wheel, whose libraries get their plain names in a temporary folder.
 """
 
