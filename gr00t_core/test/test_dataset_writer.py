@@ -304,7 +304,7 @@ writer = DatasetWriter(path, load_robot('so101'), version)
 k = 0
 while True:
     for _ in range(8):
-        values = {'observation.state': np.full(6, k), 'action': np.zeros(6),
+        values = {'observation.state': np.full(6, k % 8 / 100), 'action': np.zeros(6),
                   'observation.stamp_ns': k}
         image = np.zeros((240, 320, 3), np.uint8)
         writer.add(values, {'front': image, 'wrist': image}, 'x')

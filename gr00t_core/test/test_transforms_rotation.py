@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from gr00t_core.robot_file import ROTATION_WIDTH, ROTATIONS
+from gr00t_core.robot_keys import ROTATION_WIDTH, ROTATIONS
 from gr00t_core.transforms.rotation import convert, from_matrix, ROTATION_WIDTHS, to_matrix
 
 components = st.floats(-1, 1)
