@@ -18,7 +18,7 @@ if torch.version.cuda is None:
         'qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor',
     )
 
-from lerobot.datasets.lerobot_dataset import LeRobotDataset  # noqa: E402
+from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
 
 def number(frame):
