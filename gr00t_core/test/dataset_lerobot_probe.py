@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Read a v3.0 dataset with lerobot (0.4.4, 0.6.1), print it as JSON; run by its own Python.
+"""Read a v3.0 dataset with lerobot and print what it saw as JSON; run by its own Python.
 
 Usage: dataset_lerobot_probe.py DATASET [FIRST DELTA STEPS]. Runs on a CPU torch, where torchvision
 cannot load its operators: their schemas are declared beforehand.

@@ -58,15 +58,15 @@ def check_statistics(dataset: Dataset, robot: Robot | None) -> Iterator[Finding]
         if serious := [kind for kind in wrong if kind in used.get(name, ())]:
             yield error(
                 where,
-                f'{name}: {serious[0]} {wrong[serious[0]]}; delete the file, or run `gr00t adopt'
-                ' --overwrite`, to compute it anew',
+                f'{name}: {serious[0]} {wrong[serious[0]]}; delete the file and run `gr00t adopt`,'
+                ' which computes it anew',
             )
         else:
             bookkeeping.append(f'{name} ({", ".join(wrong)})')
     if bookkeeping:
         yield warning(
             where,
-            f'not those of the data, but nothing trains on them: {"; ".join(bookkeeping)}',
+            f'not those of the data, and not used in training: {"; ".join(bookkeeping)}',
         )
     for name in used:
         if name in stored and {'min', 'max'} <= set(stored[name]):
