@@ -21,9 +21,9 @@ setup(
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
         ('share/' + package_name, ['package.xml']),
         ('share/gr00t_bringup/config', glob('config/*')),
-        ('share/gr00t_bringup/launch', glob('launch/*')),
+        ('share/gr00t_bringup/launch', glob('launch/*.launch.py')),
     ],
-    install_requires=['gr00t_core'],
+    install_requires=['gr00t_core', 'gr00t_ros', 'pyyaml'],
     extras_require={'test': ['pytest']},
     zip_safe=False,
     entry_points={

@@ -19,7 +19,7 @@ setup(
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
         ('share/' + package_name, ['package.xml']),
     ],
-    install_requires=['gr00t_core', 'numpy'],
+    install_requires=['gr00t_core', 'gr00t_ros', 'numpy'],
     extras_require={'test': ['pytest']},
     zip_safe=False,
     entry_points={

@@ -23,6 +23,7 @@ setup(
     install_requires=[
         'av',
         'gr00t_core',
+        'gr00t_ros',
         'mujoco',
         'numpy',
         'pillow',

@@ -52,7 +52,7 @@ class Difference:
         return self.where.rpartition('.')[2]
 
     def __str__(self) -> str:
-        return f'{self.where} is {self.ours}, there {self.theirs}'
+        return f'{self.where} is {self.ours}, in the checkpoint {self.theirs}'
 
 
 def differences(ours: Robot, theirs: Robot) -> list[Difference]:
@@ -70,7 +70,7 @@ def robot_for(robot: Robot, checkpoint: Path) -> tuple[Robot, str]:
 
     Chunks that were learned at one rate are wrong at another one. Where the checkpoint's own robot
     file differs from `robot` in rates only, it is the one to run with. At the same rate `robot` is
-    the one: topics and limits are the business of whoever stands at the robot.
+    the one: topics and limits belong to the robot.
 
     Raises:
         RobotFileError: The files contradict each other; names both, the values and the way out.
@@ -84,22 +84,23 @@ def robot_for(robot: Robot, checkpoint: Path) -> tuple[Robot, str]:
         return robot, f'{robot.source} is not compared with the file of the checkpoint: {error}'
     found = differences(robot, own)
     others = [each for each in found if each.key not in RATES]
-    if robot.rate_hz == own.rate_hz:
-        wrong = [each for each in others if each.key in MEANING]
-        way_out = f'give the checkpoint finetuned for {robot.source}, or the robot {file}'
-    else:
-        wrong = others and [each for each in found if each.where == 'rate_hz'] + others
+    rate = [each for each in found if each.where == 'rate_hz']
+    wrong = [each for each in others if each.key in MEANING]
+    way_out = f'give a checkpoint that was finetuned for {robot.source}, or the robot {file}'
+    if rate and others and not wrong:
+        wrong = others
         way_out = (
             f'set rate_hz in {robot.source} to {own.rate_hz:g}, give the robot {file}, '
             f'or finetune at {robot.rate_hz:g} Hz'
         )
     if wrong:
+        wrong = rate + wrong
         shown = '; '.join(map(str, wrong[:5])) + ('; ...' if len(wrong) > 5 else '')
         raise RobotFileError(
             f'{robot.source} contradicts the robot file of the checkpoint, {file}: {shown}; '
             f'{way_out}'
         )
-    if robot.rate_hz == own.rate_hz:
+    if not rate:
         return robot, ''
     return own, (
         f'robot {file}: {own.rate_hz:g} Hz, the rate of the checkpoint, in place of '

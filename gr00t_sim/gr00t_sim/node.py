@@ -39,7 +39,6 @@ from gr00t_sim.task import parse_task
 PLACED = 'placed'
 RUNNING = 'running'
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-SIGNAL_S = 0.2  # a signal is seen after so long at most
 
 # Name → (default, meaning, what is allowed). Those of an episode may change; they count from the
 # next reset.
@@ -346,7 +345,7 @@ def main(args: list[str] | None = None) -> int:
         node = SimNode()
         executor.add_node(node)
         while not signals:
-            executor.spin_once(timeout_sec=SIGNAL_S)
+            executor.spin_once()  # the timer of the pace ends each wait
     except Gr00tError as error:
         rclpy.logging.get_logger('sim').fatal(str(error))
         return 1
