@@ -52,6 +52,9 @@ CAMERA_TYPES = (
     'ffmpeg_image_transport_msgs/msg/FFMPEGPacket',
 )
 
+# Of a row's time, in the default of max_age_s: stamps are rounded, and jitter.
+_ROW_SLACK = 0.1
+
 
 def shipped_robots() -> dict[str, Path]:
     """Return name → file of the robot descriptions inside the package."""
@@ -103,10 +106,32 @@ def parse(data: Any, source: Path) -> Robot:
     )
     instruction.finish()
     top.finish()
+    robot = _patient(robot, data)
     _check(robot, top)
     state = {group.name: group for group in robot.state}
     action = tuple(_measured_by(group, state, top) for group in robot.action)
     return replace(robot, action=action)
+
+
+def _patient(robot: Robot, data: Any) -> Robot:
+    """Make the default `max_age_s` no stricter than one row of a dataset, with a tenth to spare.
+
+    A sensor that is faster than its messages arrive would else cut an episode into pieces.
+    """
+    row_ns = round((1.0 + _ROW_SLACK) * NANOSECONDS / robot.rate_hz)
+
+    def lengthened(kind: str, part: Any) -> Any:
+        if 'max_age_s' in data[kind][part.name]:
+            return part
+        longest_ns = max(part.stream.max_age_ns, row_ns)
+        return replace(part, stream=replace(part.stream, max_age_ns=longest_ns))
+
+    return replace(
+        robot,
+        cameras=tuple(lengthened('cameras', camera) for camera in robot.cameras),
+        state=tuple(lengthened('state', group) for group in robot.state),
+        action=tuple(lengthened('action', group) for group in robot.action),
+    )
 
 
 def _camera(section: '_Section') -> Camera:

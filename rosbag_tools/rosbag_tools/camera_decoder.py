@@ -11,21 +11,26 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import av
+import numpy as np
 
 from gr00t_core.dataset.video_writer import is_keyframe
 from gr00t_core.errors import BagError
-from gr00t_core.images import JPEG_END, JPEG_START
+from gr00t_core.images import decode_image, JPEG_END, JPEG_START
 
 # Names seen in `format` and `encoding` fields → PyAV decoder.
 VIDEO_CODECS = {
     'h264': 'h264',
     'avc': 'h264',
-    '264': 'h264',
+    '264': 'h264',  # also libx264, h264_nvenc, ...
     'h265': 'hevc',
     'hevc': 'hevc',
+    '265': 'hevc',
     'av1': 'av1',
     'vp9': 'vp9',
 }
+
+# No camera has more; a header that says so is damage or an attack.
+MOST_PIXELS = 1 << 26
 
 
 def video_codec(message: Any) -> str | None:
@@ -44,15 +49,38 @@ def starts_decoding(message: Any, codec: str | None) -> bool:
     return codec not in ('h264', 'hevc') or is_keyframe(bytes(memoryview(message.data)), codec)
 
 
-class JpegDecoder:
-    """Decode JPEGs to their own planes: half the work of going through RGB, and closer to them."""
+def is_whole_jpeg(data: bytes | memoryview) -> bool:
+    """Return whether bytes begin and end as a JPEG does."""
+    return bytes(data[:3]) == JPEG_START and JPEG_END in bytes(data[-64:])
+
+
+def size_of(image: Any) -> tuple[int, int]:
+    """Return width and height of a decoded frame: an array (H, W, 3) or PyAV's frame."""
+    if isinstance(image, np.ndarray):
+        return image.shape[1], image.shape[0]
+    return image.width, image.height
+
+
+class StillDecoder:
+    """Decode still images; JPEGs to their own planes.
+
+    That is half the work of going through RGB, and closer to them.
+    """
 
     def __init__(self) -> None:
         self._context = cast('av.VideoCodecContext', av.CodecContext.create('mjpeg', 'r'))
         self._context.thread_count = 1
-        self._context.options = {'err_detect': 'explode'}
+        self._context.options = {'err_detect': 'explode', 'max_pixels': str(MOST_PIXELS)}
 
-    def decode(self, message: Any) -> av.VideoFrame | None:
+    def decode(self, message: Any) -> Any:
+        """Return PyAV's frame of a whole JPEG, else (H, W, 3) uint8 RGB.
+
+        Raises:
+            ObservationError: It cannot be decoded.
+        """
+        return self._jpeg(message) or decode_image(message)
+
+    def _jpeg(self, message: Any) -> av.VideoFrame | None:
         """Return the picture of a CompressedImage; None unless it is a JPEG that is whole.
 
         `gr00t_core.images` then says what it is instead, or what is wrong with it.
@@ -60,7 +88,7 @@ class JpegDecoder:
         if hasattr(message, 'encoding'):
             return None
         data = memoryview(message.data)
-        if bytes(data[:3]) != JPEG_START or JPEG_END not in bytes(data[-64:]):
+        if not is_whole_jpeg(data):
             return None
         try:
             frames = self._context.decode(av.Packet(data))
@@ -74,12 +102,17 @@ class VideoStream:
 
     def __init__(self, topic: str, codec: str) -> None:
         self.topic = topic
+        self._codec = codec
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what came before; the next packet is one that decoding can start at."""
         self._numbers: set[int] = set()
-        self._context = cast('av.VideoCodecContext', av.CodecContext.create(codec, 'r'))
+        self._context = cast('av.VideoCodecContext', av.CodecContext.create(self._codec, 'r'))
         # One thread: frames come out as soon as they can; the pool over bags uses the cores.
         self._context.thread_count = 1
         # Damage is an error: by default the decoder paints over it.
-        self._context.options = {'err_detect': 'explode'}
+        self._context.options = {'err_detect': 'explode', 'max_pixels': str(MOST_PIXELS)}
 
     def decode(self, data: bytes, number: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """Decode packet `number`; yield (number, frame) for the frames that it completes.

@@ -3,7 +3,7 @@
 """What a file of a bag offers, whatever its format: channels and messages.
 
 A file is read by its own rules and trusted in nothing: sizes are bounded before memory is taken
-for them, and what does not fit raises `Damaged`.
+for them, and what does not fit raises `DamagedError`.
 """
 
 from collections.abc import Collection, Iterator
