@@ -7,6 +7,7 @@ name where a list of texts beside the field, or further out, names them. Quatern
 first (w, x, y, z), the order of GR00T's data.
 """
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -210,12 +211,13 @@ def _name_lists(message: Any, group: Group) -> list[list[str]]:
 
 def _attributes(holder: Any) -> tuple[str, ...]:
     """Return the field names of a message of rclpy, of rosbags, or of any other object."""
-    return _fields_of(type(holder)) or tuple(getattr(holder, '__dict__', ()))
+    kind: Any = type(holder)
+    return _fields_of(kind) or tuple(getattr(holder, '__dict__', ()))
 
 
 @cache
-def _fields_of(kind: type) -> tuple[str, ...]:
-    known = getattr(kind, '_fields_and_field_types', None)  # rclpy
+def _fields_of(kind: Hashable) -> tuple[str, ...]:
+    known: Any = getattr(kind, '_fields_and_field_types', None)  # rclpy
     if known is None:
         known = getattr(kind, '__dataclass_fields__', ())  # rosbags
     return tuple(name for name in known if not name.startswith('_'))

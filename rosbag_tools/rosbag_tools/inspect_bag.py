@@ -187,9 +187,11 @@ def _print(console: Console, found: dict[str, Any]) -> None:
     console.print(table)
     console.print('latency: log time minus header stamp, median / 95 % (ms)')
     console.print(plain(f'{found["bag"]}: {found["seconds"]:.1f} s'), soft_wrap=True)
-    for name, topic in found['topics'].items():
+    for topic in found['topics'].values():
         if 'not_understood' in topic:
-            console.print(plain(f'not understood: {topic["not_understood"]}'[:300]), soft_wrap=True)
+            console.print(
+                plain(f'not understood: {topic["not_understood"]}'[:300]), soft_wrap=True
+            )
     for text in found['warnings']:
         console.print(plain(text), soft_wrap=True)
     for key, value in found['notes'].items():

@@ -126,10 +126,10 @@ class _Look:
                 self._found[number] = text
         count = len(self._stream.log_ns)
         if len(self._found) >= count - self._stream.first_usable and not sizes and not self._copy:
-            first = min(self._found)
+            number = min(self._found)
             raise BagError(
                 f'{where}: none of {count} messages is a picture that can be decoded; image'
-                f' {first}: {self._found[first]}'
+                f' {number}: {self._found[number]}'
             )
         return dict(sorted(self._found.items()))
 
