@@ -608,7 +608,6 @@ def test_a_faster_stream_is_no_warning(tmp_path):
 
 
 def test_many_dropped_rows_and_pieces_are_an_exit_status(tmp_path, capsys):
-    from truth_bag import Fault
 
     bag = TruthBag(seconds=3, faults={'joint_states': Fault(silent=(1, 2.5))}).write(
         tmp_path / 'b'
