@@ -5,8 +5,6 @@
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from rosbags.rosbag1 import Reader
-
 from rosbag_tools.storage import Channel, Contents, DamagedError, Definition, Place, Stored
 
 MAGIC = b'#ROSBAG V'
@@ -21,6 +19,8 @@ class Ros1File:
         Raises:
             DamagedError: It is damaged, or no ROS 1 bag of version 2.0.
         """
+        from rosbags.rosbag1 import Reader  # few bags need it
+
         self.path = path
         try:
             self._reader = Reader(path)
