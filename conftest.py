@@ -3,11 +3,8 @@
 """What all tests share: opt-in markers, the data folder and a ROS domain per test."""
 
 from collections.abc import Iterator
-import fcntl
 import os
 from pathlib import Path
-import random
-import tempfile
 
 from hypothesis import settings
 import pytest
@@ -64,22 +61,15 @@ def ros_domain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict
     A file lock holds the domain, so that other tests on this machine keep out of it. Pass
     the returned copy as `env=` to subprocesses.
     """
-    locks = Path(tempfile.gettempdir()) / 'gr00t_ros_domains'
-    locks.mkdir(mode=0o777, exist_ok=True)
-    for domain in random.sample(range(1, 102), 101):
-        with (locks / str(domain)).open('w') as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            for name, value in (
-                ('ROS_DOMAIN_ID', str(domain)),
-                ('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST'),
-                ('ROS_LOG_DIR', str(tmp_path / 'ros_log')),
-                ('FASTRTPS_DEFAULT_PROFILES_FILE', str(DDS_PROFILE)),
-                ('FASTDDS_DEFAULT_PROFILES_FILE', str(DDS_PROFILE)),
-            ):
-                monkeypatch.setenv(name, value)
-            yield dict(os.environ)
-            return
-    pytest.fail(f'all 101 ROS domains are taken by other tests, see {locks}')
+    from gr00t_sim.domain import held_domain  # of the installed workspace
+
+    with held_domain() as domain:
+        for name, value in (
+            ('ROS_DOMAIN_ID', str(domain)),
+            ('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST'),
+            ('ROS_LOG_DIR', str(tmp_path / 'ros_log')),
+            ('FASTRTPS_DEFAULT_PROFILES_FILE', str(DDS_PROFILE)),
+            ('FASTDDS_DEFAULT_PROFILES_FILE', str(DDS_PROFILE)),
+        ):
+            monkeypatch.setenv(name, value)
+        yield dict(os.environ)

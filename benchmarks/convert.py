@@ -216,7 +216,8 @@ def lerobot(folder: Path, output: Path) -> float | None:
         return None
     works = subprocess.run([str(python), script], env=clean, capture_output=True, text=True)
     if works.returncode:
-        print(f'lerobot: not measured ({works.stderr.strip().splitlines()[-1]})')
+        said = [line for line in works.stderr.splitlines() if 'rror' in line] or ['no reason']
+        print(f'lerobot: not measured, status {works.returncode}: {said[0].strip()}')
         return None
     frames, columns = decoded(output, folder)
     words = [str(python), script, str(frames), str(folder / 'lerobot'), ','.join(CAMERAS)]

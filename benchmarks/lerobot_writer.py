@@ -6,19 +6,35 @@ Usage: lerobot_writer.py FRAMES.npy OUTPUT CAMERA,CAMERA... COLUMNS.npy; without
 whether LeRobot can be imported is tried.
 """
 
+import inspect
 import json
 import resource
 import sys
+from typing import Any
 
 import numpy as np
 import torch
 
-# On a CPU torch torchvision cannot load its operators: their schemas are declared beforehand.
-LIBRARY = torch.library.Library('torchvision', 'FRAGMENT')
-LIBRARY.define('nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
-LIBRARY.define('qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
+try:
+    import torchvision  # noqa: F401
+except (ImportError, RuntimeError):
+    # Beside a CPU torch torchvision cannot load its operators: their schemas are declared.
+    for name in [name for name in sys.modules if name.startswith('torchvision')]:
+        del sys.modules[name]
+    LIBRARY = torch.library.Library('torchvision', 'FRAGMENT')
+    LIBRARY.define('nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
+    LIBRARY.define('qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
 
-from lerobot.datasets.lerobot_dataset import LeRobotDataset  # noqa: E402
+from lerobot.datasets.lerobot_dataset import LeRobotDataset
+
+
+def h264() -> dict[str, Any]:
+    """Return what asks `LeRobotDataset.create` for H.264: a text, or an object from 0.6 on."""
+    if 'vcodec' in inspect.signature(LeRobotDataset.create).parameters:
+        return {'vcodec': 'h264'}
+    from lerobot.configs.video import RGBEncoderConfig
+
+    return {'rgb_encoder': RGBEncoderConfig(vcodec='h264')}
 
 
 def cpu_s() -> float:
@@ -42,7 +58,7 @@ def main(frames_file: str, output: str, names: str, columns_file: str) -> None:
             'names': ['height', 'width', 'channels'],
         }
     before = cpu_s()
-    dataset = LeRobotDataset.create('bench/bench', 30, features, root=output, vcodec='h264')
+    dataset = LeRobotDataset.create('bench/bench', 30, features, root=output, **h264())
     for number in range(len(frames)):
         row = {
             f'observation.images.{camera}': frames[number, index]

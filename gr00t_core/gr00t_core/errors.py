@@ -20,7 +20,13 @@ class ParameterError(Gr00tError):
 
 
 class ObservationError(Gr00tError):
-    """An observation or message lacks a key, or has a wrong shape, dtype, encoding or value."""
+    """An observation or message lacks a key, or has a wrong shape, dtype, encoding or value.
+
+    Attributes:
+        reason: In two or three words; what bad samples are counted by.
+    """
+
+    reason: str = 'unreadable'
 
 
 class CheckpointError(Gr00tError):

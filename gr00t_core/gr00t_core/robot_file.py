@@ -6,6 +6,7 @@ All mistakes of a file are told at once, one line each.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,9 @@ from gr00t_core.units import unit_hint, UNITS
 
 MAX_BYTES = 256 * 1024  # a robot file has some hundred lines
 MAX_DEPTH = 40  # and six levels
+
+# Of a row's time, in the default of max_age_s: stamps are rounded, and jitter.
+_ROW_SLACK = 0.1
 
 
 def shipped_robots() -> dict[str, Path]:
@@ -136,7 +140,7 @@ def parse(data: Any, source: Path) -> Robot:
         raise RobotFileError('\n'.join(f'{source}: {line}' for line in findings.lines))
     groups = tuple(group for group, _ in state if group is not None)
     commanded, joined = measured(groups, tuple(group for group, _ in action if group is not None))
-    return Robot(
+    robot = Robot(
         name=values['robot'],
         description=values['description'],
         embodiment=values['embodiment'],
@@ -150,6 +154,29 @@ def parse(data: Any, source: Path) -> Robot:
         source=source,
         workspace=tuple(box for box in boxes if box is not None),
         joined=joined,
+    )
+    return _patient(robot, data)
+
+
+def _patient(robot: Robot, data: Any) -> Robot:
+    """Make the default `max_age_s` no stricter than one row of a dataset, with a tenth to spare.
+
+    Else a sensor whose messages come more slowly than its rate says would cut an episode into
+    pieces.
+    """
+    row_ns = round((1.0 + _ROW_SLACK) * NANOSECONDS / robot.rate_hz)
+
+    def lengthened(kind: str, part: Any) -> Any:
+        if 'max_age_s' in data[kind][part.name]:
+            return part
+        longest_ns = max(part.stream.max_age_ns, row_ns)
+        return replace(part, stream=replace(part.stream, max_age_ns=longest_ns))
+
+    return replace(
+        robot,
+        cameras=tuple(lengthened('cameras', camera) for camera in robot.cameras),
+        state=tuple(lengthened('state', group) for group in robot.state),
+        action=tuple(lengthened('action', group) for group in robot.action),
     )
 
 

@@ -177,7 +177,7 @@ _STREAM = {
         'number (s)',
         'A sample further than this from the asked time is a gap; nothing is invented for it.',
         default=None,
-        default_text='3 / rate_hz',
+        default_text='3 / rate_hz, at least 1.1 / rate_hz of the robot',
         low=1e-9,
         high=MAX_SECONDS,
     ),

@@ -15,7 +15,7 @@ from gr00t_core.dataset.findings import error, Finding, warning
 from gr00t_core.dataset.limits_check import check_values
 from gr00t_core.doctor import how_to_get
 from gr00t_core.errors import Gr00tError, ObservationError
-from gr00t_core.fields import carries, read_group
+from gr00t_core.fields import carries, Plan, read_sample
 from gr00t_core.images import decode_image
 from gr00t_core.robot import ActionGroup, Camera, Robot, StateGroup, Stream
 
@@ -193,11 +193,12 @@ def _compare_group(
     where = f'{kind}.{group.name}'
     message = next((each for each in samples if carries(each, group)), samples[-1])
     try:
-        values = read_group(message, group)
+        sample = read_sample(message, group)
     except ObservationError as problem:
         yield error(where, str(problem))
         return
-    for outside in check_values(robot, {where: values[None]}):
+    values = sample.values if isinstance(sample, Plan) else sample[None]
+    for outside in check_values(robot, {where: values}):
         yield (error if 'are these' in outside.text else warning)(where, outside.text)
 
 

@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.angles import interpolate
-from gr00t_core.fields import carries, read_group
+from gr00t_core.errors import ObservationError
+from gr00t_core.fields import carries, Plan, read_sample
 from gr00t_core.robot import ActionGroup, Camera, NANOSECONDS, Robot, StateGroup, Stream
 from gr00t_core.rotation_blend import interpolate_rotation
 
@@ -69,6 +70,21 @@ class Row:
 
 
 @dataclass
+class BadSamples:
+    """Samples of one stream that are taken as not sent, for one reason.
+
+    Attributes:
+        count: How many.
+        first_ns: Log time of the first.
+        example: What is wrong with the first, in full.
+    """
+
+    count: int
+    first_ns: int
+    example: str
+
+
+@dataclass
 class StreamHealth:
     """Counters of one stream.
 
@@ -80,6 +96,7 @@ class StreamHealth:
         unstamped: Messages placed at their log time because they carry no header stamp.
         latencies_ns: Log time minus header stamp of the last samples.
         last_stamp_ns, last_log_ns: Of the newest sample, 0 before the first.
+        bad: Reason → the samples that are taken as not sent for it.
     """
 
     received: int = 0
@@ -89,6 +106,14 @@ class StreamHealth:
     latencies_ns: deque[int] = field(default_factory=lambda: deque(maxlen=512))
     last_stamp_ns: int = 0
     last_log_ns: int = 0
+    bad: dict[str, BadSamples] = field(default_factory=dict)
+
+    def refuse(self, reason: str, log_ns: int, example: str) -> None:
+        """Count a sample that cannot be used; nothing else remembers it."""
+        if reason in self.bad:
+            self.bad[reason].count += 1
+        else:
+            self.bad[reason] = BadSamples(1, log_ns, example)
 
     @property
     def skewed(self) -> bool:
@@ -140,7 +165,8 @@ class Timeline:
             The stamp it was placed at; None when it was dropped as late.
 
         Raises:
-            ObservationError: A group's field or joint is missing from the message.
+            ObservationError: A group's field or joint is missing from the message, or a value is
+                not finite. The message is counted as bad and otherwise taken as not sent.
         """
         health = self.health[topic]
         health.received += 1
@@ -153,6 +179,11 @@ class Timeline:
         elif stream.stamp == 'header':
             health.unstamped += 1
         tracks = [track for track in self._by_topic[topic] if track.accepts(payload)]
+        try:
+            values = [track.read(payload) for track in tracks]
+        except ObservationError as error:
+            health.refuse(error.reason, log_ns, str(error))
+            raise
         if any(stamp_ns < track.newest - JUMP_NS for track in tracks):
             health.jumps += 1
             for track in self._by_topic[topic]:
@@ -160,12 +191,18 @@ class Timeline:
         if any(stamp_ns <= track.newest for track in tracks):
             health.late += 1
             return None
-        for track in tracks:
-            track.add(stamp_ns, payload)
+        for track, value in zip(tracks, values, strict=True):
+            track.add(stamp_ns, value)
             if self._history_ns is not None:
                 track.forget(stamp_ns - self._history_ns)
         health.last_stamp_ns = stamp_ns
         return stamp_ns
+
+    def without_samples(self) -> dict[str, Stream]:
+        """Return the state and action groups of which no message brought anything, by name."""
+        groups = {f'state.{name}': track for name, track in self._state.items()}
+        groups |= {f'action.{name}': track for name, track in self._action.items()}
+        return {name: track.stream for name, track in groups.items() if not track.had_samples}
 
     def waiting(self, stamp_ns: int) -> dict[str, Stream]:
         """Return, by name, the streams whose next sample may change the row at a stamp."""
@@ -231,6 +268,7 @@ class _Track:
         self.stream = source.stream
         self.stamps: list[int] = []
         self.values: list[Any] = []
+        self.had_samples = False
         self._half_period_ns = round(NANOSECONDS / self.stream.rate_hz / 2)
 
     @property
@@ -241,18 +279,26 @@ class _Track:
     def accepts(self, payload: Any) -> bool:
         return isinstance(self.source, Camera) or carries(payload, self.source)
 
-    def add(self, stamp_ns: int, payload: Any) -> None:
-        source = self.source
-        self.values.append(payload if isinstance(source, Camera) else read_group(payload, source))
+    def read(self, payload: Any) -> Any:
+        return payload if isinstance(self.source, Camera) else read_sample(payload, self.source)
+
+    def add(self, stamp_ns: int, value: Any) -> None:
+        self.values.append(value)
         self.stamps.append(stamp_ns)
+        self.had_samples = True
 
     def clear(self) -> None:
         self.stamps.clear()
         self.values.clear()
 
     def forget(self, stamp_ns: int) -> None:
-        """Drop samples before a stamp, but keep the last one at or before it."""
+        """Drop samples before a stamp, but keep the last one at or before it.
+
+        A plan keeps the one before it, too: its first point is approached from there.
+        """
         count = max(bisect_right(self.stamps, stamp_ns) - 1, 0)
+        if count and isinstance(self.values[count], Plan):
+            count -= 1
         del self.stamps[:count], self.values[:count]
 
     def decided(self, stamp_ns: int) -> bool:
@@ -285,16 +331,22 @@ class _Track:
 
     def value(self, stamp_ns: int) -> NDArray[np.float64] | None:
         """Return the group's value at a stamp by its pairing, None in a gap."""
+        before = bisect_right(self.stamps, stamp_ns) - 1
+        if before >= 0 and isinstance(self.values[before], Plan):
+            return self._planned(before, stamp_ns)
         if self.stream.pairing != 'interpolate' or not isinstance(
             self.source, StateGroup | ActionGroup
         ):
             index = self.pick(stamp_ns)
-            return None if index is None else self.values[index].copy()
-        before = bisect_right(self.stamps, stamp_ns) - 1
+            if index is None or isinstance(self.values[index], Plan):
+                return None  # a plan says nothing about the time before it
+            return np.array(self.values[index])
         if before < 0 or stamp_ns - self.stamps[before] > self.stream.max_age_ns:
             return None
         first, after = self.values[before], before + 1
         if self.stamps[before] == stamp_ns or after == len(self.stamps):
+            return np.array(first)
+        if isinstance(self.values[after], Plan):
             return np.array(first)
         if self.stamps[after] - stamp_ns > self.stream.max_age_ns:
             return None
@@ -303,6 +355,19 @@ class _Track:
         if self.source.rotation is not None:
             return interpolate_rotation(first, self.values[after], weight, self.source.rotation)
         return interpolate(first, self.values[after], weight, self.source.turning)
+
+    def _planned(self, index: int, stamp_ns: int) -> NDArray[np.float64] | None:
+        """Return what the plan at an index says at a stamp; None before its begin or after it."""
+        plan: Plan = self.values[index]
+        elapsed_ns = stamp_ns - self.stamps[index]
+        if elapsed_ns > plan.duration_ns + self.stream.max_age_ns:
+            return None
+        before = None
+        if elapsed_ns < plan.times_ns[0] and index:
+            earlier, at_ns = self.values[index - 1], self.stamps[index]
+            is_plan = isinstance(earlier, Plan)
+            before = self._planned(index - 1, at_ns) if is_plan else earlier
+        return plan.at(elapsed_ns, before)
 
     def age(self, stamp_ns: int) -> int | None:
         """Return the distance in ns to the nearest sample, None when there is none."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gr00t_core.errors import ObservationError
-from gr00t_core.fields import carries, read_group, stamp_ns
+from gr00t_core.fields import carries, Plan, read_group, read_sample, stamp_ns
 from gr00t_core.robot import load_robot
 
 SO101 = load_robot('so101')
@@ -93,3 +93,33 @@ def test_rosbags_messages_read_alike():
     message = types['sensor_msgs/msg/JointState'](header, NAMES, np.arange(6.0), empty, empty)
     np.testing.assert_array_equal(read_group(message, ARM), [0, 1, 2, 3, 4])
     assert stamp_ns(message) == 5_000_000_006
+
+
+def test_plans_are_read_whole_and_sampled():
+    group = load_robot('unitree_g1').action_group('left_arm')
+
+    def point(value, nanosec):
+        return Message(positions=[value] * 7, time_from_start=Message(sec=0, nanosec=nanosec))
+
+    message = Message(joint_names=list(group.names), points=[point(1.0, 100), point(3.0, 300)])
+    plan = read_sample(message, group)
+    assert isinstance(plan, Plan)
+    assert plan.at(50, None) is None
+    zero = np.zeros(7)
+    for elapsed, value in ((0, 0.0), (50, 0.5), (100, 1.0), (200, 2.0), (300, 3.0), (900, 3.0)):
+        np.testing.assert_allclose(plan.at(elapsed, zero), value)
+    with pytest.raises(ObservationError, match='a plan of 2 points'):
+        read_group(message, group)
+    message.points = [point(1.0, 300), point(3.0, 300)]
+    with pytest.raises(ObservationError, match='do not increase'):
+        read_sample(message, group)
+
+
+def test_a_text_is_no_list_of_names():
+    message = Message(name='left_arm', position=np.arange(6.0))
+    np.testing.assert_array_equal(read_group(message, ARM), [0, 1, 2, 3, 4])
+
+
+def test_lists_of_other_texts_do_not_name():
+    message = Message(errors=['hot'], position=np.arange(6.0))
+    np.testing.assert_array_equal(read_group(message, ARM), [0, 1, 2, 3, 4])

@@ -122,13 +122,31 @@ class Output:
             setattr(holder, leaf, values)
 
     def _name_elements(self) -> list[str]:
-        """Write the joint names into messages that carry them; return them."""
-        holder, name = self.message, 'joint_names' if self._is_trajectory else 'name'
-        if not hasattr(holder, name) or isinstance(getattr(holder, name), str):
-            return []
-        names = [element for group in self.groups for element in group.names]
-        setattr(holder, name, names)
-        return names
+        """Write the joint names into messages that carry them; return them.
+
+        The list is the one by which `gr00t_core.fields` reads such a message: beside the field or,
+        where there is none, further out.
+        """
+        holders = [self.message] if self._is_trajectory else []
+        holder = self._holder
+        for part in self.groups[0].field.split('.'):
+            holders.append(holder)
+            holder = getattr(holder, part, None)
+        for holder in reversed(holders):
+            lists = _string_lists(holder)
+            if not lists:
+                continue
+            named = [name for name in lists if 'name' in name] or lists
+            if len(named) > 1:
+                raise RobotFileError(
+                    f'{self._where(self.groups[0], "type")}: a {self.type} has several lists of'
+                    f' texts beside {self.groups[0].field!r} ({", ".join(named)}); which of them'
+                    ' names the joints is not known: command by another type'
+                )
+            names = [element for group in self.groups for element in group.names]
+            setattr(holder, named[0], names)
+            return names
+        return []
 
     def _width(self, parts: list[tuple[ActionGroup, int]]) -> int:
         return max(first + group.width for group, first in parts)
@@ -189,6 +207,16 @@ def outputs_of(robot: Robot, layout: Layout, period_ns: int) -> list[Output]:
     for group in robot.action:
         topics.setdefault(group.stream.topic, []).append(group)
     return [Output(robot, tuple(groups), layout, period_ns) for groups in topics.values()]
+
+
+def _string_lists(holder: Any) -> list[str]:
+    """Return the names of a message's fields that are lists of texts."""
+    kinds: dict[str, str] = getattr(holder, 'get_fields_and_field_types', dict)()
+    return [
+        name
+        for name, kind in kinds.items()
+        if kind.startswith(('sequence<string', 'string[')) and not kind.startswith('string<')
+    ]
 
 
 def _components(value: Any) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands go into messages so that reading them back by the robot file gives the same values."""
 
+from array import array
 from pathlib import Path
 import sys
 from types import ModuleType
@@ -132,3 +133,46 @@ def test_gripper_commands_where_their_messages_are_installed(tmp_path, monkeypat
     robot = load_robot(path)
     sent = command(robot)
     assert outputs(robot)['gripper'].fill(sent).position == sent.values[5]
+
+
+class Nested:
+    """As control_msgs/msg/ParallelGripperCommand: a JointState inside another message."""
+
+    def __init__(self):
+        from sensor_msgs.msg import JointState
+
+        self.command = JointState()
+
+    @classmethod
+    def get_fields_and_field_types(cls):
+        return {'command': 'sensor_msgs/JointState'}
+
+
+class Names:
+    """As isaac_ros' JointCommand: `names` instead of `name`."""
+
+    def __init__(self):
+        self.names, self.position = [], array('d')
+
+    @classmethod
+    def get_fields_and_field_types(cls):
+        return {'names': 'sequence<string>', 'position': 'sequence<double>'}
+
+
+@pytest.mark.parametrize(('kind', 'field'), [(Nested, 'command.position'), (Names, 'position')])
+def test_joint_names_are_written_where_they_are_read(kind, field, tmp_path, monkeypatch):
+    data = yaml.safe_load(load_robot('so101').source.read_text())
+    for group in data['action'].values():
+        group |= {'field': field}
+    path = tmp_path / 'robot.yaml'
+    path.write_text(yaml.safe_dump(data, sort_keys=False))
+    monkeypatch.setattr('gr00t_policy_node.outputs.message_class', lambda *_: kind)
+    robot = load_robot(path)
+    slices, sent = robot.action_slices(), command(robot)
+    (output,) = outputs(robot).values()
+    message = output.fill(sent)
+    holder = getattr(message, 'command', message)
+    names = holder.name if kind is Nested else holder.names
+    assert list(names) == [name for group in robot.action for name in group.names]
+    for group in robot.action:
+        np.testing.assert_array_equal(read_group(message, group), sent.values[slices[group.name]])

@@ -11,19 +11,22 @@ Shapes: N rows, V cameras, S state width, A action width.
 
 from array import array
 from collections import deque
-from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Set
+from dataclasses import dataclass, replace
 from heapq import merge
-from typing import Any
+from itertools import chain
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.errors import BagError, ObservationError
+from gr00t_core.fields import string_lists
 from gr00t_core.robot import NANOSECONDS, Robot
 from gr00t_core.ticks import frames_are_ticks, FrameTicks, GridTicks, Tick
-from gr00t_core.timeline import Row, Timeline
-from rosbag_tools.bag import Bag, header_ns
+from gr00t_core.timeline import BadSamples, Row, Timeline
+from rosbag_tools.bag import Bag
 from rosbag_tools.survey import Survey
 
 # A stream that has brought nothing for so long after a frame is not waited for any more.
@@ -40,21 +43,25 @@ class Alignment:
         stamp_ns: (N,) int64, where state and action are evaluated.
         log_ns: (N,) int64, when the reference frame was recorded.
         frames: (N, V) int64, number of the message to show in its camera's topic; -1 in a gap.
+        segment: (N,) int64, how many times a clock was set back before the row.
         repeated: (N,) bool, the reference frame was lost and the one before it is shown.
         after_gap: (N,) bool, rows are missing before this one.
         state: (N, S) float64; NaN in a gap.
         command: (N, A) float64; NaN in a gap, and everywhere when the commands are not read.
         gaps: For each row what is missing, `camera`, `state.<group>` or `action.<group>`.
+        bad: Topic → reason → the messages that are taken as not sent.
     """
 
     stamp_ns: NDArray[np.int64]
     log_ns: NDArray[np.int64]
     frames: NDArray[np.int64]
+    segment: NDArray[np.int64]
     repeated: NDArray[np.bool_]
     after_gap: NDArray[np.bool_]
     state: NDArray[np.float64]
     command: NDArray[np.float64]
     gaps: tuple[tuple[str, ...], ...]
+    bad: Mapping[str, Mapping[str, BadSamples]]
 
 
 def align(
@@ -77,32 +84,86 @@ def align(
         unusable: Camera topic → numbers of its messages that cannot be decoded: as if not sent.
 
     Raises:
-        BagError: A message cannot be decoded, or the camera is too slow.
+        BagError: No message of a stream can be used, or the camera is too slow.
     """
     timeline = Timeline(robot, with_action=with_action)
-    ticks = _make_ticks(survey, robot, rate_hz)
-    collected = _Collected(robot)
-    pending: deque[tuple[Tick, int]] = deque()
-    logged: dict[int, int] = {}  # reference frame's stamp → log time
-    for log_ns, topic, payload, stamp_ns in _events(bag, robot, survey, timeline, unusable or {}):
+    pairing = _Pairing(timeline, lambda: _make_ticks(bag, survey, robot, rate_hz), robot)
+    seen: dict[str, Any] = {}  # topic → its last message, to name what it holds
+    for event in _events(bag, robot, survey, timeline, unusable or {}):
+        pairing.take(event, survey.reference)
+        seen[event.topic] = event.payload
+    pairing.finish()
+    _check_samples(bag, timeline, seen)
+    return pairing.collected.result(timeline)
+
+
+class _Pairing:
+    """Rows of one stretch after another: at a set-back of a clock everything begins anew."""
+
+    def __init__(
+        self, timeline: Timeline, make_ticks: Callable[[], FrameTicks | GridTicks], robot: Robot
+    ) -> None:
+        self.collected = _Collected(robot)
+        self._timeline, self._make_ticks = timeline, make_ticks
+        self._segment = 0
+        self._begin()
+
+    def take(self, event: '_Event', reference: str) -> None:
+        if event.segment != self._segment:
+            self.finish()
+            self._timeline.clear()
+            self._segment = event.segment
+            self._begin()
+        log_ns = event.log_ns
         try:
-            placed = timeline.add(topic, payload, stamp_ns, log_ns)
-        except ObservationError as error:
-            raise BagError(f'{bag.path}: {error}') from None
-        if topic == survey.reference and placed is not None:
-            logged[placed] = log_ns
-            decided = ticks.add(placed)
-            pending.extend((tick, logged[tick.frame_stamp_ns]) for tick in decided)
+            placed = self._timeline.add(event.topic, event.payload, event.stamp_ns, log_ns)
+        except ObservationError:
+            return  # counted by the timeline
+        if event.topic == reference and placed is not None:
+            self._logged[placed] = log_ns
+            decided = self._ticks.add(placed)
+            self._pending.extend((tick, self._logged[tick.frame_stamp_ns]) for tick in decided)
             for tick in decided:
-                _forget(logged, tick.frame_stamp_ns)
+                _forget(self._logged, tick.frame_stamp_ns)
+        pending, timeline = self._pending, self._timeline
         while pending and (
             log_ns - pending[0][1] > PATIENCE_NS or not timeline.waiting(pending[0][0].stamp_ns)
         ):
-            collected.add(timeline, *pending.popleft())
-    pending.extend((tick, logged[tick.frame_stamp_ns]) for tick in ticks.finish())
-    for tick, log_ns in pending:
-        collected.add(timeline, tick, log_ns)
-    return collected.result()
+            self._add(*pending.popleft())
+
+    def finish(self) -> None:
+        left = self._ticks.finish()
+        self._pending.extend((tick, self._logged[tick.frame_stamp_ns]) for tick in left)
+        for tick, log_ns in self._pending:
+            self._add(tick, log_ns)
+        self._pending.clear()
+
+    def _begin(self) -> None:
+        self._ticks = self._make_ticks()
+        self._pending: deque[tuple[Tick, int]] = deque()
+        self._logged: dict[int, int] = {}  # reference frame's stamp → log time
+        self._is_first = self._segment > 0
+
+    def _add(self, tick: Tick, log_ns: int) -> None:
+        if self._is_first:
+            tick, self._is_first = replace(tick, after_gap=True), False
+        self.collected.add(self._timeline, tick, log_ns, self._segment)
+
+
+def _check_samples(bag: Bag, timeline: Timeline, seen: Mapping[str, Any]) -> None:
+    """Refuse a bag of which a stream or a group gives nothing at all."""
+    for health in timeline.health.values():
+        if health.bad and not health.last_stamp_ns:
+            count = sum(each.count for each in health.bad.values())
+            example = next(iter(health.bad.values())).example
+            raise BagError(f'{bag.path}: none of {count} messages can be used: {example}')
+    for name, stream in timeline.without_samples().items():
+        if stream.topic in seen:
+            names = chain(*string_lists(seen[stream.topic]).values())
+            raise BagError(
+                f'{bag.path}: {stream.topic}: no message names an element of {name}; the last one'
+                f' names {", ".join(names)}; correct the robot file'
+            )
 
 
 def _forget(logged: dict[int, int], stamp_ns: int) -> None:
@@ -111,17 +172,29 @@ def _forget(logged: dict[int, int], stamp_ns: int) -> None:
         del logged[first]
 
 
-def _make_ticks(survey: Survey, robot: Robot, rate_hz: float) -> FrameTicks | GridTicks:
+def _make_ticks(bag: Bag, survey: Survey, robot: Robot, rate_hz: float) -> FrameTicks | GridTicks:
     camera_rate_hz = survey.camera_rate_hz
     max_age_ns = robot.reference.stream.max_age_ns
     if camera_rate_hz < LOWEST_RATE * rate_hz:
+        possible = math.floor(camera_rate_hz) or math.floor(camera_rate_hz * 100) / 100
         raise BagError(
-            f'camera {robot.reference_camera!r} ran at {camera_rate_hz:.2f} Hz, {rate_hz:g} Hz is'
-            f' asked: rows would repeat frames; convert with --fps {int(camera_rate_hz)} or less'
+            f'{bag.path}: camera {robot.reference_camera!r} ran at {camera_rate_hz:.2f} Hz,'
+            f' {rate_hz:g} Hz is asked: rows would repeat frames; convert with'
+            f' --fps {possible:g} or less'
         )
     if frames_are_ticks(camera_rate_hz, rate_hz):
         return FrameTicks(camera_rate_hz, max_age_ns)
     return GridTicks(camera_rate_hz, rate_hz, max_age_ns)
+
+
+class _Event(NamedTuple):
+    """A message on its way to the timeline; a frame's payload is its number."""
+
+    segment: int
+    log_ns: int
+    topic: str
+    payload: Any
+    stamp_ns: int | None
 
 
 def _events(
@@ -130,8 +203,7 @@ def _events(
     survey: Survey,
     timeline: Timeline,
     unusable: Mapping[str, Set[int]],
-) -> Iterator[tuple[int, str, Any, int | None]]:
-    """Yield (log time, topic, payload, header stamp); a frame's payload is its number."""
+) -> Iterator[_Event]:
     cameras = [camera.stream.topic for camera in robot.cameras]
     sources = [_frames(survey, topic, unusable.get(topic, ())) for topic in cameras]
     numeric = {
@@ -139,24 +211,34 @@ def _events(
         for name, stream in survey.streams.items()
         if name in timeline.topics and name not in cameras
     }
-    yield from merge(*sources, _messages(bag, numeric), key=lambda event: event[0])
+    yield from merge(*sources, _messages(bag, numeric, timeline), key=lambda event: event[:2])
 
 
-def _frames(
-    survey: Survey, topic: str, unusable: Set[int] | tuple[()]
-) -> Iterator[tuple[int, str, Any, int | None]]:
+def _frames(survey: Survey, topic: str, unusable: Set[int] | tuple[()]) -> Iterator[_Event]:
     stream = survey.streams[topic]
     logs, headers = stream.log_ns.tolist(), stream.header_ns.tolist()
+    ends = [*stream.starts, len(logs)]
+    segment = 0
     for number, (log_ns, stamp_ns) in enumerate(zip(logs, headers, strict=True)):
+        while number >= ends[segment]:
+            segment += 1
         if number >= stream.first_usable and number not in unusable:
-            yield log_ns, topic, number, stamp_ns or None
+            yield _Event(segment, log_ns, topic, number, stamp_ns or None)
 
 
-def _messages(bag: Bag, names: Mapping[str, str]) -> Iterator[tuple[int, str, Any, int | None]]:
-    stamped = {topic for topic in names if bag.has_header(topic)}
+def _messages(bag: Bag, names: Mapping[str, str], timeline: Timeline) -> Iterator[_Event]:
+    """Yield what can be read; what cannot is counted by the timeline."""
+    segment = 0
     for message in bag.messages(names):
-        stamp_ns = header_ns(message.raw) if message.topic in stamped else None
-        yield message.log_ns, names[message.topic], bag.deserialize(message), stamp_ns
+        name = names[message.topic]
+        while segment < len(bag.cuts) and message.place >= bag.cuts[segment]:
+            segment += 1
+        try:
+            payload, stamp_ns = bag.deserialize(message), bag.stamp_ns(message)
+        except BagError as error:
+            timeline.health[name].refuse('undecodable', message.log_ns, str(error))
+            continue
+        yield _Event(segment, message.log_ns, name, payload, stamp_ns)
 
 
 class _Collected:
@@ -165,15 +247,17 @@ class _Collected:
     def __init__(self, robot: Robot) -> None:
         self._robot = robot
         self._stamps, self._logs, self._frames = array('q'), array('q'), array('q')
+        self._segments = array('q')
         self._repeated, self._after_gap = bytearray(), bytearray()
         self._state, self._command = array('d'), array('d')
         self._gaps: list[tuple[str, ...]] = []
 
-    def add(self, timeline: Timeline, tick: Tick, log_ns: int) -> None:
+    def add(self, timeline: Timeline, tick: Tick, log_ns: int, segment: int) -> None:
         row = timeline.row(tick.stamp_ns, tick.frame_stamp_ns)
         timeline.forget(min(tick.stamp_ns, tick.frame_stamp_ns))
         self._stamps.append(tick.stamp_ns)
         self._logs.append(log_ns)
+        self._segments.append(segment)
         self._repeated.append(tick.repeated)
         self._after_gap.append(tick.after_gap)
         self._frames.extend(_number(row, camera.name) for camera in self._robot.cameras)
@@ -181,17 +265,19 @@ class _Collected:
         self._command.frombytes(_joined(self._robot.action, row.action).tobytes())
         self._gaps.append(tuple(row.gaps))
 
-    def result(self) -> Alignment:
+    def result(self, timeline: Timeline) -> Alignment:
         count, robot = len(self._stamps), self._robot
         return Alignment(
             np.array(self._stamps, np.int64),
             np.array(self._logs, np.int64),
             np.array(self._frames, np.int64).reshape(count, len(robot.cameras)),
+            np.array(self._segments, np.int64),
             np.frombuffer(self._repeated, np.bool_),
             np.frombuffer(self._after_gap, np.bool_),
             np.array(self._state, np.float64).reshape(count, robot.state_width),
             np.array(self._command, np.float64).reshape(count, robot.action_width),
             tuple(self._gaps),
+            {topic: health.bad for topic, health in timeline.health.items() if health.bad},
         )
 
 

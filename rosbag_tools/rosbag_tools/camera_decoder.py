@@ -11,19 +11,21 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import av
+import numpy as np
 
 from gr00t_core.dataset.video_writer import is_keyframe
 from gr00t_core.errors import BagError
 from gr00t_core.image_header import MAX_PIXELS
-from gr00t_core.images import faultless_jpeg, Size
+from gr00t_core.images import decode_image, faultless_jpeg, JPEG_END, JPEG_START, Size
 
 # Names seen in `format` and `encoding` fields → PyAV decoder.
 VIDEO_CODECS = {
     'h264': 'h264',
     'avc': 'h264',
-    '264': 'h264',
+    '264': 'h264',  # also libx264, h264_nvenc, ...
     'h265': 'hevc',
     'hevc': 'hevc',
+    '265': 'hevc',
     'av1': 'av1',
     'vp9': 'vp9',
 }
@@ -49,25 +51,45 @@ def starts_decoding(message: Any, codec: str | None) -> bool:
     return codec not in ('h264', 'hevc') or is_keyframe(bytes(memoryview(message.data)), codec)
 
 
-class JpegDecoder:
-    """Decode JPEGs to their own planes, closer to them than RGB.
+def is_whole_jpeg(data: bytes | memoryview) -> bool:
+    """Return whether bytes begin and end as a JPEG does."""
+    return bytes(data[:3]) == JPEG_START and JPEG_END in bytes(data[-64:])
+
+
+def size_of(image: Any) -> tuple[int, int]:
+    """Return width and height of a decoded frame: an array (H, W, 3) or PyAV's frame."""
+    if isinstance(image, np.ndarray):
+        return image.shape[1], image.shape[0]
+    return image.width, image.height
+
+
+class StillDecoder:
+    """Decode still images; JPEGs to their own planes.
+
+    That is half the work of going through RGB, and closer to them.
 
     Which pictures are damaged is decided by `gr00t_core.images`, as on the robot.
     """
 
-    def __init__(self, size: Size | None = None) -> None:
-        """Take width and height of the camera, None for any."""
-        self._size = size
+    def __init__(self) -> None:
         self._context = cast('av.VideoCodecContext', av.CodecContext.create('mjpeg', 'r'))
         self._context.thread_count = 1
-        self._context.options = {'err_detect': 'explode'}
+        self._context.options = {'err_detect': 'explode', 'max_pixels': str(MAX_PIXELS)}
 
-    def decode(self, message: Any) -> av.VideoFrame | None:
+    def decode(self, message: Any) -> Any:
+        """Return PyAV's frame of a JPEG without any fault, else (H, W, 3) uint8 RGB.
+
+        Raises:
+            ObservationError: It cannot be decoded.
+        """
+        return self._jpeg(message) or decode_image(message)
+
+    def _jpeg(self, message: Any) -> av.VideoFrame | None:
         """Return the picture of a CompressedImage; None unless it is a JPEG without any fault.
 
         `gr00t_core.images.decode_image` then decodes or refuses it, as on the robot.
         """
-        data = faultless_jpeg(message, size=self._size)
+        data = faultless_jpeg(message)
         if data is None:
             return None
         try:
@@ -83,14 +105,20 @@ class VideoStream:
     def __init__(self, topic: str, codec: str, size: Size | None = None) -> None:
         """Begin; width and height of the camera bound what a packet may have allocated."""
         self.topic = topic
+        self._codec, self._size = codec, size
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what came before; the next packet is one that decoding can start at."""
         self._numbers: set[int] = set()
         self._context = cast(
-            'av.VideoCodecContext', av.CodecContext.create(_DECODERS.get(codec, codec), 'r')
+            'av.VideoCodecContext',
+            av.CodecContext.create(_DECODERS.get(self._codec, self._codec), 'r'),
         )
         # One thread: frames come out as soon as they can; the pool over bags uses the cores.
         self._context.thread_count = 1
         # Codecs pad to whole blocks: a picture may have one row and column of them more.
-        width, height = (side + _BLOCK for side in size) if size else (MAX_PIXELS, 1)
+        width, height = (side + _BLOCK for side in self._size) if self._size else (MAX_PIXELS, 1)
         # Damage is an error: by default the decoder paints over it.
         self._context.options = {'err_detect': 'explode', 'max_pixels': str(width * height)}
 

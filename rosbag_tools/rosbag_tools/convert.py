@@ -8,7 +8,6 @@ by the encoders' queues whatever the bag's length.
 """
 
 from array import array
-from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from fractions import Fraction
@@ -25,18 +24,15 @@ from gr00t_core.dataset.schema import STAMP_COLUMN
 from gr00t_core.dataset.shard import EpisodeWriter, robot_features
 from gr00t_core.dataset.video_writer import VideoOptions
 from gr00t_core.errors import BagError, ObservationError
-from gr00t_core.images import decode_image, JPEG_START
 from gr00t_core.robot import Camera, Robot
 from rosbag_tools.alignment import align, Alignment
 from rosbag_tools.bag import Bag
-from rosbag_tools.camera_decoder import JpegDecoder, VideoStream
+from rosbag_tools.camera_decoder import is_whole_jpeg, size_of, StillDecoder, VideoStream
 from rosbag_tools.episodes import find_episodes
 from rosbag_tools.labels import check_action_source
+from rosbag_tools.pictures import find_unusable, Unusable, UnusableError
 from rosbag_tools.plan import Plan, plan, PlannedEpisode
 from rosbag_tools.survey import StreamSurvey, Survey, survey
-
-# More damage than this in one camera's images is no accident.
-MOST_DAMAGES = 100
 
 
 @dataclass(frozen=True)
@@ -68,13 +64,18 @@ class ConvertOptions:
 
 @dataclass(frozen=True)
 class Converted:
-    """What became of a bag."""
+    """What became of a bag.
+
+    Attributes:
+        unusable: Camera topic → its messages that are no pictures, as if they were not sent.
+    """
 
     survey: Survey
     alignment: Alignment
     plan: Plan
     shards: tuple[Path, ...]
-    unusable: dict[str, int]
+    unusable: Mapping[str, Unusable]
+    warnings: tuple[str, ...]
 
 
 def convert_bag(
@@ -98,14 +99,18 @@ def convert_bag(
     """
     check_action_source(robot, options.action_from)
     with_action = options.action_from == 'command'
-    unusable: dict[str, set[int]] = defaultdict(set)
-    damages: Counter[str] = Counter()
     with Bag(path, options.definitions) as bag:
         surveyed = survey(bag, robot, with_action=with_action, namespace=options.namespace)
         episodes = find_episodes(bag, surveyed, options.split)
+        unusable = {
+            camera.stream.topic: surveyed.streams[camera.stream.topic].unusable
+            for camera in robot.cameras
+        }
+        is_checked = False
         while True:
+            numbers = {topic: found.keys() for topic, found in unusable.items()}
             aligned = align(
-                bag, robot, surveyed, options.rate_hz, with_action=with_action, unusable=unusable
+                bag, robot, surveyed, options.rate_hz, with_action=with_action, unusable=numbers
             )
             planned = plan(
                 aligned,
@@ -119,30 +124,37 @@ def convert_bag(
             )
             writers = _Writers(robot, planned.episodes, options, folder)
             try:
-                _write_frames(bag, robot, surveyed, planned, options, writers, unusable, on_rows)
+                _write_frames(bag, robot, surveyed, planned, options, writers, numbers, on_rows)
                 shards = writers.finish()
                 break
-            except _UnusableError as error:
-                # As if the message had not been sent: the rows are planned anew without it.
+            except UnusableError as error:
+                # As if the message had not been sent. All pictures are looked at once, and the
+                # rows planned anew without those that are none.
                 writers.discard()
-                unusable[error.topic] |= error.numbers
-                damages[error.topic] += 1
-                if damages[error.topic] > MOST_DAMAGES:
-                    raise BagError(f'{path}: {error}; too many to be accidents') from None
+                if is_checked:
+                    raise BagError(f'{path}: {error}') from None
+                unusable = find_unusable(bag, robot, surveyed, copy=options.video is None)
+                is_checked = True
             except BaseException:
                 writers.discard()
                 raise
-    counts = {topic: len(numbers) for topic, numbers in unusable.items()}
-    return Converted(surveyed, aligned, planned, tuple(shards), counts)
+        return Converted(
+            surveyed,
+            aligned,
+            planned,
+            tuple(shards),
+            {
+                topic: _sum_up(surveyed.streams[topic], found)
+                for topic, found in unusable.items()
+                if found
+            },
+            (*bag.warnings, *surveyed.losses),
+        )
 
 
-class _UnusableError(Exception):
-    """A camera message that cannot be decoded, and those that build on it."""
-
-    def __init__(self, topic: str, numbers: range, why: object) -> None:
-        super().__init__(f'{topic}: image {numbers[0]} cannot be decoded: {why}')
-        self.topic = topic
-        self.numbers = set(numbers)
+def _sum_up(stream: StreamSurvey, found: Mapping[int, str]) -> Unusable:
+    first = min(found)
+    return Unusable(len(found), int(stream.log_ns[first]), found[first])
 
 
 def _write_frames(
@@ -206,7 +218,7 @@ class _CameraRows:
             _can_copy(made.frames[:, index], self._stream) for made in planned.episodes
         )
         self._size: tuple[int, int] | None = None
-        self._jpeg = JpegDecoder()
+        self._still = StillDecoder()
         codec = self._stream.codec
         self._video = (
             VideoStream(camera.stream.topic, codec, (camera.width, camera.height))
@@ -220,22 +232,28 @@ class _CameraRows:
         if self._done or self._number < self._stream.first_usable or self._number in self._skipped:
             return 0
         if self._video is not None:
-            return self._add_packet(self._video, read())
+            return self._add_packet(self._video, self._read(read))
         if self._numbers[self._next] != self._number:
             return 0
-        message = read()
+        message = self._read(read)
         data = bytes(memoryview(message.data)) if self._copy else b''
-        if self._copy and (self._stream.codec or data.startswith(JPEG_START)):
+        if self._copy and (self._stream.codec or is_whole_jpeg(data)):
             codec = self._stream.codec or 'mjpeg'
             return self._write(
                 self._number, lambda e: self._writers.add_packet(e, self.camera, codec, data)
             )
         try:
-            image = self._jpeg.decode(message) or decode_image(message)
+            image = self._still.decode(message)
         except ObservationError as error:
             raise self._unusable(self._number, error) from None
         self._check_size(self._number, image)
         return self._write(self._number, lambda e: self._writers.add_frame(e, self.camera, image))
+
+    def _read(self, read: Callable[[], Any]) -> Any:
+        try:
+            return read()
+        except BagError as error:
+            raise self._unusable(self._number, error) from None
 
     def finish(self) -> None:
         """Write the frames that a video decoder still holds."""
@@ -249,33 +267,28 @@ class _CameraRows:
     def _done(self) -> bool:
         return self._next == len(self._numbers)
 
-    def _unusable(self, number: int, why: object) -> '_UnusableError':
-        """Name an image and, in a video stream, all up to the next key frame."""
-        stop = number + 1
-        if self._stream.codec:
-            last = len(self._stream.log_ns)
-            stop = next((key for key in self._stream.key_frames if key > number), last)
-        return _UnusableError(self.camera.stream.topic, range(number, stop), why)
+    def _unusable(self, number: int, why: object) -> UnusableError:
+        return UnusableError(f'{self.camera.stream.topic}: image {number} cannot be used: {why}')
 
     def _add_packet(self, video: VideoStream, message: Any) -> int:
+        written = 0
+        if self._number - 1 in self._skipped and self._number in self._stream.key_frames:
+            # What was left out is no reference for what follows: decoding begins anew.
+            written = sum(self._write_frame(number, frame) for number, frame in video.finish())
+            video.restart()
         try:
             frames = list(video.decode(bytes(memoryview(message.data)), self._number))
-        except av.error.InvalidDataError as error:
+        except av.error.FFmpegError as error:
             raise self._unusable(self._number, error) from None
         if any(frame.is_corrupt for _, frame in frames):
             raise self._unusable(self._number, 'it is damaged')
-        return sum(self._write_frame(number, frame) for number, frame in frames)
+        return written + sum(self._write_frame(number, frame) for number, frame in frames)
 
     def _check_size(self, number: int, image: Any) -> None:
-        """Refuse a camera whose pictures change their size: one video has one."""
-        is_array = isinstance(image, np.ndarray)
-        size = (image.shape[1], image.shape[0]) if is_array else (image.width, image.height)
+        size = size_of(image)
         self._size = self._size or size
         if size != self._size:
-            raise BagError(
-                f'{self.camera.stream.topic}: image {number} is {size[0]}×{size[1]}, those before'
-                f' {self._size[0]}×{self._size[1]}; convert the parts as bags of their own'
-            )
+            raise self._unusable(number, f'{size[0]}×{size[1]}, those before it are others')
 
     def _write_frame(self, number: int, frame: av.VideoFrame) -> int:
         self._check_size(number, frame)

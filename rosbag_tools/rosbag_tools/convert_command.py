@@ -7,25 +7,29 @@ from dataclasses import dataclass
 import json
 import os
 from pathlib import Path
+import shutil
+import sys
 from typing import Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 import tyro
 
 from gr00t_core.dataset.assemble import assemble, Header
 from gr00t_core.dataset.piece import load_shard
+from gr00t_core.dataset.replace import check_ours, locked
 from gr00t_core.dataset.video_writer import VideoOptions
 from gr00t_core.errors import BagError
 from gr00t_core.robot import load_robot, Robot
 from rosbag_tools.bag import Bag
+from rosbag_tools.bag_files import bags_in
+from rosbag_tools.bag_report import lost_share
 from rosbag_tools.convert import ConvertOptions
 from rosbag_tools.jobs import Job, make_jobs, Result, run_in_processes, run_on_ray
 from rosbag_tools.report_page import report_page
+from rosbag_tools.summary import plain, print_summary
 from rosbag_tools.survey import recorded_topic
 
-BAG_FILES = ('.mcap', '.db3')
 REPORT_JSON = 'meta/conversion_report.json'
 REPORT_HTML = 'meta/conversion_report.html'
 ENCODERS = {'h264': 'libx264', 'av1': 'libsvtav1', 'nvenc': 'h264_nvenc'}
@@ -53,6 +57,12 @@ class Convert:
         definitions: .msg files for types that a bag does not define.
         workers: Processes; one per core by default.
         executor: process, or ray: the same jobs on a Ray cluster that shares the file system.
+        max_dropped: Share of a bag's rows that may be dropped for faults of the recording; above
+            it the exit status is 1, though the dataset is written.
+        max_pieces: Episodes into which a recorded one may fall where rows are missing; above it
+            the exit status is 1, though the dataset is written.
+        keep_shards: Keep the folder OUTPUT.shards, from which a later run takes what has not
+            changed; its files are hard links to those of the dataset where the disk allows it.
     """
 
     bags: tyro.conf.Positional[tuple[Path, ...]]
@@ -71,6 +81,9 @@ class Convert:
     definitions: tuple[Path, ...] = ()
     workers: int = len(os.sched_getaffinity(0))
     executor: Literal['process', 'ray'] = 'process'
+    max_dropped: float = 0.2
+    max_pieces: int = 3
+    keep_shards: bool = True
 
 
 def main(argv: list[str]) -> int:
@@ -78,11 +91,10 @@ def main(argv: list[str]) -> int:
     asked = tyro.cli(Convert, prog='gr00t convert', args=argv)
     if not asked.bags:
         raise BagError('no bags are given: gr00t convert BAG... --robot R --output DIR')
-    if asked.video == 'copy' and asked.size:
-        raise BagError('--video copy takes the bitstream as it is; it cannot be scaled to --size')
+    _check_options(asked)
     robot = load_robot(asked.robot)
     options = ConvertOptions(
-        rate_hz=asked.fps or robot.rate_hz,
+        rate_hz=robot.rate_hz if asked.fps is None else asked.fps,
         video=None
         if asked.video == 'copy'
         else VideoOptions(ENCODERS[asked.video], size=asked.size),
@@ -94,36 +106,46 @@ def main(argv: list[str]) -> int:
         namespace=asked.namespace,
         definitions=asked.definitions,
     )
-    # Shards live beside the dataset, linked into it: a later run makes only what is new.
-    work = asked.output.with_name(asked.output.name + '.shards')
     # Absolute, as other processes and machines know them.
-    bags = [bag.absolute() for given in asked.bags for bag in _bags_in(given)]
-    jobs = make_jobs(bags, robot.source, options, work.absolute())
-    _check_output(asked.output, bags)
-    results = {result.job.bag: result for result in _run(jobs, asked, robot)}
-    ordered = [results[job.bag] for job in jobs]
-    try:
-        return _finish(ordered, asked, robot, options)
-    except OSError as error:
-        raise BagError(
-            f'{asked.output}: cannot be written: {error.strerror}; what is converted stays in'
-            f' {work}, so run the same command again'
-        ) from None
+    bags = [bag.absolute() for given in asked.bags for bag in bags_in(given)]
+    with locked(asked.output, f'gr00t convert --output {asked.output}') as output:
+        # Shards live beside the dataset, linked into it: a later run makes only what is new.
+        work = output.with_name(output.name + '.shards')
+        try:
+            check_ours(work)
+            _check_output(output, bags)
+            jobs = make_jobs(bags, robot.source, options, work)
+            results = {result.job.bag: result for result in _run(jobs, asked, robot)}
+            ordered = [results[job.bag] for job in jobs]
+            status = _finish(ordered, asked, output, robot, options)
+            if not asked.keep_shards:
+                shutil.rmtree(work, ignore_errors=True)
+        except OSError as error:
+            raise BagError(
+                f'{asked.output}: cannot be written: {error.strerror or error}; what is converted'
+                f' stays in {work}, so run the same command again'
+            ) from None
+    return status
 
 
-def _bags_in(given: Path) -> list[Path]:
-    """Return a bag itself, or the bags below a folder that is none; hidden ones are trash."""
-    if not given.is_dir() or _is_bag(given):
-        return [given]
-    found = sorted(path for path in given.rglob('*') if path.is_dir() and _is_bag(path))
-    bags = [bag for bag in found if not any(p[0] == '.' for p in bag.relative_to(given).parts)]
-    return bags or [given]  # which fails by itself, beside the others
+def _check_options(asked: Convert) -> None:
+    """Refuse numbers that mean nothing.
 
-
-def _is_bag(folder: Path) -> bool:
-    return any(
-        path.name == 'metadata.yaml' or path.suffix in BAG_FILES for path in folder.iterdir()
-    )
+    Raises:
+        BagError: Names the option, the value and what is allowed.
+    """
+    if asked.video == 'copy' and asked.size:
+        raise BagError('--video copy takes the bitstream as it is; it cannot be scaled to --size')
+    for name, value, low, high in (
+        ('--fps', asked.fps, 0.01, 1000.0),
+        ('--trim-idle', asked.trim_idle, 0.0, 1e6),
+        ('--max-dropped', asked.max_dropped, 0.0, 1.0),
+        ('--max-pieces', asked.max_pieces, 1, 1_000_000),
+        ('--workers', asked.workers, 1, 4096),
+        *(('--size', side, 16, 16384) for side in asked.size or ()),
+    ):
+        if value is not None and not low <= value <= high:
+            raise BagError(f'{name} {value:g}: allowed: {low:g} to {high:g}')
 
 
 def _check_output(output: Path, bags: list[Path]) -> None:
@@ -135,7 +157,14 @@ def _check_output(output: Path, bags: list[Path]) -> None:
         raise BagError(
             f'{output}: exists and was not made by gr00t convert; give another --output'
         )
-    made = {bag['bag'] for bag in json.loads(report.read_text(encoding='utf-8'))['bags']}
+    try:
+        found = json.loads(report.read_text(encoding='utf-8'))['bags']
+        made = {bag['bag'] for bag in found}
+    except (ValueError, LookupError, TypeError) as error:
+        raise BagError(
+            f'{report}: is damaged ({error}), so it is not known whose episodes {output} holds;'
+            ' give another --output'
+        ) from None
     lost = sorted(made - {str(bag) for bag in bags})
     if lost:
         raise BagError(
@@ -168,7 +197,8 @@ def _run(jobs: list[Job], asked: Convert, robot: Robot) -> Iterator[Result]:
         )
         for result in results:
             text = 'unchanged' if result.reused else result.error or 'converted'
-            progress.console.print(f'{result.job.bag}: {text}', highlight=False, soft_wrap=True)
+            where = '' if result.error else f'{result.job.bag}: '  # errors name the bag
+            progress.console.print(plain(f'{where}{text}'), soft_wrap=True)
             if result.reused or result.error or asked.executor == 'ray':
                 progress.advance(rows, _frames(result.job, robot))
             yield result
@@ -184,7 +214,9 @@ def _frames(job: Job, robot: Robot) -> int:
         return 0  # run_job says why
 
 
-def _finish(results: list[Result], asked: Convert, robot: Robot, options: ConvertOptions) -> int:
+def _finish(
+    results: list[Result], asked: Convert, output: Path, robot: Robot, options: ConvertOptions
+) -> int:
     report = {
         'output': str(asked.output),
         'version': asked.version,
@@ -203,37 +235,49 @@ def _finish(results: list[Result], asked: Convert, robot: Robot, options: Conver
         page = report_page(report, robot, shards)
         files = {
             REPORT_JSON: json.dumps(report, indent=1).encode(),
-            REPORT_HTML: page.encode(),
+            REPORT_HTML: page.encode('utf-8', 'replace'),
         }
         header = Header.of_robot(robot)
-        assemble(pieces, asked.output, asked.version, header, 'replace', files)
-    _print(report, asked, len(shards))
+        assemble(pieces, output, asked.version, header, 'replace', files)
+    console = Console()
+    print_summary(console, report)
     if not shards:
         raise BagError(f'no episodes: {len(failed)} of {len(results)} bags failed, see above')
-    return 1 if failed else 0
-
-
-def _print(report: dict[str, object], asked: Convert, episodes: int) -> None:
-    console = Console()
-    table = Table('bag', 'episodes', 'rows', 'repeated', 'dropped', 'warnings')
-    bags = report['bags']
-    assert isinstance(bags, list)
-    for bag in bags:
-        if 'error' in bag:
-            table.add_row(bag['bag'], '[red]failed', '', '', '', bag['error'])
-            continue
-        rows = bag['rows']
-        dropped = '\n'.join(f'{count} {why}' for why, count in rows['dropped'].items())
-        table.add_row(
-            bag['bag'],
-            str(len(bag['episodes'])),
-            str(rows['kept']),
-            str(rows['repeated']),
-            dropped or '0',
-            '\n'.join(bag['warnings']),
-        )
-    console.print(table)
-    if episodes:
+    console.print(
+        plain(f'{len(shards)} episodes in {asked.output}, report: {asked.output / REPORT_HTML}'),
+        soft_wrap=True,
+    )
+    if asked.keep_shards:
         console.print(
-            f'{episodes} episodes in {asked.output}, report: {asked.output / REPORT_HTML}'
+            plain(
+                f'{output.name}.shards beside it lets a later run convert only what is new;'
+                ' --no-keep-shards removes it'
+            ),
+            soft_wrap=True,
         )
+    faults = _faults(results, asked)
+    for text in faults:
+        print(f'gr00t convert: {text}', file=sys.stderr)
+    return 1 if failed or faults else 0
+
+
+def _faults(results: list[Result], asked: Convert) -> list[str]:
+    """Return why the dataset should be looked at before anything is trained on it."""
+    faults = []
+    for result in results:
+        if result.report is None:
+            continue
+        share, pieces = lost_share(result.report), result.report['pieces']
+        if share > asked.max_dropped and not result.report['rejected_episodes']:
+            dropped = result.report['rows']['dropped']
+            why = ', '.join(f'{count} {reason}' for reason, count in dropped.items())
+            faults.append(
+                f'{result.job.bag}: {share:.0%} of its rows are dropped ({why or "no rows"});'
+                f' allowed: {asked.max_dropped:.0%} (--max-dropped)'
+            )
+        if pieces > asked.max_pieces:
+            faults.append(
+                f'{result.job.bag}: rows are missing, so that one recorded episode fell into'
+                f' {pieces}; allowed: {asked.max_pieces} (--max-pieces)'
+            )
+    return faults

@@ -5,18 +5,21 @@
 Known are Jazzy's standard messages and two video packages that old bags carry no definition of.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from functools import cache
 import os
 from pathlib import Path
-import struct
+import re
 from typing import Any
 
-from rosbags.interfaces import Connection, MessageDefinitionFormat, Nodetype
-from rosbags.serde.errors import SerdeError
+from rosbags.interfaces import Nodetype
 from rosbags.typesys import get_types_from_idl, get_types_from_msg, get_typestore, Stores
 from rosbags.typesys.store import Typestore
 
 from gr00t_core.errors import BagError
+from rosbag_tools.storage import Definition
+
+RULE = '=' * 80 + '\n'  # between the files of a definition
 
 EXTRA_DEFINITIONS = {
     'foxglove_msgs/msg/CompressedVideo': (
@@ -37,45 +40,77 @@ def known_types() -> Typestore:
     return store
 
 
-def bag_types(connections: Sequence[Connection], given: Mapping[str, str]) -> Typestore:
-    """Return a store of the types that a bag defines and of the given ones.
+@cache
+def _known() -> Mapping[str, Any]:
+    return known_types().fielddefs
 
-    The known ones are added only to a bag that leaves a type undefined: there are hundreds.
+
+def type_store(name: str, definition: Definition | None, given: Mapping[str, str]) -> Typestore:
+    """Return a store of one type and those that it is made of.
 
     Args:
-        connections: The bag's.
-        given: Type name → text of its `.msg` file.
+        name: Type name, as recorded.
+        definition: Of the type, None where the bag holds none.
+        given: Type name → text of its `.msg` file, for what the bag does not define.
 
     Raises:
-        TypesysError: A definition cannot be parsed, or contradicts another one.
+        Exception: rosbags' parser does not understand the definition.
     """
     store = get_typestore(Stores.EMPTY)
-    for connection in connections:
-        if connection.msgdef.format == MessageDefinitionFormat.MSG:
-            store.register(get_types_from_msg(connection.msgdef.data, connection.msgtype))
-        elif connection.msgdef.format == MessageDefinitionFormat.IDL:
-            for text in _idl_files(connection.msgdef.data):
-                store.register(get_types_from_idl(text))
-    for name, text in given.items():
-        store.register(get_types_from_msg(text, name))
-    if any(stored_name(store, each.msgtype) not in store.fielddefs for each in connections):
-        known = known_types().fielddefs
-        store.register({key: value for key, value in known.items() if key not in store.fielddefs})
+    if definition is not None and definition.encoding in ('ros2idl', 'omgidl'):
+        for text in _idl_files(definition.text):
+            _register(store, get_types_from_idl(text))
+    elif definition is not None:
+        text = _event_definition(name, definition.text) or definition.text
+        _register(store, get_types_from_msg(text, name))
+    for kind, text in given.items():
+        _register(store, get_types_from_msg(text, kind))
+    open_, seen = [stored_name(store, name)], set[str]()
+    while open_:
+        kind = open_.pop()
+        seen.add(kind)
+        if kind not in store.fielddefs and kind in _known():
+            _register(store, {kind: _known()[kind]})
+        if kind in store.fielddefs:
+            open_ += [part for part in _parts(store.fielddefs[kind]) if part not in seen]
     return store
+
+
+def _register(store: Typestore, types: Any) -> None:
+    store.register({key: value for key, value in types.items() if key not in store.fielddefs})
+
+
+def _event_definition(name: str, text: str) -> str | None:
+    """Return the definition of a service's events, of which rosbag2 stores the `.srv` file."""
+    first, *others = [part for part in text.split(RULE) if part.strip()] or ['']
+    body = first.partition('\n')[2] if first.startswith('SRV: ') else first
+    halves = re.split(r'^---[ \t]*$', body, maxsplit=1, flags=re.MULTILINE)
+    if len(halves) != 2 or not name.endswith('_Event'):
+        return None
+    request, response = halves
+    service = name.removesuffix('_Event')
+    parts = [
+        f'service_msgs/ServiceEventInfo info\n{service}_Request[<=1] request\n'
+        f'{service}_Response[<=1] response\n',
+        f'MSG: {service}_Request\n{request}',
+        f'MSG: {service}_Response\n{response}',
+    ]
+    return RULE.join([*parts, *others])
 
 
 def stored_name(store: Typestore, name: str) -> str:
     """Return the name under which rosbags keeps a type: that of a service's has a `msg` put in."""
+    if name.count('/') != 2:
+        return name
     package, kind, last = name.split('/')
     put_in = f'{package}/{kind}/msg/{last}'
     return put_in if name not in store.fielddefs and put_in in store.fielddefs else name
 
 
 def _idl_files(data: str) -> list[str]:
-    separator = '=' * 80 + '\n'
-    if not data.startswith(f'{separator}IDL: '):
+    if not data.startswith(f'{RULE}IDL: '):
         return [data]
-    return [file.split('\n', 1)[1] for file in data.split(separator)[1:]]
+    return [file.split('\n', 1)[1] for file in data.split(RULE)[1:]]
 
 
 def installed_types(names: tuple[str, ...]) -> Typestore:
@@ -110,22 +145,31 @@ def installed_types(names: tuple[str, ...]) -> Typestore:
     return store
 
 
-def deserialize(store: Typestore, raw: bytes, name: str) -> Any:
-    """Return the message of a type that some CDR bytes hold; bytes after its end are ignored.
+def deserialize(store: Typestore, raw: bytes, name: str, *, is_ros1: bool = False) -> Any:
+    """Return the message of a type that some bytes hold; bytes after its end are ignored.
 
     rclpy's `serialize_message` leaves such bytes, and so do bags written with it.
+
+    Args:
+        store: Knows the type.
+        raw: The serialized message: CDR, or ROS 1's.
+        name: The type.
+        is_ros1: Serialized by ROS 1.
 
     Raises:
         BagError: The bytes do not fit the type.
         KeyError: The store does not know the type.
     """
-    if len(raw) < 4 or raw[0] != 0 or raw[1] > 1:
-        raise BagError(f'no CDR message: it begins with {raw[:4].hex(" ") or "nothing"}')
     known = store.get_msgdef(name)
-    read = known.deserialize_cdr_le if raw[1] else known.deserialize_cdr_be
+    if not is_ros1 and (len(raw) < 4 or raw[0] != 0 or raw[1] > 1):
+        raise BagError(f'no CDR message: it begins with {raw[:4].hex(" ") or "nothing"}')
     try:
+        if is_ros1:
+            message, _ = known.deserialize_ros1(memoryview(raw), 0, known.cls, store)
+            return message
+        read = known.deserialize_cdr_le if raw[1] else known.deserialize_cdr_be
         message, _ = read(memoryview(raw)[4:], 0, known.cls, store)
-    except (struct.error, ValueError, IndexError, SerdeError) as error:
+    except Exception as error:  # rosbags' generated readers throw of any kind
         raise BagError(f'{len(raw)} bytes hold no {name}: {error}') from None
     return message
 

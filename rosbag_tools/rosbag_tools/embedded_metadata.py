@@ -3,9 +3,8 @@
 """Read what rosbag2 and rosbags write into an MCAP file itself: the bag's metadata."""
 
 from pathlib import Path
-import struct
+from typing import Any
 
-from mcap.exceptions import McapError
 from mcap.reader import make_reader
 import yaml
 
@@ -19,8 +18,21 @@ def custom_data_of(file: Path) -> dict[str, str]:
         try:
             for record in make_reader(stream).iter_metadata():
                 if record.name == 'rosbag2' and 'serialized_metadata' in record.metadata:
-                    content = yaml.safe_load(record.metadata['serialized_metadata'])
-                    return {str(k): str(v) for k, v in (content.get('custom_data') or {}).items()}
-        except (McapError, struct.error, ValueError):
+                    return custom_data_in(record.metadata['serialized_metadata'])
+        except Exception:  # a library's errors on damaged files are of any kind
             return {}
     return {}
+
+
+def custom_data_in(text: str) -> dict[str, str]:
+    """Return `custom_data` of a bag's metadata in YAML; nothing where it is not such a text."""
+    try:
+        content: Any = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError):
+        return {}
+    if isinstance(content, dict) and 'rosbag2_bagfile_information' in content:
+        content = content['rosbag2_bagfile_information']
+    found = content.get('custom_data') if isinstance(content, dict) else None
+    return (
+        {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
+    )

@@ -7,14 +7,18 @@ DiscardEpisode, as rosbag2 records them) or a `std_msgs/String` topic with `star
 `stop`, `stop: success`, `stop: failure` or `discard`.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from gr00t_core.errors import BagError
 from gr00t_core.robot import NANOSECONDS
-from rosbag_tools.bag import Bag
+from rosbag_tools.bag import Bag, Message
+from rosbag_tools.storage import LATEST_NS
 from rosbag_tools.survey import Survey
 
 # Keys of the bag's custom_data that the recorder writes.
@@ -32,12 +36,14 @@ class Episode:
     Attributes:
         instruction: What the robot was told, None when the bag does not say.
         success: Outcome, None when the bag does not say.
+        segment: Between which set-backs of the clock (`Alignment.segment`); None: in all.
     """
 
     start_ns: int
     stop_ns: int
     instruction: str | None
     success: bool | None
+    segment: int | None = None
 
 
 def find_episodes(bag: Bag, survey: Survey, split: str) -> list[Episode]:
@@ -58,12 +64,14 @@ def find_episodes(bag: Bag, survey: Survey, split: str) -> list[Episode]:
         try:
             seconds = float(value)
         except ValueError:
-            raise BagError(f'--split {split!r}: {value!r} is no number of seconds') from None
+            seconds = 0.0
+        if not 0 < seconds < float('inf'):
+            raise BagError(f'--split {split!r}: {value!r} is no number of seconds greater than 0')
         return _between_gaps(bag, survey, seconds)
     if kind == 'event':
-        return _spoken(_topic_events(bag, value), bag)
+        return _spoken(_topic_events(bag, value))
     if kind == 'services':
-        return _spoken(_service_events(bag), bag)
+        return _spoken(_service_events(bag))
     raise BagError(
         f'--split {split!r} is not known; allowed: bag, gap:<seconds>, event:<topic>, services'
     )
@@ -72,8 +80,8 @@ def find_episodes(bag: Bag, survey: Survey, split: str) -> list[Episode]:
 def _whole(bag: Bag) -> Episode:
     success = bag.custom_data.get(SUCCESS_KEY)
     return Episode(
-        bag.start_ns,
-        bag.end_ns,
+        -LATEST_NS,
+        LATEST_NS,
         bag.custom_data.get(INSTRUCTION_KEY),
         None if success is None else success == 'true',
     )
@@ -81,38 +89,50 @@ def _whole(bag: Bag) -> Episode:
 
 def _between_gaps(bag: Bag, survey: Survey, seconds: float) -> list[Episode]:
     whole = _whole(bag)
-    logs = survey.streams[survey.reference].log_ns
-    starts = [bag.start_ns]
-    starts += [
-        int(after) for before, after in pairwise(logs) if after - before > seconds * NANOSECONDS
-    ]
-    stops = [*starts[1:], bag.end_ns]
-    return [
-        Episode(start, stop, whole.instruction, whole.success)
-        for start, stop in zip(starts, stops, strict=True)
-    ]
+    found = survey.streams[survey.reference]
+    episodes = []
+    for segment, logs in enumerate(np.split(found.log_ns, list(found.starts))):
+        breaks = np.flatnonzero(np.diff(logs) > seconds * NANOSECONDS) + 1
+        edges = [-LATEST_NS, *logs[breaks].tolist(), LATEST_NS]
+        episodes += [
+            Episode(start, stop, whole.instruction, whole.success, segment)
+            for start, stop in pairwise(edges)
+        ]
+    return episodes
 
 
 @dataclass(frozen=True)
 class _Said:
     """One thing said while recording: `start`, `stop` or `discard`."""
 
+    segment: int
     log_ns: int
     what: str
     text: str = ''
     success: bool | None = None
 
 
-def _spoken(said: Iterator[_Said], bag: Bag) -> list[Episode]:
-    """Pair starts and stops; a start while one runs ends it, without an outcome."""
+def _spoken(said: Iterator[_Said]) -> list[Episode]:
+    """Pair starts and stops; a start while one runs ends it, without an outcome.
+
+    So does a clock that is set back.
+    """
     episodes: list[Episode] = []
     open_: _Said | None = None
+
+    def end(stop_ns: int, success: bool | None) -> None:
+        if open_ is not None:
+            text = open_.text or None
+            episodes.append(Episode(open_.log_ns, stop_ns, text, success, open_.segment))
+
     for event in said:
-        if open_ is not None and event.what in ('start', 'stop'):
-            episodes.append(Episode(open_.log_ns, event.log_ns, open_.text or None, event.success))
+        if open_ is not None and event.segment != open_.segment:
+            end(LATEST_NS, None)
+            open_ = None
+        if event.what in ('start', 'stop'):
+            end(event.log_ns, event.success)
         open_ = event if event.what == 'start' else None
-    if open_ is not None:
-        episodes.append(Episode(open_.log_ns, bag.end_ns, open_.text or None, None))
+    end(LATEST_NS, None)
     return episodes
 
 
@@ -133,7 +153,9 @@ def _topic_events(bag: Bag, name: str) -> Iterator[_Said]:
                 ' allowed: start: <instruction>, stop, stop: success, stop: failure, discard'
             )
         success = {'success': True, 'failure': False}.get(text.lower()) if what == 'stop' else None
-        yield _Said(message.log_ns, what, text if what == 'start' else '', success)
+        yield _Said(
+            _segment(bag, message), message.log_ns, what, text if what == 'start' else '', success
+        )
 
 
 def _service_events(bag: Bag) -> Iterator[_Said]:
@@ -162,4 +184,8 @@ def _service_events(bag: Bag) -> Iterator[_Said]:
             continue  # the recorder refused
         text = getattr(request, 'instruction', '') if what == 'start' else ''
         success = getattr(request, 'success', None) if what == 'stop' else None
-        yield _Said(message.log_ns, what, text, success)
+        yield _Said(_segment(bag, message), message.log_ns, what, text, success)
+
+
+def _segment(bag: Bag, message: Message) -> int:
+    return bisect_right(bag.cuts, message.place)

@@ -8,6 +8,7 @@ the robot file and the options. A bag that fails is reported and leaves nothing.
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 import hashlib
 import json
@@ -23,8 +24,9 @@ from rosbag_tools.convert import convert_bag, ConvertOptions
 
 REPORT = 'bag.json'
 # Changes whenever the same bag would be converted differently; old shards are then made anew.
-CONVERTER_VERSION = 1
+CONVERTER_VERSION = 2
 PROGRESS_S = 0.2
+_LONGEST_NAME = 200  # bytes of a bag's name in that of its shards
 
 
 @dataclass(frozen=True)
@@ -72,23 +74,20 @@ def make_jobs(bags: Sequence[Path], robot: Path, options: ConvertOptions, work: 
     """Name a folder below `work` for each bag.
 
     Raises:
-        BagError: A bag is missing, or given twice.
+        BagError: A bag is given twice.
     """
     jobs = []
     for bag in bags:
-        if not bag.exists():
-            raise BagError(f'{bag}: no such bag')
         key = hashlib.sha256()
-        files = (
-            [bag] if bag.is_file() else sorted(path for path in bag.iterdir() if path.is_file())
-        )
-        for path in files:
-            status = path.stat()
-            key.update(f'{path.name} {status.st_size} {status.st_mtime_ns}\n'.encode())
+        for name, size, mtime_ns in _files_of(bag):
+            key.update(f'{name} {size} {mtime_ns}\n'.encode('utf-8', 'surrogateescape'))
         key.update(robot.read_bytes())
         key.update(json.dumps(asdict(options), default=str, sort_keys=True).encode())
         key.update(str(CONVERTER_VERSION).encode())
-        jobs.append(Job(bag, robot, options, work / f'{bag.name}-{key.hexdigest()[:16]}'))
+        name = bag.name.encode('utf-8', 'surrogateescape')[:_LONGEST_NAME].decode(
+            'utf-8', 'ignore'
+        )
+        jobs.append(Job(bag, robot, options, work / f'{name}-{key.hexdigest()[:16]}'))
     folders = [job.folder for job in jobs]
     twice = [str(job.bag) for job in jobs if folders.count(job.folder) > 1]
     if twice:
@@ -96,13 +95,23 @@ def make_jobs(bags: Sequence[Path], robot: Path, options: ConvertOptions, work: 
     return jobs
 
 
+def _files_of(bag: Path) -> list[tuple[str, int, int]]:
+    """Return name, size and time of a bag's files; nothing of a bag that cannot be read."""
+    try:
+        files = sorted(p for p in bag.iterdir() if p.is_file()) if bag.is_dir() else [bag]
+        status = [(file.name, file.stat()) for file in files]
+    except OSError:
+        return []  # run_job says why
+    return [(name, each.st_size, each.st_mtime_ns) for name, each in status]
+
+
 def run_job(job: Job, on_rows: Callable[[int], None] = lambda rows: None) -> Result:
     """Convert one bag, unless it has been; a bag that cannot be converted is a Result too."""
     report = job.folder / REPORT
-    if report.is_file():
-        return Result(job, json.loads(report.read_text(encoding='utf-8')), None, reused=True)
-    shutil.rmtree(job.folder, ignore_errors=True)  # what a killed process left
     try:
+        if report.is_file():
+            return Result(job, json.loads(report.read_text(encoding='utf-8')), None, reused=True)
+        shutil.rmtree(job.folder, ignore_errors=True)  # what a killed process left
         robot = load_robot(job.robot)
         converted = convert_bag(job.bag, robot, job.options, job.folder, on_rows)
         content = bag_report(job.bag, robot, job.options, converted)
@@ -110,10 +119,22 @@ def run_job(job: Job, on_rows: Callable[[int], None] = lambda rows: None) -> Res
         part = report.with_suffix('.part')
         part.write_text(json.dumps(content), encoding='utf-8')
         part.rename(report)
-    except (Gr00tError, OSError) as error:
+    except Exception as error:
+        # Whatever a damaged bag makes a library throw: it is this bag's fault alone.
         shutil.rmtree(job.folder, ignore_errors=True)
-        return Result(job, None, str(error))
+        return Result(job, None, _named(job.bag, error))
     return Result(job, content, None)
+
+
+def _named(bag: Path, error: Exception) -> str:
+    """Return an error as one line that names the bag."""
+    if isinstance(error, Gr00tError):
+        text = str(error)
+    elif isinstance(error, OSError) and error.strerror:
+        text = f'{error.strerror}: {error.filename}' if error.filename else error.strerror
+    else:
+        text = f'{type(error).__name__}: {error}'
+    return text if str(bag) in text else f'{bag}: {text}'
 
 
 def run_in_processes(
@@ -127,13 +148,34 @@ def run_in_processes(
     context = multiprocessing.get_context('spawn')  # threads of encoders must not be forked
     rows = context.Value('q', 0)
     seen = 0
+    left = {job.bag: job for job in jobs}
     with ProcessPoolExecutor(workers, context, _share_rows, (rows,)) as pool:
         pending = {pool.submit(_run_counted, job) for job in jobs}
         while pending:
             done, pending = wait(pending, timeout=PROGRESS_S, return_when=FIRST_COMPLETED)
             on_rows(int(rows.value) - seen)
             seen = int(rows.value)
-            yield from (future.result() for future in done)
+            for future in done:
+                if not isinstance(future.exception(), BrokenProcessPool):
+                    result = future.result()
+                    del left[result.job.bag]
+                    yield result
+    # A process died, and the pool with it: each remaining bag gets a process of its own.
+    for job in left.values():
+        yield _run_alone(job, context, rows)
+        on_rows(int(rows.value) - seen)
+        seen = int(rows.value)
+
+
+def _run_alone(job: Job, context: Any, rows: Any) -> Result:
+    with ProcessPoolExecutor(1, context, _share_rows, (rows,)) as pool:
+        try:
+            return pool.submit(_run_counted, job).result()
+        except BrokenProcessPool:
+            shutil.rmtree(job.folder, ignore_errors=True)
+            return Result(
+                job, None, f'{job.bag}: the process that converted it died; out of memory?'
+            )
 
 
 # Rows written by all processes of the pool; set in each of them by `_share_rows`.

@@ -19,6 +19,7 @@ from rosbag_tools.labels import action_of
 
 # An episode shorter than this teaches nothing: a chunk needs at least a start and a target.
 SHORTEST_ROWS = 2
+TOO_SHORT = 'stretch of fewer than 2 rows'
 # Idle: no element moves by more than this share of its span over the bag, within this time.
 IDLE_SHARE = 0.01
 IDLE_WINDOW_S = 0.2
@@ -57,11 +58,15 @@ class Plan:
         episodes: In time order.
         dropped: Reason → number of rows.
         rejected: Reason → number of episodes.
+        pieces: Into how many episodes the worst stretch fell because rows were missing.
+        lost: Rows that were dropped for a fault of the recording, not by choice.
     """
 
     episodes: tuple[PlannedEpisode, ...]
     dropped: dict[str, int]
     rejected: dict[str, int]
+    pieces: int
+    lost: int
 
 
 def plan(
@@ -91,32 +96,41 @@ def plan(
     """
     dropped: Counter[str] = Counter()
     rejected: Counter[str] = Counter()
-    planned = []
+    planned: list[PlannedEpisode] = []
+    most_pieces = lost = 0
     complete = np.array([not gaps for gaps in alignment.gaps], np.bool_)
     idle = _idle(alignment, rate_hz)
     inside = np.zeros(len(complete), np.bool_)
     for episode in episodes:
         rows = (alignment.log_ns >= episode.start_ns) & (alignment.log_ns < episode.stop_ns)
+        if episode.segment is not None:
+            rows &= alignment.segment == episode.segment
         inside |= rows
         if only_success and episode.success is not True:
             rejected['not marked as a success'] += 1
             continue
+        lost += int((rows & ~complete).sum())
         for index in np.flatnonzero(rows & ~complete):
             dropped[f'no {", ".join(alignment.gaps[index])} within max_age'] += 1
+        pieces = 0
         for part in _stretches(np.flatnonzero(rows & complete), alignment):
             kept = _trim(part, idle, rate_hz, trim_idle_s)
             made = _episode(alignment, kept, robot, action_from)
             if made is None:
-                dropped['stretch too short for an episode'] += len(part)
+                dropped[TOO_SHORT] += len(part)
+                lost += len(part)
                 continue
+            pieces += 1
             dropped['last row has no next state'] += len(kept) - len(made[0])
             dropped['idle at the ends'] += len(part) - len(kept)
             told = episode.instruction or instruction or robot.instruction
             planned.append(
                 PlannedEpisode(told, episode.success, *made, trimmed=len(part) - len(kept))
             )
+        most_pieces = max(most_pieces, pieces)
     dropped['outside of the episodes'] += int((~inside).sum())
-    return Plan(tuple(planned), {why: n for why, n in dropped.items() if n}, dict(rejected))
+    reasons = {why: n for why, n in dropped.items() if n}
+    return Plan(tuple(planned), reasons, dict(rejected), most_pieces, lost)
 
 
 def _stretches(rows: NDArray[np.int64], alignment: Alignment) -> Iterator[NDArray[np.int64]]:

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from gr00t_core.errors import BagError, ObservationError
-from gr00t_core.fields import carries, read_group
+from gr00t_core.fields import carries, read_sample
 from gr00t_core.images import decode_image
 from gr00t_core.robot import Camera, Group, Robot, Stream
 from rosbag_tools.camera_decoder import video_codec
@@ -146,7 +146,7 @@ def _silence(stream: Stream, heard: Heard, robot: Robot, published: list[str]) -
 
 def _group(kind: str, message: Any, group: Group) -> list[str]:
     try:
-        read_group(message, group)
+        read_sample(message, group)
     except ObservationError as error:
         return [f'{kind}.{group.name}: {error}']
     return []

@@ -10,28 +10,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 import io
 from pathlib import Path
-import re
 import shutil
 import struct
 from typing import Any, BinaryIO
 
 from lz4.frame import LZ4FrameDecompressor  # type: ignore[import-untyped]
 from mcap.data_stream import ReadDataStream
-from mcap.exceptions import McapError
 from mcap.opcode import Opcode
 from mcap.records import Channel, Message, Schema
 from rosbags.interfaces import Qos
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.rosbag2.metadata import parse_qos
-from rosbags.typesys import get_types_from_idl, get_types_from_msg, get_typestore, Stores
 import zstandard
 
 from gr00t_core.errors import BagError
+from rosbag_tools.bag_files import METADATA, natural, recordings_in
+from rosbag_tools.definitions import type_store
 from rosbag_tools.embedded_metadata import custom_data_of
 from rosbag_tools.episode_bag import read_notes
+from rosbag_tools.storage import Definition, LARGEST_BYTES, LATEST_NS
 
 MAGIC = b'\x89MCAP0\r\n'
-DAMAGE = (McapError, struct.error, ValueError, KeyError, RuntimeError, zstandard.ZstdError)
+_NO_HASH = 'RIHS01_' + '0' * 64
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,8 @@ def repair(path: Path) -> Repaired:
         BagError: It is no MCAP bag, nothing can be recovered, or an earlier original is in the
             way.
     """
-    files = [path] if path.is_file() else sorted(path.glob('*.mcap'), key=_natural)
+    files = _files(path)
     original = path.with_name(f'{path.name}.orig')
-    if not files or any(file.suffix != '.mcap' for file in files):
-        raise BagError(f'{path}: no .mcap file; only MCAP recordings can be repaired')
     if original.exists():
         raise BagError(f'{original}: is in the way: the original of an earlier repair; move it')
     name = path.stem if path.is_file() else path.name
@@ -71,9 +69,40 @@ def repair(path: Path) -> Repaired:
         path.rename(original)
         made = work / name
         (made / f'{name}.mcap' if original.is_file() else made).rename(path)
+    except OSError as error:
+        raise BagError(f'{work}: cannot be written: {error.strerror or error}') from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return Repaired(messages, tuple(damage), original)
+
+
+def _files(path: Path) -> list[Path]:
+    """Return the files of the one recording that a path holds.
+
+    Raises:
+        BagError: It holds several, or none that can be repaired.
+    """
+    if not path.exists():
+        raise BagError(f'{path}: no such bag')
+    if path.is_file():
+        files = [path]
+    else:
+        found = recordings_in(path)
+        if not (path / METADATA).is_file() and found and found != [path]:
+            raise BagError(
+                f'{path}: holds {len(found)} recordings; repair the one that is cut off, e.g.'
+                f' gr00t inspect --repair {found[0]}'
+            )
+        files = sorted(path.glob('*.mcap'), key=natural)
+    if not files or any(file.suffix != '.mcap' for file in files):
+        other = files or [file for file in path.iterdir() if file.suffix in ('.db3', '.bag')]
+        steps = {
+            '.db3': '; a damaged database: sqlite3 OLD.db3 ".recover" | sqlite3 NEW.db3',
+            '.bag': '; a ROS 1 bag: rosbag reindex',
+        }
+        step = steps.get(other[0].suffix, '') if other else ''
+        raise BagError(f'{path}: no .mcap file; only MCAP recordings can be repaired{step}')
+    return files
 
 
 def _rewrite(files: list[Path], output: Path, notes: dict[str, str]) -> tuple[int, list[str]]:
@@ -82,13 +111,13 @@ def _rewrite(files: list[Path], output: Path, notes: dict[str, str]) -> tuple[in
     for key, value in notes.items():
         writer.set_custom_data(key, value)
     with writer:
-        connections: dict[str, Any] = {}
+        connections: dict[_Topic, Any] = {}
         for file in files:
             ended: list[str] = []
             for topic, log_ns, data in _messages(file, ended):
-                if topic.name not in connections:
-                    connections[topic.name] = _connect(writer, topic, file)
-                writer.write(connections[topic.name], log_ns, data)
+                if topic not in connections:
+                    connections[topic] = _connect(writer, topic)
+                writer.write(connections[topic], log_ns, data)
                 messages += 1
             damage += ended
         if not messages:
@@ -100,13 +129,14 @@ def _rewrite(files: list[Path], output: Path, notes: dict[str, str]) -> tuple[in
 class _Topic:
     name: str
     type: str
+    message_encoding: str
     encoding: str
     definition: str
     qos: str
 
 
 def _messages(file: Path, ended: list[str]) -> Iterator[tuple[_Topic, int, bytes]]:
-    """Yield what can be read; tell in `ended` where it ends too early, if it does."""
+    """Yield what can be read; tell in `ended` what is damaged, and where it ends too early."""
     schemas: dict[int, Schema] = {}
     topics: dict[int, _Topic] = {}
     with file.open('rb') as stream:
@@ -114,40 +144,61 @@ def _messages(file: Path, ended: list[str]) -> Iterator[tuple[_Topic, int, bytes
             ended.append(f'{file.name} is no MCAP file')
             return
         try:
-            for opcode, content in _records(stream, file.stat().st_size):
+            for opcode, content in _records(stream, file.stat().st_size, file.name, ended):
                 data = ReadDataStream(io.BytesIO(content))
                 if opcode == Opcode.SCHEMA:
                     schema = Schema.read(data)
                     schemas[schema.id] = schema
                 elif opcode == Opcode.CHANNEL:
                     channel = Channel.read(data)
-                    topics[channel.id] = _topic(channel, schemas[channel.schema_id])
+                    topics[channel.id] = _topic(channel, schemas.get(channel.schema_id))
                 elif opcode == Opcode.MESSAGE:
                     message = Message.read(data, len(content))
-                    yield topics[message.channel_id], message.log_time, message.data
+                    if message.log_time > LATEST_NS:
+                        ended.append(f'{file.name}: a message of {message.log_time} ns')
+                    else:
+                        yield topics[message.channel_id], message.log_time, message.data
                 elif opcode == Opcode.DATA_END:
                     return
-        except DAMAGE as error:
+        except GeneratorExit:
+            raise
+        except Exception as error:  # mcap's and the decompressors' errors are of any kind
             ended.append(f'{file.name} is damaged before byte {stream.tell()}: {error!r}')
             return
         ended.append(f'{file.name} is cut off at byte {stream.tell()}')
 
 
-def _topic(channel: Channel, schema: Schema) -> _Topic:
+def _topic(channel: Channel, schema: Schema | None) -> _Topic:
     qos = channel.metadata.get('offered_qos_profiles', '')
-    return _Topic(channel.topic, schema.name, schema.encoding, schema.data.decode(), qos)
+    kind, encoding, text = '', '', b''
+    if schema is not None:
+        kind, encoding, text = schema.name, schema.encoding, schema.data
+    definition = text.decode('utf-8', 'replace')
+    return _Topic(channel.topic, kind, channel.message_encoding, encoding, definition, qos)
 
 
-def _records(stream: BinaryIO, end: int) -> Iterator[tuple[int, bytes]]:
+def _records(
+    stream: BinaryIO, end: int, name: str, ended: list[str]
+) -> Iterator[tuple[int, bytes]]:
     """Yield (opcode, content) of whole records, those in chunks too, also in one that is cut."""
     while len(head := stream.read(9)) == 9:
+        at = stream.tell()
         opcode, size = struct.unpack('<BQ', head)
         if opcode == 0:
             raise ValueError('a record of type 0')
-        content = stream.read(min(size, end - stream.tell()))
+        if size > LARGEST_BYTES and at + size <= end:
+            stream.seek(size, io.SEEK_CUR)  # an attachment
+            continue
+        if size > LARGEST_BYTES:
+            raise ValueError(f'a record of {size} bytes')
+        content = stream.read(min(size, end - at))
         if opcode == Opcode.CHUNK:
-            inner = _unpacked(content)
-            yield from _records(io.BytesIO(inner), len(inner))
+            try:
+                inner = _unpacked(content)
+            except Exception as error:  # the next chunk may be whole
+                ended.append(f'{name}: the chunk at byte {at} is lost: {error!r}')
+                continue
+            yield from _records(io.BytesIO(inner), len(inner), name, ended)
         elif len(content) == size:
             yield opcode, content
 
@@ -156,31 +207,37 @@ def _unpacked(chunk: bytes) -> bytes:
     """Return what can be read of a chunk's content, the start of it where the rest is missing."""
     if len(chunk) < 32:
         return b''
+    (size,) = struct.unpack_from('<Q', chunk, 16)
     (length,) = struct.unpack_from('<I', chunk, 28)
     compression, content = chunk[32 : 32 + length], chunk[40 + length :]
+    if size > LARGEST_BYTES:
+        raise ValueError(f'a chunk of {size} bytes; allowed: at most {LARGEST_BYTES}')
     if compression == b'zstd':
-        return zstandard.ZstdDecompressor().decompressobj().decompress(content)
+        with zstandard.ZstdDecompressor().stream_reader(content) as reader:
+            return reader.read(size)
     if compression == b'lz4':
-        return bytes(LZ4FrameDecompressor().decompress(content))
+        return bytes(LZ4FrameDecompressor().decompress(content, size))
     return content
 
 
-def _connect(writer: Writer, topic: _Topic, file: Path) -> Any:
-    read = get_types_from_idl if topic.encoding == 'ros2idl' else None
-    store = get_typestore(Stores.EMPTY)
+def _connect(writer: Writer, topic: _Topic) -> Any:
+    """Add a topic to the new bag; nothing of its definition has to be understood."""
     try:
-        types = (
-            read(topic.definition) if read else get_types_from_msg(topic.definition, topic.type)
-        )
-        store.register({key: value for key, value in types.items() if key not in store.fielddefs})
+        store = type_store(topic.type, Definition(topic.encoding, topic.definition), {})
         digest = store.hash_rihs01(topic.type)
-    except Exception as error:
-        raise BagError(
-            f'{file}: {topic.name}: definition of {topic.type} is not understood: {error}'
-        ) from None
-    qos: list[Qos] = parse_qos(topic.qos)
+    except Exception:  # rosbags' errors on odd definitions are of any kind
+        digest = _NO_HASH
+    try:
+        qos: list[Qos] = parse_qos(topic.qos)
+    except Exception:
+        qos = []
     return writer.add_connection(
-        topic.name, topic.type, msgdef=topic.definition, rihs01=digest, offered_qos_profiles=qos
+        topic.name,
+        topic.type,
+        msgdef=topic.definition,
+        rihs01=digest,
+        serialization_format=topic.message_encoding,
+        offered_qos_profiles=qos,
     )
 
 
@@ -189,8 +246,3 @@ def _notes(path: Path, files: list[Path]) -> dict[str, str]:
     for file in files:
         notes |= custom_data_of(file)
     return notes if path.is_file() else notes | read_notes(path)
-
-
-def _natural(file: Path) -> list[int | str]:
-    """Sort bag_9.mcap before bag_10.mcap."""
-    return [int(part) if part.isdigit() else part for part in re.split(r'(\d+)', file.name)]

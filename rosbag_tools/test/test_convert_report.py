@@ -10,7 +10,11 @@ import subprocess
 
 from converted import convert
 import pytest
-from truth_bag import Fault, TruthBag
+from rosbags.rosbag2 import StoragePlugin, Writer
+from truth_bag import Fault, STORE, TruthBag
+
+from gr00t_core.robot import load_robot
+from rosbag_tools.bag import Bag
 
 FRONT = 'camera/front/image_raw/compressed'
 HEADLESS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run']
@@ -48,7 +52,8 @@ def converted(tmp_path_factory):
             folder / 'gap'
         ),
     ]
-    return convert(folder, bags)
+    # Of the skewed bag nothing can be kept: the dataset is there, the status tells.
+    return convert(folder, bags, status=1)
 
 
 def test_warnings_say_what_is_wrong(converted):
@@ -90,8 +95,40 @@ def test_the_page_is_shown_by_a_browser(converted, tmp_path):
     episodes = sum(len(bag['episodes']) for bag in converted.report['bags'] if 'error' not in bag)
     assert len(found['images']) == episodes * 2 * 5
     assert min(found['images']) >= 100
-    assert found['curves'] == episodes * 12
+    assert found['curves'] == episodes * 12  # six of the state, six of the action, in two plots
     assert found['tables'] >= 4
     assert found['wide'] <= 1200
     for text in ('wave <b>now</b>', 'joint_states', '60', 'skewed', 'Hz seen / expected'):
         assert text in found['text'], text
+
+
+def test_a_frozen_camera_and_a_stuck_joint_are_found(tmp_path):
+    source = TruthBag(seconds=2).write(tmp_path / 'source')
+    with Bag(source) as bag:
+        topics, messages = dict(bag.topics), list(bag.messages(bag.topics))
+        read = {m: bag.deserialize(m) for m in messages if m.topic != f'/{FRONT}'}
+    path = tmp_path / 'bag'
+    first = next(m for m in messages if m.topic == f'/{FRONT}')
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        known = {n: writer.add_connection(n, t.type, typestore=STORE) for n, t in topics.items()}
+        for m in messages:
+            raw = m.raw
+            if m.topic == f'/{FRONT}':
+                raw = raw[:12] + first.raw[12:]  # its own stamp, always the first picture
+            elif m.topic == '/joint_states':
+                message = read[m]
+                message.position = message.position.copy()
+                message.position[2] = 0.25
+                message.position[1] = min(message.position[1], 0.2)  # a clipped sensor
+                raw = STORE.serialize_cdr(message, topics[m.topic].type)
+            writer.write(known[m.topic], m.log_ns, raw)
+    truth = convert(tmp_path, path)
+    text = ' '.join(truth.report['bags'][0]['warnings'])
+    assert 'camera front is frozen: in 100%' in text
+    assert 'camera wrist' not in text
+    names = [name.split('/')[1] for name in load_robot('so101').state_names]
+    assert f'state.single_arm/{names[2]}: does not change, but action' in text
+    page = (truth.path / 'meta' / 'conversion_report.html').read_text()
+    assert 'at its highest value in' in page
+    assert page.count('<polyline class="state"') == page.count('<polyline class="action"') == 6
+    assert page.count('<svg') == 2  # state and action of a group are in one plot
