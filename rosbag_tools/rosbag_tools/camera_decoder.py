@@ -71,7 +71,9 @@ class StillDecoder:
     Which pictures are damaged is decided by `gr00t_core.images`, as on the robot.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, size: Size | None = None) -> None:
+        """Take the width and height that pictures must have; None: any."""
+        self._size = size
         self._context = cast('av.VideoCodecContext', av.CodecContext.create('mjpeg', 'r'))
         self._context.thread_count = 1
         self._context.options = {'err_detect': 'explode', 'max_pixels': str(MAX_PIXELS)}
@@ -82,14 +84,14 @@ class StillDecoder:
         Raises:
             ObservationError: It cannot be decoded.
         """
-        return self._jpeg(message) or decode_image(message)
+        return self._jpeg(message) or decode_image(message, size=self._size)
 
     def _jpeg(self, message: Any) -> av.VideoFrame | None:
         """Return the picture of a CompressedImage; None unless it is a JPEG without any fault.
 
         `gr00t_core.images.decode_image` then decodes or refuses it, as on the robot.
         """
-        data = faultless_jpeg(message)
+        data = faultless_jpeg(message, size=self._size)
         if data is None:
             return None
         try:

@@ -95,7 +95,7 @@ def test_a_camera_that_is_too_slow_is_refused(tmp_path, capsys):
     bag = TruthBag(seconds=2, camera_hz=17).write(tmp_path / 'bag')
     words = [str(bag), '--robot', 'so101', '--output', str(tmp_path / 'd')]
     assert gr00t('convert', words) == 1
-    assert '--fps 17' in capsys.readouterr().out
+    assert '--fps 17' in capsys.readouterr().err
     assert not (tmp_path / 'd').exists()
     assert convert(tmp_path, bag, '--fps', '17').rows == 34
 

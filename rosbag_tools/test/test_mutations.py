@@ -13,7 +13,6 @@ import pytest
 
 from gr00t_core.dataset.findings import ERROR
 from gr00t_core.dataset.validate import validate
-from gr00t_core.robot import load_robot
 
 BATCH = 10
 MOST_MEGABYTES = 1200
@@ -64,7 +63,7 @@ def convert_batch(folder: Path, good: dict[str, Path], first_seed: int, counts) 
             key = 'converted without a word' if same else 'converted with a warning'
             counts[key] = counts.get(key, 0) + 1
             assert same or report['warnings'], (where, report)
-    assert [f for f in validate(output, load_robot('so101')) if f.level == ERROR] == [], where
+    assert [f for f in validate(output) if f.level == ERROR] == [], where
 
 
 def test_a_batch_of_damaged_bags(good, tmp_path):

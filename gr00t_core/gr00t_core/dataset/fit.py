@@ -10,7 +10,7 @@ import numpy as np
 from gr00t_core.dataset.findings import ERROR, error, Finding, warning
 from gr00t_core.dataset.modality import GroupColumns
 from gr00t_core.dataset.reader import Dataset, misfits
-from gr00t_core.dataset.schema import INFO, MODALITY, rate
+from gr00t_core.dataset.schema import INFO, MODALITY, rate, ROBOT
 from gr00t_core.errors import DatasetError
 from gr00t_core.robot import Robot
 
@@ -160,7 +160,9 @@ def _check_cameras(dataset: Dataset, robot: Robot) -> Iterator[Finding]:
                 f' {", ".join(pictures) or "none"}',
             )
         elif feature.shape[:2] != (camera.height, camera.width):
-            yield error(
+            # `gr00t convert --size` keeps the recording's robot file: no contradiction of ours.
+            own = robot.source.resolve() == (dataset.path / ROBOT).resolve()
+            yield (warning if own else error)(
                 where,
                 f'{name}: {feature.shape[1]}×{feature.shape[0]} in the dataset,'
                 f' {camera.width}×{camera.height} in {robot.source}; take a robot file with width'
