@@ -10,6 +10,7 @@ import time
 
 import pytest
 from rosbags.interfaces import QosReliability
+from rosbags.rosbag2 import Reader
 
 pytest.importorskip('rclpy', reason='no ROS')
 
@@ -73,7 +74,8 @@ def test_an_episode_is_recorded_as_it_was_sent(robot, recorder):
             assert len(messages) > 0.9 * (ends[topic] - counts[topic])
             latency = [m.log_ns - header_ns(m.raw) for m in messages]
             assert 0 <= sorted(latency)[len(latency) // 2] < 50e6
-        for connection in bag._reader.connections:
+    with Reader(path) as reader:
+        for connection in reader.connections:
             offered = connection.ext.offered_qos_profiles
             camera = 'camera' in connection.topic
             expected = QosReliability.BEST_EFFORT if camera else QosReliability.RELIABLE

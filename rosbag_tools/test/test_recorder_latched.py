@@ -13,6 +13,7 @@ from live_robot import LiveRobot, recorder_process, start_episode
 import rclpy
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rosbags.interfaces import QosDurability
+from rosbags.rosbag2 import Reader
 from std_msgs.msg import String
 
 from gr00t_core.cli import run as gr00t
@@ -37,7 +38,8 @@ def record(robot, output, seconds=0.4):
     with Bag(output / began.episode) as bag:
         for message in bag.messages(bag.topics):
             found.setdefault(message.topic, []).append((message.log_ns, bag.deserialize(message)))
-        qos = {c.topic: c.ext.offered_qos_profiles for c in bag._reader.connections}
+    with Reader(output / began.episode) as reader:
+        qos = {c.topic: c.ext.offered_qos_profiles for c in reader.connections}
         assert [q.durability for q in qos['/robot_description']] == [QosDurability.TRANSIENT_LOCAL]
     latched = ('/robot_description', '/tf_static')
     first = min(log for topic, each in found.items() if topic not in latched for log, _ in each)
