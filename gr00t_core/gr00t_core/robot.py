@@ -143,6 +143,26 @@ class ActionGroup(Group):
 
 
 @dataclass(frozen=True)
+class Workspace:
+    """A box that a delta group may not lead the robot out of.
+
+    Attributes:
+        action: The delta group; its element i moves element i of the state group.
+        state: The state group that measures the pose.
+        elements: Indices of the M elements that are limited.
+        lower, upper: (M,) float64, in the state group's unit.
+        same_unit: The deltas are in the pose's unit, so their length can be compared with it.
+    """
+
+    action: str
+    state: str
+    elements: tuple[int, ...]
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    same_unit: bool
+
+
+@dataclass(frozen=True)
 class Robot:
     """A robot description.
 
@@ -156,6 +176,7 @@ class Robot:
         reference_camera: Name of the camera whose frame stamp is "now".
         cameras, state, action: In the order in which the model sees them.
         source: File it was read from.
+        workspace: Boxes that limit delta groups.
     """
 
     name: str
@@ -169,6 +190,7 @@ class Robot:
     state: tuple[StateGroup, ...]
     action: tuple[ActionGroup, ...]
     source: Path
+    workspace: tuple[Workspace, ...] = ()
 
     @property
     def reference(self) -> Camera:

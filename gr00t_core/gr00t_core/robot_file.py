@@ -25,6 +25,7 @@ from gr00t_core.robot import (
     Robot,
     StateGroup,
     Stream,
+    Workspace,
 )
 
 NORMALIZATIONS = ('none', 'min_max', 'q99', 'mean_std', 'binary', 'sin_cos')
@@ -101,12 +102,14 @@ def parse(data: Any, source: Path) -> Robot:
         action=tuple(_action_group(section) for section in top.sections('action')),
         source=source,
     )
+    boxes = top.sections('workspace') if top.has('workspace') else []
+    workspace = tuple(_workspace(section, robot) for section in boxes)
     instruction.finish()
     top.finish()
     _check(robot, top)
     state = {group.name: group for group in robot.state}
     action = tuple(_measured_by(group, state, top) for group in robot.action)
-    return replace(robot, action=action)
+    return replace(robot, action=action, workspace=workspace)
 
 
 def _camera(section: '_Section') -> Camera:
@@ -199,6 +202,30 @@ def _limits(section: '_Section', names: tuple[str, ...], *, needs_rates: bool) -
     acceleration = section.per_name('acceleration', names) if needs_rates else None
     section.finish()
     return Limits(bounds[:, 0], bounds[:, 1], velocity, acceleration)
+
+
+def _workspace(section: '_Section', robot: Robot) -> Workspace:
+    """Read the box of one delta group, named by the section; element i moves element i."""
+    deltas = {g.name: g for g in robot.action if g.command == 'delta' and g.kind != 'binary'}
+    if section.name not in deltas:
+        section.fail_here(section.name, 'it is no action group of deltas', deltas)
+    action = deltas[section.name]
+    poses = {g.name: g for g in robot.state if g.rotation is None}
+    state = poses[section.choice('state', poses)]
+    names = section.keys('limits')
+    unknown = [name for name in names if name not in action.names[: state.width]]
+    if unknown or not names:
+        section.fail('limits', unknown, 'no such element', action.names[: state.width])
+    bounds = section.per_name('limits', names, pair=True)
+    section.finish()
+    return Workspace(
+        action=action.name,
+        state=state.name,
+        elements=tuple(action.names.index(name) for name in names),
+        lower=bounds[:, 0],
+        upper=bounds[:, 1],
+        same_unit=action.unit == state.unit,
+    )
 
 
 def _check(robot: Robot, top: '_Section') -> None:
@@ -296,6 +323,15 @@ class _Section:
         text += f'; allowed: {", ".join(choices)}' if choices else ''
         text += f'; did you mean {" or ".join(near)}?' if near and len(choices) > 1 else ''
         raise RobotFileError(text)
+
+    def fail_here(self, value: Any, why: str, allowed: Iterable[Any]) -> NoReturn:
+        self._raise(self.path, value, why, allowed)
+
+    def keys(self, key: str) -> tuple[str, ...]:
+        value = self._get(key)
+        if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+            self.fail(key, value, 'it must be a mapping by element', ['x: [lower, upper]'])
+        return tuple(value)
 
     def has(self, key: str) -> bool:
         return key in self.data
