@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.chunk import ActionChunk
-from gr00t_policy_node.entrance import ASKED_MARGIN, mistimed, Refusal, Rejection, unfit
+from gr00t_policy_node.entrance import (
+    ASKED_MARGIN,
+    disordered,
+    mistimed,
+    Refusal,
+    Rejection,
+    unfit,
+)
 from gr00t_policy_node.layout import Layout
 
 
@@ -104,14 +111,9 @@ def untimely(
         return Refusal(Rejection.BEFORE_RESUME, '')
     if found is not None:
         return found
-    if newest_ns is not None and received.stamp_ns <= newest_ns:
-        same = received.stamp_ns == newest_ns
-        behind_s = (newest_ns - received.stamp_ns) * 1e-9
-        return Refusal(
-            Rejection.REPEATED if same else Rejection.OUT_OF_ORDER,
-            '' if same else f'{behind_s:.3g} s before the newest chunk',
-        )
-    return None
+    if received.stamp_ns == newest_ns:
+        return Refusal(Rejection.REPEATED, '')
+    return disordered(received.stamp_ns, newest_ns, now_ns, max_future_ns)
 
 
 def valid_until(stamp_ns: int, step_ns: int, horizon: int, max_age_ns: int) -> int:

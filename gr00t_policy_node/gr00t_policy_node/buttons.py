@@ -55,14 +55,15 @@ class Buttons:
     def pressed(self, now_ns: int) -> str | None:
         """Return why the e-stop counts as pressed, None when it does not."""
         for key, said in self._said.items():
-            if said.heard_ns is None:
+            # Before the first control period, or ahead: the clock was set back since.
+            if said.heard_ns is None or said.heard_ns > now_ns:
                 self._said[key] = replace(said, heard_ns=now_ns)
         for (topic, _), said in self._said.items():
             if said.pressed:
                 return f'e-stop pressed on {topic}'
             if self._required and said.gone:
                 return f'the e-stop on {topic} is required, and its publisher is gone'
-            silent_ns = now_ns - (said.heard_ns or now_ns)
+            silent_ns = now_ns - (now_ns if said.heard_ns is None else said.heard_ns)
             if self._timeout_ns and silent_ns > self._timeout_ns:
                 return (
                     f'e-stop: nothing came on {topic} for {silent_ns * 1e-9:.2f} s, allowed'

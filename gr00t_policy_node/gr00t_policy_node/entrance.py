@@ -132,6 +132,19 @@ def mistimed(stamp_ns: int, now_ns: int, max_age_ns: int, max_future_ns: int) ->
     return None
 
 
+def disordered(
+    stamp_ns: int, newest_ns: int | None, now_ns: int, max_future_ns: int
+) -> Refusal | None:
+    """Return a refusal of a value that is older than the newest one, None when it is not.
+
+    A newest one that lies ahead came before the clock was set back, and does not count.
+    """
+    if newest_ns is None or stamp_ns >= newest_ns or newest_ns > now_ns + max_future_ns:
+        return None
+    behind_s = (newest_ns - stamp_ns) * _SECOND
+    return Refusal(Rejection.OUT_OF_ORDER, f'{behind_s:.3g} s before the newest one')
+
+
 def _is_rotation(row: Array, rotation: str) -> bool:
     with np.errstate(all='ignore'):  # a degenerate row gives nan or inf, which is the answer
         if rotation == 'quaternion':

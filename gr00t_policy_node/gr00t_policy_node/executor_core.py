@@ -245,6 +245,8 @@ class ExecutorCore:
         self._watch(now_ns)
         before, sent = self.motion.snapshot(), self._sent
         self._decide(now_ns)
+        if self.mode is not Mode.TAKEOVER:
+            self.teleop.drop_pending()
         stopped = self.mode is Mode.WAITING or (self.mode is Mode.ESTOPPED and self._at_rest)
         if stopped or not self.motion.active.any():
             self._fall_silent()
@@ -430,9 +432,9 @@ class ExecutorCore:
 
     def _enter(self, mode: Mode, reason: str, now_ns: int, driven: Collection[str] = ()) -> None:
         before, self.mode, self.reason = self.mode, mode, reason
+        self._braking = 0
         if mode in (Mode.STOPPING, Mode.ESTOPPED):
             # Silence stays silence (`_at_rest`): only what was commanded needs to brake.
-            self._braking = 0
             self._next_step_ns = now_ns
             self.plan.clear()
             self._rows.forget()
@@ -499,7 +501,8 @@ class ExecutorCore:
             self.layout.binary
         ]
         measured = self.measured.values
-        place = self.layout.zeroed(np.where(np.isnan(measured), place, measured))
+        place = np.where(np.isnan(measured), place, measured)
+        place = self.layout.zeroed(place)
         self.motion.place(place, columns)
         self._sent = started(self.layout, self._sent, place, columns)
 

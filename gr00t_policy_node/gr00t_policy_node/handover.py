@@ -23,9 +23,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gr00t_core.angles import difference, interpolate, near
 from gr00t_core.chunk import ActionChunk
 from gr00t_core.rotation_blend import interpolate_rotation
 from gr00t_policy_node.layout import Array, Layout
+from gr00t_policy_node.safety import angle_between, attitude_of
 
 METHODS = ('crossfade', 'ensemble', 'rtc', 'replace')
 # More overlapping chunks than this are not averaged or faded; the oldest go first.
@@ -60,6 +62,10 @@ def unswitched(chunks: Sequence[ActionChunk], times_ns: Sequence[int], layout: L
     place = np.array(places)[:, np.newaxis]
     rows = before * (1.0 - place) + after * place
     rows[:, layout.held] = before[:, layout.held]
+    endless = layout.continuous
+    if endless.any():
+        for row, first, second, share in zip(rows, before, after, places):
+            row[endless] = interpolate(first[endless], second[endless], share, endless[endless])
     for columns, rotation in layout.rotations:
         if columns.start not in layout.held:
             for row, first, second, share in zip(rows, before, after, places):
@@ -80,6 +86,10 @@ def join(rows: Array, weights: Array, layout: Layout) -> Array:
     Returns:
         (T, A).
     """
+    if layout.continuous.any():  # a mean of angles: each within half a turn of the one before
+        rows = rows.copy()
+        for index in range(1, len(rows)):
+            rows[index] = near(rows[index], rows[index - 1], layout.continuous)
     left = np.ones_like(weights)  # what the later ones leave
     left[:-1] = np.cumprod(1.0 - weights[:0:-1], axis=0)[::-1]
     joined: Array = np.einsum('lt,lta->ta', weights * left, rows)
@@ -174,9 +184,15 @@ class Plan:
     def _fades(self, chunk: ActionChunk, now_ns: int) -> bool:
         if self._method != 'rtc':
             return self._method == 'crossfade'
-        coming = sample([chunk], (now_ns,), self._layout)[0]
-        apart = np.abs(coming - self._fade((now_ns,)))[0]
+        coming = sample([chunk], (now_ns,), self._layout)[0, 0]
+        running = self._fade((now_ns,))[0]
+        apart = np.abs(difference(coming, running, self._layout.continuous))
         apart[self._layout.switched] = 0.0
+        for turning in self._layout.turning:
+            apart[turning.columns] = angle_between(
+                attitude_of(coming[turning.columns], turning.rotation),
+                attitude_of(running[turning.columns], turning.rotation),
+            )
         is_apart = bool((apart > self._meeting).any())
         self.unmet += is_apart
         return is_apart

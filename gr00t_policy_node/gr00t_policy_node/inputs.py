@@ -15,6 +15,7 @@ from gr00t_core.transforms.rotation import convert
 from gr00t_policy_node.entrance import (
     Array,
     ASKED_MARGIN,
+    disordered,
     MEASURED_MARGIN,
     mistimed,
     Plausible,
@@ -99,17 +100,14 @@ class Measurements:
 
     def _examine(self, state: str, values: Array, now_ns: int, stamp_ns: int) -> Refusal | None:
         measured = self._robot.state_group(state)
-        row = values[np.newaxis] if values.ndim == 1 else values
+        row = values[np.newaxis]
         bounds = self._bounds.get(state, ())
         found = unfit(row, measured.names, measured.rotation, None)
         for bound in bounds:
             found = found or unfit(row, measured.names, None, bound)
         found = found or mistimed(stamp_ns, now_ns, self._max_age_ns, self._max_future_ns)
         newest_ns = self._stamps.get(state)
-        if found is None and newest_ns is not None and stamp_ns < newest_ns:
-            behind_s = (newest_ns - stamp_ns) * 1e-9
-            found = Refusal(Rejection.OUT_OF_ORDER, f'{behind_s:.3g} s before the newest one')
-        return found
+        return found or disordered(stamp_ns, newest_ns, now_ns, self._max_future_ns)
 
 
 class Teleoperation:
@@ -163,6 +161,10 @@ class Teleoperation:
         self._pending.clear()
         return values, due
 
+    def drop_pending(self) -> None:
+        """Forget the deltas that were asked for while the robot could not be teleoperated."""
+        self._pending.clear()
+
     def forget(self) -> None:
         """Forget everything: a person must ask anew."""
         self._stamps.clear()
@@ -172,13 +174,10 @@ class Teleoperation:
         self, name: str, values: Array, now_ns: int, stamp_ns: int, resume_ns: int | None
     ) -> Refusal | None:
         group = self._robot.action_group(name)
-        row = values[np.newaxis] if values.ndim == 1 else values
+        row = values[np.newaxis]
         found = unfit(row, group.names, group.rotation, self._layout.plausible(name, ASKED_MARGIN))
         found = found or mistimed(stamp_ns, now_ns, self._max_age_ns, self._max_future_ns)
         if found is None and resume_ns is not None and stamp_ns <= resume_ns:
             found = Refusal(Rejection.BEFORE_RESUME, '')
         newest_ns = self._stamps.get(name)
-        if found is None and newest_ns is not None and stamp_ns < newest_ns:
-            behind_s = (newest_ns - stamp_ns) * 1e-9
-            found = Refusal(Rejection.OUT_OF_ORDER, f'{behind_s:.3g} s before the newest one')
-        return found
+        return found or disordered(stamp_ns, newest_ns, now_ns, self._max_future_ns)

@@ -69,7 +69,8 @@ class Layout:
         delta: Columns of delta groups.
         lower, upper: (A,) the robot file's bounds, units as there. Rotations have none there; here
             they have the range of their elements, ±1 or ±π, which limits no attitude.
-        continuous: (A,) bool, joints that turn without end: see `gr00t_core.angles`.
+        continuous: (A,) bool, joints that turn without end: see `gr00t_core.angles`. Commands
+            count their turns, within the limits, and never go the long way round.
         velocity, acceleration: (A,) per s and per s²; infinite where there is none.
         compared: Columns of `paced` whose measured value must be near: continuous ones with a
             state group.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gr00t_core.angles import difference, near
 from gr00t_policy_node.layout import Array, Layout
 from gr00t_policy_node.safety import (
     angle_between,
@@ -114,6 +115,9 @@ class Motion:
         here = np.where(driven, self.values, 0.0)
         previous = np.where(driven, previous, here)
         target = np.where(driven, target, here)
+        # Joints without end go the short way round; their commands count the turns.
+        target = near(target, here, layout.continuous)
+        previous = near(previous, target, layout.continuous)
         wanted = chase(here[paced], previous[paced], target[paced], bounds, self._dt)
         top = bounds.velocity * scale
         aimed = np.where(driven[paced], np.clip(wanted, -top, top), 0.0)
@@ -156,8 +160,9 @@ class Motion:
         What is not a number is infinitely far away.
         """
         ways = np.zeros(self._layout.width)
-        near = self._layout.compared
-        ways[near] = np.abs(values[near] - measured[near]) / self._layout.velocity[near]
+        compared = self._layout.compared
+        apart = np.abs(difference(values, measured, self._layout.continuous))
+        ways[compared] = apart[compared] / self._layout.velocity[compared]
         for turning in self._layout.turning:
             if turning.group.state is not None:
                 ends = [
