@@ -5,7 +5,7 @@
 The checker shares nothing with the limiter or the gate: it knows the robot file, the messages that
 went out, and what was measured. A stream is one robot, one list of events and one random seed.
 
-By itself: `python gr00t_policy_node/test/streams.py FIRST COUNT` plays streams and prints counts.
+`python gr00t_policy_node/test/attack_streams.py FIRST COUNT` plays streams and prints counts.
 """
 
 from collections import Counter
