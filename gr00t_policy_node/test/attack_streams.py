@@ -21,7 +21,7 @@ from gr00t_core.errors import RobotFileError
 from gr00t_core.robot import load_robot
 from gr00t_core.transforms.rotation import convert
 from gr00t_policy_node.admission import ReceivedChunk
-from gr00t_policy_node.executor_core import ExecutorCore, Settings
+from gr00t_policy_node.executor_core import ExecutorCore, Settings, STOP_PERIODS
 from gr00t_policy_node.modes import Mode
 
 SECOND = 1_000_000_000
@@ -268,6 +268,10 @@ class Attack:
         self.latched = False  # as a person sees it
         self.released_ns = None  # re-armed, and nothing fresh came yet
         self.silent = True
+        self.braked = 0  # periods with a command since the latch
+        paced = [g for g in robot.action if g.command == 'position' and g.kind != 'binary']
+        ways = [float(g.limits.velocity.max() / g.limits.acceleration.min()) for g in paced]
+        self.longest = max(ways, default=0.0) * settings.control_rate_hz + STOP_PERIODS + 3
         self.body = {}
         for group in robot.action:
             self.body[group.name] = self.somewhere(group)
@@ -427,6 +431,8 @@ class Attack:
             self.teleop = {}
         if was_latched and was_silent:
             assert command is None, 'a command out of silence while latched'
+        self.braked = self.braked + 1 if was_latched and command is not None else 0
+        assert self.braked <= self.longest, 'it goes on commanding after the stop'
         if was_latched and command is not None:
             assert not command.values[self.layout.direct].any() or not set(
                 self.layout.direct
