@@ -378,7 +378,7 @@ class ExecutorCore:
 
     def _far(self, ways: Array) -> str | None:
         """Return which column is further away than `max_jump_s`, and how far; None when none."""
-        if not (ways > self.settings.max_jump_s).any():
+        if (ways <= self.settings.max_jump_s).all():  # nan is no permission
             return None
         worst = int(ways.argmax())
         velocity = self.travel[worst]

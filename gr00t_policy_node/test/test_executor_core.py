@@ -68,7 +68,8 @@ class World:
             self.last, self.speed = None, np.zeros(self.layout.width)
             return
         layout, paced, dt = self.layout, self.layout.paced, PERIOD_NS * 1e-9
-        values = command.values.copy()
+        sent = layout.mask(command.groups)  # the other topics are silent
+        values = np.where(sent | np.isfinite(command.values), command.values, self.body)
         assert np.isfinite(values).all()
         assert (values[paced] >= layout.lower[paced]).all()
         assert (values[paced] <= layout.upper[paced]).all()
