@@ -7,6 +7,7 @@ from typing import Any
 
 from rclpy.node import Node
 
+from gr00t_core.errors import ParameterError
 from gr00t_policy_node.executor_core import Settings
 from gr00t_policy_node.handover import METHODS
 from gr00t_ros import parameters
@@ -51,17 +52,17 @@ DECLARATIONS: dict[str, tuple[Any, str, Allowed]] = {
     ),
     'max_future_s': (
         _DEFAULTS.max_future_s,
-        'how far in s the stamp of a chunk may lie ahead',
+        'how far a stamp may lie ahead of the clock (s)',
         (0.0, 10.0),
     ),
     'state_timeout_s': (
         _DEFAULTS.state_timeout_s,
-        's without measured state after which the robot is stopped',
+        'greatest age of the measured state, by its stamps; then the robot is stopped (s)',
         (0.01, 60.0),
     ),
     'takeover_timeout_s': (
         _DEFAULTS.takeover_timeout_s,
-        's without a message after which teleoperation has ended',
+        'greatest age of a teleoperation message; then teleoperation has ended (s)',
         (0.02, 60),
     ),
     'soft_start_s': (
@@ -76,7 +77,26 @@ DECLARATIONS: dict[str, tuple[Any, str, Allowed]] = {
     ),
     'e_stop_required': (
         _DEFAULTS.e_stop_required,
-        'do not move before a message on e_stop said that it is released',
+        'do not move before each of e_stop_topics said that it is released; one that falls silent '
+        'or whose publisher ends counts as pressed',
+        (),
+    ),
+    'e_stop_timeout_s': (
+        _DEFAULTS.e_stop_timeout_s,
+        'with e_stop_required: longest silence of an e-stop publisher; 0: none, for buttons that '
+        'publish only when they change (s)',
+        (0.0, 60.0),
+    ),
+    'e_stop_topics': (
+        list(_DEFAULTS.e_stop_topics),
+        'topics of e-stop buttons (std_msgs/Bool, true: pressed); absolute names such as /e_stop '
+        'are heard in every namespace',
+        (),
+    ),
+    'allow_other_publishers': (
+        False,
+        'move although another node publishes a command topic, or several publish action_chunk; '
+        'by default the executor does not start, or brakes and latches',
         (),
     ),
 }
@@ -89,4 +109,10 @@ def declare(node: Node) -> Settings:
         ParameterError: See `gr00t_ros.parameters.declare`.
     """
     values = parameters.declare(node, DECLARATIONS)
-    return Settings(**{field.name: values[field.name] for field in fields(Settings)})
+    chosen = {field.name: values[field.name] for field in fields(Settings)}
+    topics = tuple(values['e_stop_topics'])
+    if not topics or not all(topics) or len(set(topics)) != len(topics):
+        raise ParameterError(
+            f'parameter e_stop_topics: {list(topics)}: name at least one topic, each once'
+        )
+    return Settings(**{**chosen, 'e_stop_topics': topics})

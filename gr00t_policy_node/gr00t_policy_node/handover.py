@@ -23,9 +23,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gr00t_core.angles import difference, interpolate, near
 from gr00t_core.chunk import ActionChunk
 from gr00t_core.rotation_blend import interpolate_rotation
 from gr00t_policy_node.layout import Array, Layout
+from gr00t_policy_node.safety import angle_between, attitude_of
 
 METHODS = ('crossfade', 'ensemble', 'rtc', 'replace')
 # More overlapping chunks than this are not averaged or faded; the oldest go first.
@@ -40,6 +42,13 @@ def smooth(share: float) -> float:
 
 def sample(chunks: Sequence[ActionChunk], times_ns: Sequence[int], layout: Layout) -> Array:
     """Return the actions (L, T, A) of chunks at times, each column by its own rule."""
+    rows = unswitched(chunks, times_ns, layout)
+    rows[..., layout.binary] = rows[..., layout.binary] >= 0.5
+    return rows
+
+
+def unswitched(chunks: Sequence[ActionChunk], times_ns: Sequence[int], layout: Layout) -> Array:
+    """Return the same (L, T, A), but binary columns as the policy gave them."""
     befores, afters, places = [], [], []
     for chunk in chunks:
         last = chunk.horizon - 1
@@ -53,13 +62,16 @@ def sample(chunks: Sequence[ActionChunk], times_ns: Sequence[int], layout: Layou
     place = np.array(places)[:, np.newaxis]
     rows = before * (1.0 - place) + after * place
     rows[:, layout.held] = before[:, layout.held]
+    endless = layout.continuous
+    if endless.any():
+        for row, first, second, share in zip(rows, before, after, places):
+            row[endless] = interpolate(first[endless], second[endless], share, endless[endless])
     for columns, rotation in layout.rotations:
         if columns.start not in layout.held:
             for row, first, second, share in zip(rows, before, after, places):
                 row[columns] = interpolate_rotation(
                     first[columns], second[columns], share, rotation
                 )
-    rows[:, layout.binary] = rows[:, layout.binary] >= 0.5
     return rows.reshape(len(chunks), len(times_ns), layout.width)
 
 
@@ -74,6 +86,10 @@ def join(rows: Array, weights: Array, layout: Layout) -> Array:
     Returns:
         (T, A).
     """
+    if layout.continuous.any():  # a mean of angles: each within half a turn of the one before
+        rows = rows.copy()
+        for index in range(1, len(rows)):
+            rows[index] = near(rows[index], rows[index - 1], layout.continuous)
     left = np.ones_like(weights)  # what the later ones leave
     left[:-1] = np.cumprod(1.0 - weights[:0:-1], axis=0)[::-1]
     joined: Array = np.einsum('lt,lta->ta', weights * left, rows)
@@ -109,12 +125,24 @@ class Plan:
         blend_ns: int = 150_000_000,
         decay: float = 0.01,
         period_ns: int = 10_000_000,
+        max_age_ns: int = 10**18,
     ) -> None:
+        """Begin without chunks.
+
+        Args:
+            layout: The robot's columns.
+            method: One of METHODS.
+            blend_ns: Duration of a cross-fade.
+            decay: Ensemble: how much less than the next older chunk a chunk counts.
+            period_ns: Control period.
+            max_age_ns: Ensemble: an older observation's chunk does not count any more.
+        """
         self._layout = layout
         self._method = method
         self._blend_ns = blend_ns
         self._decay = decay
         self._period_ns = period_ns
+        self._max_age_ns = max_age_ns
         self._layers: list[_Layer] = []
         # RTC: plans that are further apart than one control period's travel do not meet.
         self._meeting = layout.velocity * period_ns * 1e-9
@@ -132,7 +160,7 @@ class Plan:
     def add(self, chunk: ActionChunk, now_ns: int) -> None:
         """Let a chunk, newer than all others, take over from now on."""
         if self._method == 'ensemble':
-            self._layers = [_l for _l in self._layers if _l.chunk.end_ns >= now_ns]
+            self._layers = [_l for _l in self._layers if self._counts(_l.chunk, now_ns)]
         elif self._layers:
             faded = [now_ns - self._period_ns - _l.start_ns >= _l.blend_ns for _l in self._layers]
             last = max((i for i, done in enumerate(faded) if done), default=0)
@@ -156,12 +184,22 @@ class Plan:
     def _fades(self, chunk: ActionChunk, now_ns: int) -> bool:
         if self._method != 'rtc':
             return self._method == 'crossfade'
-        coming = sample([chunk], (now_ns,), self._layout)[0]
-        apart = np.abs(coming - self._fade((now_ns,)))[0]
+        coming = sample([chunk], (now_ns,), self._layout)[0, 0]
+        running = self._fade((now_ns,))[0]
+        apart = np.abs(difference(coming, running, self._layout.continuous))
         apart[self._layout.switched] = 0.0
+        for turning in self._layout.turning:
+            apart[turning.columns] = angle_between(
+                attitude_of(coming[turning.columns], turning.rotation),
+                attitude_of(running[turning.columns], turning.rotation),
+            )
         is_apart = bool((apart > self._meeting).any())
         self.unmet += is_apart
         return is_apart
+
+    def _counts(self, chunk: ActionChunk, now_ns: int) -> bool:
+        """Return whether a chunk says something about now: looked at when it is used."""
+        return now_ns <= min(chunk.end_ns, chunk.stamp_ns + self._max_age_ns)
 
     def _fade(self, times_ns: Sequence[int]) -> Array:
         weights = [[1.0] * len(times_ns)] + [
@@ -173,7 +211,8 @@ class Plan:
 
     def _mean(self, times_ns: Sequence[int]) -> Array:
         """Average the chunks that cover the last of the times: the same ones for all times."""
-        covering = [layer.chunk for layer in self._layers if layer.chunk.end_ns >= times_ns[-1]]
+        chunks = [layer.chunk for layer in self._layers]
+        covering = [chunk for chunk in chunks if self._counts(chunk, times_ns[-1])]
         covering = covering or [self._layers[-1].chunk]
         shares = np.exp(-self._decay * np.arange(len(covering)))
         weights = np.repeat((shares / shares.cumsum())[:, np.newaxis], len(times_ns), axis=1)

@@ -14,11 +14,11 @@ binary      hold, 1 from 0.5 on    switch halfway  none: it switches
 =========== ====================== =============== ===========================
 
 Groups with `command: velocity` are only clamped to their range; a stop makes them zero. Those
-with `command: delta` are not upsampled and not integrated: once per policy step the delta planned
-for that instant is sent, clamped to its range; a stop makes it zero.
+with `command: delta` are not upsampled, blended or integrated: each row of the newest chunk is
+sent once, clamped to its range (`deltas`); a stop makes it zero.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from gr00t_core.errors import RobotFileError
 from gr00t_core.robot import ActionGroup, Robot
+from gr00t_policy_node.entrance import Plausible
 
 Array = NDArray[np.float64]
 Columns = NDArray[np.intp]
@@ -68,7 +69,8 @@ class Layout:
         delta: Columns of delta groups.
         lower, upper: (A,) the robot file's bounds, units as there. Rotations have none there; here
             they have the range of their elements, ±1 or ±π, which limits no attitude.
-        continuous: (A,) bool, joints that turn without end: see `gr00t_core.angles`.
+        continuous: (A,) bool, joints that turn without end: see `gr00t_core.angles`. Commands
+            count their turns, within the limits, and never go the long way round.
         velocity, acceleration: (A,) per s and per s²; infinite where there is none.
         compared: Columns of `paced` whose measured value must be near: continuous ones with a
             state group.
@@ -100,6 +102,28 @@ class Layout:
     def columns(self, group: str) -> slice:
         """Return a group's slice of the action."""
         return self.slices[group]
+
+    def plausible(self, group: str, margin: float) -> Plausible | None:
+        """Return what is plausible for a group whose values are positions, else None.
+
+        Velocities and deltas have a range to which they are clamped; binaries switch at 0.5.
+
+        Args:
+            group: An action group.
+            margin: How far outside the limits a position may be, as a share of their range.
+        """
+        columns = self.slices[group]
+        if columns.start not in self.paced:
+            return None
+        lower, upper = self.lower[columns], self.upper[columns]
+        return Plausible(lower, upper, margin * upper - margin * lower)
+
+    def mask(self, groups: Iterable[str]) -> NDArray[np.bool_]:
+        """Return (A,) which columns belong to groups."""
+        chosen = np.zeros(self.width, bool)
+        for name in groups:
+            chosen[self.slices[name]] = True
+        return chosen
 
     def zeroed(self, values: Array) -> Array:
         """Return a copy (A,) with the velocity and delta columns zero: what stands still."""

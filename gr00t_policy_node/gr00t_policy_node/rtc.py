@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from gr00t_core.chunk import ActionChunk
 from gr00t_core.robot import NANOSECONDS, Robot
+from gr00t_policy_node.handover import unswitched
+from gr00t_policy_node.layout import layout_of
 
 
 def prefix_weights(horizon: int, frozen: int, overlap: int) -> NDArray[np.float32]:
@@ -52,15 +54,17 @@ def options(running: ActionChunk, robot: Robot, stamp_ns: int, delay_s: float) -
         delay_s: Expected time from that stamp until the new chunk commands the robot.
 
     Returns:
-        `prefix`, the running chunk at the times of the new chunk's steps: `action.<group>` (H, D)
-        float32; and `prefix_weight` (H,) float32. Nothing when the running chunk ends before the
-        new one begins, or is stamped after it (the clock was set back).
+        `prefix`, the running chunk at the times of the new chunk's steps, each column by its kind
+        (linear; rotations on the sphere; grippers, binaries and deltas held): `action.<group>`
+        (H, D) float32; and `prefix_weight` (H,) float32. Nothing when the running chunk ends
+        before the new one begins, or is stamped after it (the clock was set back).
     """
     horizon, step_ns = running.horizon, running.step_ns
     overlap = horizon - math.ceil((stamp_ns - running.stamp_ns) / step_ns)
     if overlap <= 0 or stamp_ns < running.stamp_ns:
         return {}
-    values = np.stack([running.linear(stamp_ns + k * step_ns) for k in range(horizon)])
+    times_ns = [stamp_ns + k * step_ns for k in range(horizon)]
+    values = unswitched([running], times_ns, layout_of(robot))[0]
     frozen = math.ceil(delay_s * NANOSECONDS / step_ns)
     columns = robot.action_slices()
     return {

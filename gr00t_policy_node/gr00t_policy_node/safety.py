@@ -11,6 +11,7 @@ N elements; units rad or m (or the group's), per s and per s².
 """
 
 from dataclasses import dataclass
+import math
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from gr00t_policy_node.layout import Array
 # A target is approached no faster than its distance over this time (s): small errors fade instead
 # of being corrected at the full acceleration, which would shake the robot at every step of a plan.
 SETTLE_S = 0.05
+_INVERSE = np.array([1.0, -1.0, -1.0, -1.0])
 
 
 @dataclass(frozen=True)
@@ -130,9 +132,29 @@ def turn(
     return _rotated(attitude, angular * dt), angular
 
 
+def attitude_of(values: Array, rotation: str) -> Array:
+    """Return the unit quaternion (4,), real first and not negative, of a rotation (D,)."""
+    if rotation != 'quaternion':
+        return convert(values, rotation, 'quaternion')
+    unit: Array = values / np.linalg.norm(values)
+    return -unit if unit[0] < 0.0 else unit
+
+
+def rotation_of(attitude: Array, rotation: str) -> Array:
+    """Return the rotation (D,) of a type that an attitude (4,) is."""
+    if rotation != 'quaternion':
+        return convert(attitude, 'quaternion', rotation)
+    return -attitude if attitude[0] < 0.0 else attitude
+
+
 def angle_between(first: Array, second: Array) -> float:
     """Return the angle in rad between two attitudes (4,)."""
     return float(np.linalg.norm(_vector(first, second)))
+
+
+def angular_velocity(first: Array, second: Array, dt: float) -> Array:
+    """Return the angular velocity (3,), rad/s, that turns one attitude (4,) into another in dt."""
+    return _vector(second, first) / dt
 
 
 def _approach(distance: Array, acceleration: Array, dt: float) -> Array:
@@ -150,18 +172,32 @@ def _shorten(vector: Array, length: float) -> Array:
 
 def _vector(attitude: Array, from_attitude: Array) -> Array:
     """Return the rotation vector (3,), rad, that turns `from_attitude` into `attitude`."""
-    inverse = from_attitude * np.array([1.0, -1.0, -1.0, -1.0])
-    return convert(_product(attitude, inverse), 'quaternion', 'axis_angle')
+    w, x, y, z = _product(attitude, from_attitude * _INVERSE)
+    if w < 0.0:  # the same rotation, the short way round
+        w, x, y, z = -w, -x, -y, -z
+    sine = math.sqrt(x * x + y * y + z * z)
+    factor = 2.0 * math.atan2(sine, w) / sine if sine > 0.0 else 2.0
+    return np.array([x * factor, y * factor, z * factor])
 
 
 def _rotated(attitude: Array, vector: Array) -> Array:
-    turned = _product(convert(vector, 'axis_angle', 'quaternion'), attitude)
-    unit: Array = turned / np.linalg.norm(turned)
+    x, y, z = vector
+    angle = math.sqrt(x * x + y * y + z * z)
+    factor = math.sin(angle / 2.0) / angle if angle > 0.0 else 0.5
+    turn_by = np.array([math.cos(angle / 2.0), x * factor, y * factor, z * factor])
+    turned = _product(turn_by, attitude)
+    unit: Array = turned / math.sqrt(float(turned @ turned))
     return unit
 
 
 def _product(first: Array, second: Array) -> Array:
-    w, x, y, z = first
-    left = np.array([[w, -x, -y, -z], [x, w, -z, y], [y, z, w, -x], [z, -y, x, w]])
-    product: Array = left @ second
-    return product
+    a, b, c, d = first.tolist()
+    w, x, y, z = second.tolist()
+    return np.array(
+        [
+            a * w - b * x - c * y - d * z,
+            a * x + b * w + c * z - d * y,
+            a * y - b * z + c * w + d * x,
+            a * z + b * y - c * x + d * w,
+        ]
+    )

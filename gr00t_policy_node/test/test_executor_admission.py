@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from gr00t_core.robot import load_robot
-from gr00t_policy_node.admission import malformed, ReceivedChunk, Rejection, untimely
+from gr00t_policy_node.admission import malformed, ReceivedChunk, untimely
+from gr00t_policy_node.entrance import Rejection
 from gr00t_policy_node.layout import layout_of
 
 ROBOT = load_robot('so101')
@@ -31,6 +32,10 @@ def chunk(**changes):
         sequence=0,
     )
     return replace(received, **changes)
+
+
+def reason(refusal):
+    return None if refusal is None else refusal.reason
 
 
 def with_value(value):
@@ -59,7 +64,7 @@ def with_value(value):
     ],
 )
 def test_form(changes, why):
-    assert malformed(chunk(**changes), LAYOUT, ROBOT.embodiment) is why
+    assert reason(malformed(chunk(**changes), LAYOUT, ROBOT.embodiment)) is why
 
 
 @pytest.mark.parametrize(
@@ -83,7 +88,7 @@ def test_time(changes, why):
         max_age_ns=SECOND,
         max_future_ns=SECOND // 10,
     )
-    assert verdict is why
+    assert reason(verdict) is why
 
 
 @pytest.mark.parametrize(
@@ -105,7 +110,7 @@ def test_order(newest_ns, resume_ns, why):
         max_age_ns=SECOND,
         max_future_ns=SECOND // 10,
     )
-    assert verdict is why
+    assert reason(verdict) is why
 
 
 @pytest.mark.parametrize('quaternion', [(0, 0, 0, 0), (2, 0, 0, 0), (1e-20, 0, 0, 0)])
@@ -115,6 +120,6 @@ def test_what_is_no_rotation(quaternion):
     row = np.zeros(layout.width, np.float32)
     row[layout.slices['wrist']] = quaternion
     received = chunk(names=layout.names, width=layout.width, horizon=1, data=row)
-    assert malformed(received, layout, robot.embodiment) is Rejection.NOT_A_ROTATION
+    assert reason(malformed(received, layout, robot.embodiment)) is Rejection.NOT_A_ROTATION
     row[layout.slices['wrist']] = (0.6, 0, -0.8, 0)
     assert malformed(replace(received, data=row), layout, robot.embodiment) is None

@@ -31,7 +31,9 @@ def outputs(robot):
 
 def command(robot, seed=0):
     values = np.random.default_rng(seed).normal(size=robot.action_width)
-    return Command(12_345_678_901, values, np.arange(robot.action_width) / 10, True)
+    names = frozenset(group.name for group in robot.action)
+    velocity = np.arange(robot.action_width) / 10
+    return Command(12_345_678_901, values, velocity, names, names)
 
 
 @pytest.mark.parametrize('name', [*shipped_robots(), str(EVERYTHING)])

@@ -15,6 +15,7 @@ import threading
 import time
 
 import rclpy
+from rclpy.context import Context
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
@@ -26,12 +27,15 @@ STARTER_VARIABLE = 'GR00T_STARTER_PID'
 WATCH_S = 0.1  # so long may a node outlive its starter before it begins to stop
 
 
-def initialize(program: str, arguments: list[str] | None = None) -> None:
+def initialize(
+    program: str, arguments: list[str] | None = None, context: Context | None = None
+) -> None:
     """Initialize rclpy for a node program, without signal handlers of rclpy's.
 
     Args:
         program: Name in log messages.
         arguments: Of the process, with the program's name first; None: `sys.argv`.
+        context: Initialized in place of rclpy's default context.
 
     Raises:
         SystemExit: 1, after one log line: the starter has ended, or ROS refuses an argument.
@@ -45,7 +49,7 @@ def initialize(program: str, arguments: list[str] | None = None) -> None:
         log.fatal(str(error))
         raise SystemExit(1) from None
     try:
-        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+        rclpy.init(args=arguments, context=context, signal_handler_options=SignalHandlerOptions.NO)
     except Exception as error:  # of rclpy's C++, of several types that have no public name
         log.fatal(f'ROS refuses the arguments: {error}')
         raise SystemExit(1) from None

@@ -1,0 +1,73 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Find out from the ROS graph who else commands the robot.
+
+A node that was killed stays in the graph until its lease ends: it cannot be told from a live one,
+but for a sender of chunks, which is heard.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gr00t_policy_node.senders import gid_of
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """A publisher of a topic: its node (with namespace) and its gid."""
+
+    node: str
+    gid: str
+
+
+def publishers(endpoints: Iterable[Any]) -> list[Publisher]:
+    """Return the publishers of what `get_publishers_info_by_topic` tells."""
+    return [
+        Publisher(f'{found.node_namespace.rstrip("/")}/{found.node_name}', gid_of(found))
+        for found in endpoints
+    ]
+
+
+def beside(own: str, found: Sequence[Publisher]) -> list[str]:
+    """Return the nodes that publish a topic beside one's own publisher.
+
+    A second node may have the same name: only one entry of it is one's own.
+    """
+    names = [publisher.node for publisher in found]
+    if own in names:
+        names.remove(own)
+    return sorted(names)
+
+
+class Senders:
+    """Which publishers of one topic are alive, as far as their messages tell.
+
+    A publisher that speaks again after another one did is no predecessor that was replaced.
+    """
+
+    def __init__(self) -> None:
+        self._last = ''
+        self._replaced: set[str] = set()
+        self._alternating: set[str] = set()
+
+    def heard(self, gid: str) -> None:
+        """Take note of a message's sender."""
+        if gid == self._last or not gid:
+            return
+        if gid in self._replaced:
+            self._alternating |= {gid, self._last}
+        if self._last:
+            self._replaced.add(self._last)
+        self._last = gid
+
+    def rivals(self, found: Sequence[Publisher]) -> list[str]:
+        """Return the nodes, two or more, that publish the topic side by side; [] when one does.
+
+        Publishers of one node name count as a node and its killed predecessor until both speak.
+        """
+        names = sorted({publisher.node for publisher in found})
+        if len(names) > 1:
+            return names
+        both = [publisher for publisher in found if publisher.gid in self._alternating]
+        return [publisher.node for publisher in both] if len(both) > 1 else []
