@@ -46,7 +46,7 @@ from gr00t_policy_node.executor_core import Command, ExecutorCore
 from gr00t_policy_node.executor_lines import lines
 from gr00t_policy_node.modes import Mode
 from gr00t_policy_node.outputs import message_class, outputs_of
-from gr00t_policy_node.ownership import beside, publishers, Senders
+from gr00t_policy_node.ownership import beside, publishers, Senders, unnamed
 from gr00t_policy_node.polling import take_all, Unwaited
 from gr00t_policy_node.senders import take_from
 from gr00t_ros.start import initialize
@@ -59,8 +59,9 @@ STREAM = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
 SERVING_NS = NANOSECONDS // 20
 # How often the graph is looked at: counts, which cost little, and the names behind them.
 COUNTING_NS, NAMING_NS = NANOSECONDS // 10, NANOSECONDS
-# After its start the executor waits so long for other nodes to be discovered before it commands.
-DISCOVERY_NS = NANOSECONDS
+# After its start the executor waits so long for other nodes to be discovered before it commands,
+# and up to the second time for the names of the nodes behind publishers that it knows already.
+DISCOVERY_NS, NAMES_NS = NANOSECONDS, 5 * NANOSECONDS
 DISCOVERING = 'looking for other nodes that command the robot'
 # How long another thread that ends the ROS context waits for the robot to be stopped.
 LONGEST_WAIT_S = 30.0
@@ -111,6 +112,7 @@ class ExecutorNode(Node):
         self._counts: list[int] = []
         self._counted_ns = self._named_ns = self._began_ns = time.monotonic_ns()
         self._rival = ''
+        self._has_unnamed = False
         self._subscribe()
         self._watch_graph()
         self.create_service(Trigger, '~/rearm', self._on_rearm)
@@ -280,13 +282,17 @@ class ExecutorNode(Node):
     def _watch_graph(self) -> None:
         """Look now and then who else publishes what only this node, or one policy, may."""
         wall_ns = time.monotonic_ns()
-        settling = wall_ns - self._began_ns < DISCOVERY_NS and not self.sim_time
+        here_ns = wall_ns - self._began_ns
+        settling = (
+            here_ns < (NAMES_NS if self._has_unnamed else DISCOVERY_NS) and not self.sim_time
+        )
         if self._counts and wall_ns - self._counted_ns < COUNTING_NS:
             return
         self._counted_ns = wall_ns
         topics = [*self._watched, *self.core.settings.e_stop_topics]
         counts = [self.count_publishers(topic) for topic in topics]
-        if counts != self._counts or wall_ns - self._named_ns >= NAMING_NS:
+        naming_ns = COUNTING_NS if self._has_unnamed else NAMING_NS
+        if counts != self._counts or wall_ns - self._named_ns >= naming_ns:
             self._counts, self._named_ns = counts, wall_ns
             self._rival = self._find_rival()
             for topic in self.core.settings.e_stop_topics:
@@ -304,9 +310,11 @@ class ExecutorNode(Node):
 
     def _find_rival(self) -> str:
         own = self.get_fully_qualified_name()
+        self._has_unnamed = False
         for topic in self._watched:
-            name = self.resolve_topic_name(topic)
-            found = publishers(self.get_publishers_info_by_topic(name))
+            endpoints = self.get_publishers_info_by_topic(self.resolve_topic_name(topic))
+            self._has_unnamed |= unnamed(endpoints)
+            found = publishers(endpoints)
             if topic == 'action_chunk':
                 nodes = self._senders.rivals(found)
                 if nodes:

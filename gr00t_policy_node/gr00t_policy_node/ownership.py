@@ -12,6 +12,8 @@ from typing import Any
 
 from gr00t_policy_node.senders import gid_of
 
+UNKNOWN_NODE = '_NODE_NAME_UNKNOWN_'  # rmw's word
+
 
 @dataclass(frozen=True)
 class Publisher:
@@ -22,11 +24,21 @@ class Publisher:
 
 
 def publishers(endpoints: Iterable[Any]) -> list[Publisher]:
-    """Return the publishers of what `get_publishers_info_by_topic` tells."""
+    """Return the publishers of what `get_publishers_info_by_topic` tells.
+
+    The graph knows a publisher before, and for a moment after, it knows its node: such a one is
+    left out until it has a name.
+    """
     return [
         Publisher(f'{found.node_namespace.rstrip("/")}/{found.node_name}', gid_of(found))
         for found in endpoints
+        if found.node_name != UNKNOWN_NODE
     ]
+
+
+def unnamed(endpoints: Iterable[Any]) -> bool:
+    """Return whether the graph does not know yet to which node some publisher belongs."""
+    return any(found.node_name == UNKNOWN_NODE for found in endpoints)
 
 
 def beside(own: str, found: Sequence[Publisher]) -> list[str]:

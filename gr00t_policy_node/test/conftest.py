@@ -72,10 +72,10 @@ class PolicyGraph:
             self.statuses[status.name] = status
 
     def start(self, namespace='', program=None, server_arguments='', main=None, **parameters):
-        """Start a policy node whose server is `fake_server.py`; return its process."""
+        """Start a policy node whose server is `fake_server.py`, or `main`; return its process."""
         words = [sys.executable, *(main or ['-m', 'gr00t_policy_node.policy_node']), '--ros-args']
         words += ['-r', f'__ns:=/{namespace}'] if namespace else []
-        if 'server_address' not in parameters:
+        if main is None and 'server_address' not in parameters:
             server = program or shlex.join([sys.executable, str(HERE / 'fake_server.py')])
             parameters = {
                 'checkpoint': str(self.checkpoint),
@@ -83,7 +83,8 @@ class PolicyGraph:
                 'server_arguments': server_arguments,
                 **parameters,
             }
-        parameters = {'robot': 'so101', 'use_default_instruction': True, **parameters}
+        policy = {'use_default_instruction': True} if main is None else {}
+        parameters = {'robot': 'so101', **policy, **parameters}
         for name, value in parameters.items():
             text = str(value).lower() if isinstance(value, bool) else value
             words += ['-p', f"{name}:='{value}'" if isinstance(value, str) else f'{name}:={text}']
@@ -187,3 +188,15 @@ def children(pid):
 def children_of():
     """Give the function `children`."""
     return children
+
+
+@pytest.fixture
+def executor_graph(ros_domain, tmp_path):
+    """Give the executor's graph of one test."""
+    pytest.importorskip('rclpy')
+    sys.path.append(str(HERE))
+    from executor_graph import Graph
+
+    found = Graph(ros_domain, tmp_path)
+    yield found
+    found.close()

@@ -83,7 +83,9 @@ def test_a_person_says_stops_and_rearms(graph, person):
     console.instruct('dance')
     graph.until(lambda: [m for m, _ in graph.chunks if m.instruction == 'dance'], 'dancing')
     console.instruct('')
-    graph.until(lambda: console.status('policy').message == 'no instruction', 'rest')
+    graph.until(
+        lambda: (found := console.status('policy')) and found.message == 'no instruction', 'rest'
+    )
     assert console.takes_goals
     assert console.executors() == ['/chunk_executor']
 
