@@ -50,5 +50,9 @@ def interpolate(
 
 
 def near(values: Array, reference: Array, continuous: NDArray[np.bool_]) -> Array:
-    """Return `values` moved by whole turns to within half a turn of `reference`, both (..., D)."""
-    return np.asarray(reference + difference(values, reference, continuous), np.float64)
+    """Return `values` moved by whole turns to within half a turn of `reference`, both (..., D).
+
+    Elements that are not continuous stay exactly as they are.
+    """
+    moved = reference + difference(values, reference, continuous)
+    return np.asarray(np.where(continuous, moved, values), np.float64)

@@ -71,3 +71,9 @@ def test_the_timeline_interpolates_across_the_seam(continuous):
     np.testing.assert_allclose(row.state['single_arm'], np.zeros(5))
     (found,) = row.state['gripper']
     assert abs(found) == pytest.approx(np.pi if continuous else 0.0, abs=1e-9)
+
+
+@given(st.floats(-1e300, 1e300), st.floats(-1e300, 1e300))
+def test_near_leaves_joints_with_stops_exactly_alone(value, reference):
+    values, references = np.array([value]), np.array([reference])
+    assert near(values, references, np.array([False]))[0] == value

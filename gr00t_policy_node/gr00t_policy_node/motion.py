@@ -116,8 +116,9 @@ class Motion:
         previous = np.where(driven, previous, here)
         target = np.where(driven, target, here)
         # Joints without end go the short way round; their commands count the turns.
-        target = near(target, here, layout.continuous)
-        previous = near(previous, target, layout.continuous)
+        if layout.continuous.any():
+            target = near(target, here, layout.continuous)
+            previous = near(previous, target, layout.continuous)
         wanted = chase(here[paced], previous[paced], target[paced], bounds, self._dt)
         top = bounds.velocity * scale
         aimed = np.where(driven[paced], np.clip(wanted, -top, top), 0.0)

@@ -479,6 +479,7 @@ class Attack:
                 assert not self.pressed, 're-armed while a button is pressed'
                 if self.latched:
                     self.latched, self.released_ns = False, self.now_ns
+                    self.braked = 0  # another press is another stop
                     if number % 3 == 0:
                         self.button(number, True)
                         self.button(number, False)

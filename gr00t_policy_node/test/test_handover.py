@@ -11,6 +11,7 @@ from gr00t_core.chunk import ActionChunk
 from gr00t_core.robot import load_robot
 from gr00t_policy_node.handover import join, Plan, sample, smooth
 from gr00t_policy_node.layout import layout_of
+from gr00t_policy_node.rtc import options
 
 ROBOT = load_robot(Path(__file__).with_name('everything.yaml'))
 LAYOUT = layout_of(ROBOT)
@@ -175,3 +176,32 @@ def test_the_planned_velocity_has_no_spike_when_a_chunk_comes(method):
     joined.add(chunk(STEP_NS, lambda k: 1.0), 4 * STEP_NS)
     previous, now = joined.sample(4 * STEP_NS)
     assert abs(now[ARM.start] - previous[ARM.start]) < 1e-9
+
+
+def test_rtc_plans_meet_where_one_rotation_is_written_in_two_ways():
+    joined = plan('rtc')
+    joined.add(chunk(0, lambda k: 0.0, angles=[1.0] * 16), 0)
+    other = chunk(STEP_NS, lambda k: 0.0, angles=[1.0] * 16)
+    other.values[:, WRIST] *= -1.0  # the same attitude
+    joined.add(other, 2 * STEP_NS)
+    assert joined.unmet == 0
+    joined.add(chunk(2 * STEP_NS, lambda k: 0.0, angles=[1.5] * 16), 3 * STEP_NS)
+    assert joined.unmet == 1
+
+
+def test_the_rtc_prefix_follows_the_kinds_of_the_columns():
+    running = chunk(
+        0,
+        lambda k: 0.1 * k,
+        horizon=2,
+        angles=[0.0, 2.0],
+        gripper=[0.01, 0.07],
+        suction=[0.2, 0.6],
+        mount=[0.001, 0.002],
+    )
+    prefix = options(running, ROBOT, STEP_NS // 2, 0.0)['prefix']
+    assert prefix['action.arm'][0, 0] == pytest.approx(0.05)
+    assert prefix['action.gripper'][0, 0] == pytest.approx(0.01)
+    assert prefix['action.suction'][0, 0] == pytest.approx(0.2)  # as the policy gave it, held
+    assert prefix['action.mount'][0, 0] == pytest.approx(0.001)
+    np.testing.assert_allclose(prefix['action.wrist'][0], about_z(1.0), atol=1e-6)
