@@ -112,7 +112,7 @@ class ExecutorNode(Node):
         self._counts: list[int] = []
         self._counted_ns = self._named_ns = self._began_ns = time.monotonic_ns()
         self._rival = ''
-        self._has_unnamed = False
+        self._has_unnamed = self._has_settled = False
         self._subscribe()
         self._watch_graph()
         self.create_service(Trigger, '~/rearm', self._on_rearm)
@@ -282,10 +282,9 @@ class ExecutorNode(Node):
     def _watch_graph(self) -> None:
         """Look now and then who else publishes what only this node, or one policy, may."""
         wall_ns = time.monotonic_ns()
-        here_ns = wall_ns - self._began_ns
-        settling = (
-            here_ns < (NAMES_NS if self._has_unnamed else DISCOVERY_NS) and not self.sim_time
-        )
+        limit_ns = NAMES_NS if self._has_unnamed else DISCOVERY_NS
+        self._has_settled |= self.sim_time or wall_ns - self._began_ns >= limit_ns
+        settling = not self._has_settled
         if self._counts and wall_ns - self._counted_ns < COUNTING_NS:
             return
         self._counted_ns = wall_ns
