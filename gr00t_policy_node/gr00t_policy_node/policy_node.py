@@ -39,6 +39,7 @@ from gr00t_policy_node.health import ERROR, OK, stream_status, WARN
 from gr00t_policy_node.inference import Answer, Refusal, Request
 from gr00t_policy_node.loaded import Loaded
 from gr00t_policy_node.observing import zero_observation
+from gr00t_policy_node.ownership import beside, publishers
 from gr00t_ros.start import initialize
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -71,6 +72,7 @@ class PolicyNode(LifecycleNode):
         self._topic_instruction = ''
         self._dropped_instructions = 0
         self._last_dropped = ''
+        self._others: list[str] = []
         self._guard_transitions()
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
@@ -336,7 +338,23 @@ class PolicyNode(LifecycleNode):
             'observations dropped'
         )
 
+    def _tell_others(self) -> None:
+        """Log at once which other nodes publish this node's action_chunk."""
+        others: list[str] = []
+        if self._loaded is not None and self.count_publishers('action_chunk') > 1:
+            topic = self.resolve_topic_name('action_chunk')
+            found = publishers(self.get_publishers_info_by_topic(topic))
+            others = beside(self.get_fully_qualified_name(), found)
+        if others != self._others:
+            self._others = others
+            if others:
+                self.get_logger().error(
+                    f'action_chunk is also published by {" and ".join(others)}: end all but one'
+                    ' (a killed node stays known for some seconds)'
+                )
+
     def _watch(self) -> None:
+        self._tell_others()
         if self._loaded is not None:
             self._loaded.observer.take()
         if self._reason != self._told:  # a change is told at once, not with the next second

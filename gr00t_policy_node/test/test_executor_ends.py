@@ -1,0 +1,56 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""An unexpected end brakes first, and the policy node tells of another policy, over DDS."""
+
+from pathlib import Path
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS')
+sys.path.append(str(Path(__file__).parent))
+from executor_graph import ACCELERATION, ARM, PERIOD_S, POLICY
+
+from gr00t_msgs.msg import ActionChunk
+
+FAULTY = """
+import pathlib
+from gr00t_policy_node import executor_node
+control = executor_node.ExecutorNode.control
+def faulty(node):
+    if pathlib.Path({trigger!r}).exists():
+        raise RuntimeError('a fault of the test')
+    control(node)
+executor_node.ExecutorNode.control = faulty
+raise SystemExit(executor_node.main())
+"""
+
+
+def test_an_exception_brakes_before_the_process_ends(executor_graph, tmp_path):
+    graph = executor_graph
+    trigger = tmp_path / 'trigger'
+    graph.start(ARM)
+    graph.start(POLICY)
+    words = ['-c', FAULTY.format(trigger=str(trigger))]
+    process = graph.start(words, 'robot:=so101', 'soft_start_s:=0.1')
+    graph.moving()
+    trigger.touch()
+    graph.until(lambda: process.poll() is not None, 'the end of the executor')
+    assert process.returncode == 1
+    graph.spin(0.2)
+    positions = np.array([positions for _, positions in graph.commands])
+    last_speed = np.abs(positions[-1] - positions[-2])[:5] / PERIOD_S
+    assert (last_speed <= ACCELERATION * PERIOD_S + 1e-6).all()
+    graph.check_limits()
+
+
+def test_the_policy_node_names_another_policy(graph):
+    graph.add_robot()
+    process = graph.start()
+    graph.fresh()
+    graph.add_node('second_policy').create_publisher(ActionChunk, 'action_chunk', 5)
+    told = 'action_chunk is also published by /second_policy'
+    graph.until(lambda: told in graph.log(process), told)
+    graph.spin(1.0)
+    assert graph.log(process).count(told) == 1
