@@ -59,9 +59,9 @@ STREAM = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
 SERVING_NS = NANOSECONDS // 20
 # How often the graph is looked at: counts, which cost little, and the names behind them.
 COUNTING_NS, NAMING_NS = NANOSECONDS // 10, NANOSECONDS
-# After its start the executor waits so long for other nodes to be discovered before it commands,
-# and up to the second time for the names of the nodes behind publishers that it knows already.
-DISCOVERY_NS, NAMES_NS = NANOSECONDS, 5 * NANOSECONDS
+# After its start the executor waits so long for other nodes to be discovered before it commands:
+# DDS needs 10 ms or up to 3 s. For the names of the nodes behind publishers it waits longer.
+DISCOVERY_NS, NAMES_NS = 3 * NANOSECONDS, 6 * NANOSECONDS
 DISCOVERING = 'looking for other nodes that command the robot'
 # How long another thread that ends the ROS context waits for the robot to be stopped.
 LONGEST_WAIT_S = 30.0

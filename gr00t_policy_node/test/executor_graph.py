@@ -151,4 +151,5 @@ class Graph:
                 process.kill()
             process.wait(10)
         self.executor.shutdown()
+        self.node.destroy_node()  # another test may get the same domain
         rclpy.shutdown(context=self.context)
