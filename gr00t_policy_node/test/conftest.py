@@ -75,7 +75,8 @@ class PolicyGraph:
         """Start a policy node whose server is `fake_server.py`, or `main`; return its process."""
         words = [sys.executable, *(main or ['-m', 'gr00t_policy_node.policy_node']), '--ros-args']
         words += ['-r', f'__ns:=/{namespace}'] if namespace else []
-        if main is None and 'server_address' not in parameters:
+        is_policy = main is None or not main[-1].endswith('executor_node')
+        if is_policy and 'server_address' not in parameters:
             server = program or shlex.join([sys.executable, str(HERE / 'fake_server.py')])
             parameters = {
                 'checkpoint': str(self.checkpoint),
@@ -83,7 +84,7 @@ class PolicyGraph:
                 'server_arguments': server_arguments,
                 **parameters,
             }
-        policy = {'use_default_instruction': True} if main is None else {}
+        policy = {'use_default_instruction': True} if is_policy else {}
         parameters = {'robot': 'so101', **policy, **parameters}
         for name, value in parameters.items():
             text = str(value).lower() if isinstance(value, bool) else value
