@@ -46,9 +46,9 @@ from gr00t_policy_node.executor_core import Command, ExecutorCore
 from gr00t_policy_node.executor_lines import lines
 from gr00t_policy_node.modes import Mode
 from gr00t_policy_node.outputs import message_class, outputs_of
-from gr00t_policy_node.ownership import beside, publishers, Senders, unnamed
+from gr00t_policy_node.ownership import beside, Names, Senders
 from gr00t_policy_node.polling import take_all, Unwaited
-from gr00t_policy_node.senders import take_from
+from gr00t_policy_node.senders import gid_of, take_from
 from gr00t_ros.start import initialize
 
 # In simulated time a step of /clock may span several control periods; no more are made up for.
@@ -105,7 +105,7 @@ class ExecutorNode(Node):
         self._polled: list[Subscription] = []
         self._buttons: list[tuple[str, Subscription]] = []
         self._chunk_queue: Subscription | None = None
-        self._senders = Senders()
+        self._senders, self._names = Senders(), Names(NAMES_NS)
         self._allowed = bool(self.get_parameter('allow_other_publishers').value)
         self._watched = ['action_chunk']  # topics on which another publisher counts
         self._watched += [] if self.shadow else [output.topic for output, _ in self._outputs]
@@ -295,10 +295,8 @@ class ExecutorNode(Node):
             self._counts, self._named_ns = counts, wall_ns
             self._rival = self._find_rival()
             for topic in self.core.settings.e_stop_topics:
-                found = publishers(
-                    self.get_publishers_info_by_topic(self.resolve_topic_name(topic))
-                )
-                self.core.buttons.present(topic, {p.gid for p in found}, self.now_ns)
+                listed = self.get_publishers_info_by_topic(self.resolve_topic_name(topic))
+                self.core.buttons.present(topic, {gid_of(p) for p in listed}, self.now_ns)
         rival = '' if self._allowed else self._rival or (DISCOVERING if settling else '')
         if rival != self.core.rival:
             self.core.rival = rival
@@ -312,8 +310,8 @@ class ExecutorNode(Node):
         self._has_unnamed = False
         for topic in self._watched:
             endpoints = self.get_publishers_info_by_topic(self.resolve_topic_name(topic))
-            self._has_unnamed |= unnamed(endpoints)
-            found = publishers(endpoints)
+            found, waits = self._names.publishers(endpoints, time.monotonic_ns())
+            self._has_unnamed |= waits
             if topic == 'action_chunk':
                 nodes = self._senders.rivals(found)
                 if nodes:

@@ -36,9 +36,33 @@ def publishers(endpoints: Iterable[Any]) -> list[Publisher]:
     ]
 
 
-def unnamed(endpoints: Iterable[Any]) -> bool:
-    """Return whether the graph does not know yet to which node some publisher belongs."""
-    return any(found.node_name == UNKNOWN_NODE for found in endpoints)
+class Names:
+    """Names the nodes behind publishers, and counts those that stay without a name.
+
+    A program that uses DDS without ROS has no node, and commands the robot all the same.
+    """
+
+    def __init__(self, limit_ns: int) -> None:
+        """Begin.
+
+        Args:
+            limit_ns: So long the graph may need to learn a node's name.
+        """
+        self._limit_ns = limit_ns
+        self._since: dict[str, int] = {}  # gid of a publisher without a name → first seen
+
+    def publishers(self, endpoints: Iterable[Any], now_ns: int) -> tuple[list[Publisher], bool]:
+        """Return the publishers that count, and whether the name of another is waited for."""
+        endpoints = list(endpoints)
+        counted, waits = publishers(endpoints), False
+        for found in endpoints:
+            if found.node_name == UNKNOWN_NODE:
+                gid = gid_of(found)
+                if now_ns - self._since.setdefault(gid, now_ns) >= self._limit_ns:
+                    counted.append(Publisher('a program without a node', gid))
+                else:
+                    waits = True
+        return counted, waits
 
 
 def beside(own: str, found: Sequence[Publisher]) -> list[str]:
