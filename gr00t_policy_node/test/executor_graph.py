@@ -60,7 +60,8 @@ class Graph:
 
     def _on_diagnosis(self, message):
         values = {pair.key: pair.value for pair in message.status[0].values}
-        self.modes.append((time.time(), values['mode'], values['reason']))
+        if 'mode' in values:  # other nodes publish diagnoses, too
+            self.modes.append((time.time(), values['mode'], values['reason']))
 
     def start(self, words, *parameters):
         arguments = [word for parameter in parameters for word in ('-p', parameter)]
