@@ -112,6 +112,8 @@ for name in "${distributions[@]}"; do
     for device in null zero full random urandom; do touch "$root/dev/$device"; mount --bind "/dev/$device" "$root/dev/$device"; done
     ln -s /proc/self/fd "$root/dev/fd"
     mkdir "$root/dev/shm" "$root/dev/pts"; mount -t tmpfs -o size=1g tmpfs "$root/dev/shm"
+    # Both share one network: tests in there respect the ROS domains that tests out here hold (gr00t_sim/domain.py).
+    mkdir -p -m 700 /tmp/gr00t_0 "$root/tmp/gr00t_0"; mount --bind /tmp/gr00t_0 "$root/tmp/gr00t_0"
     exec chroot "$root" env -i "$@"
   ' bare "$root" "${variables[@]}" /root/bare/setup/bare.sh --inside /root/source.git --steps "$steps" </dev/null || failed=1
   rows+=("$(cat "$root/root/row" 2>/dev/null || echo "| $name | - | - | - | - | - | - | - | ended early |")")
