@@ -175,7 +175,15 @@ def convert(bag: Path, robot: Path, output: Path, video: str) -> tuple[float, fl
     """Convert the bag; return CPU seconds, peak MB and rows."""
     shutil.rmtree(output, ignore_errors=True)
     shutil.rmtree(output.with_name(output.name + '.shards'), ignore_errors=True)
-    words = [sys.executable, '-m', 'gr00t_core.cli', 'convert', str(bag), '--robot', str(robot)]
+    words = [
+        sys.executable,
+        '-m',
+        'gr00t_core',
+        'convert',
+        str(bag),
+        '--robot',
+        str(robot),
+    ]
     words += ['--output', str(output), '--video', video, '--version', 'v3.0']
     _, cpu_s, peak_mb = measured(words)
     rows = json.loads((output / 'meta' / 'info.json').read_text())['total_frames']

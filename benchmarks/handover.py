@@ -29,13 +29,14 @@ from typing import Any
 
 import numpy as np
 
-from gr00t_core.chunk import ActionChunk
-from gr00t_core.robot import load_robot, NANOSECONDS, Robot
-from gr00t_policy_node import rtc
-from gr00t_policy_node.admission import ReceivedChunk
-from gr00t_policy_node.executor_core import ExecutorCore, Settings
-from gr00t_policy_node.handover import METHODS
-from gr00t_policy_node.modes import Mode
+from gr00t_core.actions.chunk import ActionChunk
+from gr00t_core.robot.description import NANOSECONDS, Robot
+from gr00t_core.robot.file import load_robot
+from gr00t_policy_node.executor.admission import ReceivedChunk
+from gr00t_policy_node.executor.core import ExecutorCore, Settings
+from gr00t_policy_node.executor.handover import METHODS
+from gr00t_policy_node.executor.modes import Mode
+from gr00t_policy_node.policy import rtc
 
 HORIZON = 16
 PERIOD_NS = NANOSECONDS // 100

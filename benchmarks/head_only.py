@@ -23,13 +23,14 @@ import numpy as np
 import torch
 
 from gr00t_core.backends.torch import TorchBackend
+from gr00t_core.checkpoint.metadata import write_metadata
 from gr00t_core.dataset.reader import Dataset
-from gr00t_core.embodiment import ModalityConfig
-from gr00t_core.metadata import write_metadata
+from gr00t_core.embodiments import ModalityConfig
 from gr00t_core.model.groot import Gr00tN15
 from gr00t_core.model.init_checkpoint import init_checkpoint
 from gr00t_core.policy import Gr00tPolicy
-from gr00t_core.robot import load_robot, Robot
+from gr00t_core.robot.description import Robot
+from gr00t_core.robot.file import load_robot
 from gr00t_core.transforms import collate
 
 ROBOT, AHEAD, TICKS, BATCH = 'gr1_arms_only', 8, (1, 2, 4, 8), 16

@@ -37,13 +37,13 @@ import torch
 
 from gr00t_core.backends.onnxruntime import OnnxBackend
 from gr00t_core.backends.torch import TorchBackend
+from gr00t_core.checkpoint.metadata import metadata_from_limits, write_metadata
 from gr00t_core.export.onnx_export import export_onnx
-from gr00t_core.metadata import metadata_from_limits, write_metadata
 from gr00t_core.model.action_head import CategoryLinear
 from gr00t_core.model.config import Gr00tConfig
 from gr00t_core.model.groot import Gr00tN15
 from gr00t_core.model.sizes import SIZES
-from gr00t_core.robot import load_robot
+from gr00t_core.robot.file import load_robot
 
 IMAGE_TOKEN, VIEWS, TEXT = 500, 2, 40
 PRECISIONS = ('fp32', 'fp16', 'int8')

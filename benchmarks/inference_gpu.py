@@ -27,11 +27,11 @@ import numpy as np
 import torch
 
 from gr00t_core.backends import load_backend
-from gr00t_core.benchmark import percentiles
+from gr00t_core.commands.benchmark import percentiles
 from gr00t_core.inference.request import prompts, start
 from gr00t_core.model.groot import Gr00tN15
 from gr00t_core.model.init_checkpoint import init_checkpoint
-from gr00t_core.robot import load_robot
+from gr00t_core.robot.file import load_robot
 
 MODES = ('torch', 'torch-compile', 'torch-cudagraph', 'torch-compile-cudagraph')
 TARGETS = {1: 4.8, 2: 6.5, 3: 8.0}

@@ -42,7 +42,7 @@ import numpy as np
 import yaml
 
 WIDTH, HEIGHT, CAMERAS = 640, 480, ('front', 'wrist', 'top')
-ROBOT_FOLDER = Path(__file__).resolve().parents[1] / 'gr00t_core' / 'gr00t_core' / 'robots'
+ROBOT_FOLDER = Path(__file__).resolve().parents[1] / 'gr00t_core/gr00t_core/robot/shipped'
 CONTROL_MS = 10.0
 FRAME_HZ = 29.97
 JOINT_PERIOD_MS = 10.0
@@ -92,7 +92,7 @@ def publish(robot_path: str, stamps_path: str) -> None:
     from rclpy.signals import SignalHandlerOptions
     from sensor_msgs.msg import CompressedImage, Image, JointState
 
-    from gr00t_core.robot import load_robot
+    from gr00t_core.robot.file import load_robot
 
     robot = load_robot(robot_path)
     # Its handlers would end the context under a publication.
@@ -147,7 +147,7 @@ def serve(robot_path: str, checkpoint: str, address: str, log: str) -> None:
     """Serve the checkpoint; write per call when it ended and how long get_action took, in ns."""
     import torch
 
-    from gr00t_core.memory import keep_freed_memory
+    from gr00t_core.malloc_tuning import keep_freed_memory
     from gr00t_core.policy import Gr00tPolicy
     from gr00t_core.serving.server import PolicyServer
     from gr00t_core.serving.service import PolicyService
@@ -191,9 +191,9 @@ def read_calls(log: Path) -> np.ndarray:
 
 def floor(address: str, kind: str, log: Path) -> np.ndarray:
     """Decode and ask at the cameras' rate; return per call what was more than get_action, ms."""
-    from gr00t_core.images import compressed_to_rgb
-    from gr00t_core.memory import keep_freed_memory
-    from gr00t_core.robot import load_robot
+    from gr00t_core.malloc_tuning import keep_freed_memory
+    from gr00t_core.messages.images import compressed_to_rgb
+    from gr00t_core.robot.file import load_robot
     from gr00t_core.serving.client import PolicyClient
 
     keep_freed_memory()
@@ -266,7 +266,7 @@ class Watch:
 
     def watch(self, seconds: float) -> None:
         """Listen for a while."""
-        from gr00t_policy_node.polling import take_all
+        from gr00t_ros.polling import take_all
 
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -290,13 +290,13 @@ def measure(kind: str, folder: Path, checkpoint: Path, seconds: float) -> dict:
         'policy server': [*this, '--role', 'serve', robot, str(checkpoint), address, str(log)],
         'robot': [*this, '--role', 'publish', robot, str(stamps)],
         'policy_node': [
-            *(sys.executable, '-m', 'gr00t_policy_node.policy_node', '--ros-args'),
+            *(sys.executable, '-m', 'gr00t_policy_node.policy.node', '--ros-args'),
             *('-p', f'robot:={robot}', '-p', f'server_address:={address}'),
             *('-p', 'use_default_instruction:=true'),
         ],
         # The random policy's chunks must be followed, or there is no command to time.
         'chunk_executor': [
-            *(sys.executable, '-m', 'gr00t_policy_node.executor_node', '--ros-args'),
+            *(sys.executable, '-m', 'gr00t_policy_node.executor.node', '--ros-args'),
             *('-p', f'robot:={robot}', '-p', 'max_jump_s:=60.0'),
         ],
     }
@@ -400,7 +400,14 @@ def main() -> int:
         folder = Path(name)
         os.environ['ROS_LOG_DIR'] = str(folder / 'ros')
         robot, checkpoint = robot_file(folder, 'CompressedImage'), folder / 'checkpoint'
-        words = [sys.executable, '-m', 'gr00t_core.cli', 'init-checkpoint', '--size', 'tiny']
+        words = [
+            sys.executable,
+            '-m',
+            'gr00t_core',
+            'init-checkpoint',
+            '--size',
+            'tiny',
+        ]
         subprocess.run([*words, '--robot', str(robot), str(checkpoint)], check=True)
         results = [
             measure(kind, folder, checkpoint, arguments.seconds)

@@ -19,8 +19,8 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from gr00t_core.dataset.video_reader import VideoReader
-from gr00t_core.dataset.video_writer import VideoOptions, VideoWriter
+from gr00t_core.dataset.video.reader import VideoReader
+from gr00t_core.dataset.video.writer import VideoOptions, VideoWriter
 
 SIZE, FRAMES, FILES, READS = 256, 200, 4, 400
 

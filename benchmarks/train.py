@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from gr00t_core.dataset.writer import DatasetWriter
+from gr00t_core.dataset.write.writer import DatasetWriter
 from gr00t_core.model.init_checkpoint import init_checkpoint
-from gr00t_core.robot import load_robot
+from gr00t_core.robot.file import load_robot
 from gr00t_training import experiment
 from gr00t_training.config import FinetuneConfig
 from gr00t_training.data import make_loader

@@ -10,18 +10,19 @@ import math
 from pathlib import Path
 import re
 
-from gr00t_core import robot_keys
-from gr00t_core.cli import summary, verbs
-from gr00t_core.images import ENCODINGS
-from gr00t_core.message_types import MESSAGE_TYPES
-from gr00t_core.robot import load_robot, Robot
-from gr00t_core.robot_file import shipped_robots
-from gr00t_core.strict_mapping import FILL_IN, Key, REQUIRED
-from gr00t_core.units import UNITS
-from gr00t_policy_node import executor_parameters, parameters
+from gr00t_core.commands.main import summary, verbs
+from gr00t_core.messages.images import ENCODINGS
+from gr00t_core.messages.message_types import MESSAGE_TYPES
+from gr00t_core.robot import keys as robot_keys
+from gr00t_core.robot.description import Robot
+from gr00t_core.robot.file import load_robot, shipped_robots
+from gr00t_core.robot.strict_mapping import FILL_IN, Key, REQUIRED
+from gr00t_core.robot.units import UNITS
+from gr00t_policy_node.executor import parameters as executor_parameters
+from gr00t_policy_node.policy import parameters
 from gr00t_ros.parameters import Table
 from gr00t_sim import node as sim_node
-from rosbag_tools import recorder_node
+from rosbag_tools.record import node as recorder_node
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / 'docs' / 'reference'

@@ -15,7 +15,7 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(exclude=['test', 'test.*']),
-    package_data={package_name: ['py.typed', 'robots/*.yaml', 'system_packages.txt']},
+    package_data={package_name: ['py.typed', 'robot/shipped/*.yaml', 'system_packages.txt']},
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
         ('share/' + package_name, ['package.xml']),
@@ -41,17 +41,17 @@ setup(
     entry_points={
         # Programs on the PATH and for `ros2 run gr00t_core`: 'name = module:main'.
         'console_scripts': [
-            'gr00t = gr00t_core.cli:main',
+            'gr00t = gr00t_core.commands.main:main',
         ],
         # Verbs of the `gr00t` command: 'verb = module:main', main(argv) -> int.
         'gr00t.verbs': [
-            'benchmark = gr00t_core.benchmark:main',
-            'client = gr00t_core.serving.client_command:main',
-            'doctor = gr00t_core.doctor:main',
-            'export = gr00t_core.export.command:main',
+            'benchmark = gr00t_core.commands.benchmark:main',
+            'client = gr00t_core.commands.client:main',
+            'doctor = gr00t_core.commands.doctor:main',
+            'export = gr00t_core.commands.export:main',
             'init-checkpoint = gr00t_core.model.init_checkpoint:main',
-            'robot = gr00t_core.robot_command:main',
-            'serve = gr00t_core.serving.serve_command:main',
+            'robot = gr00t_core.commands.robot:main',
+            'serve = gr00t_core.commands.serve:main',
         ],
     },
 )

@@ -25,17 +25,17 @@ setup(
     entry_points={
         # Programs on the PATH and for `ros2 run gr00t_policy_node`: 'name = module:main'.
         'console_scripts': [
-            'policy_node = gr00t_policy_node.policy_node:main',
-            'chunk_executor = gr00t_policy_node.executor_node:main',
+            'policy_node = gr00t_policy_node.policy.node:main',
+            'chunk_executor = gr00t_policy_node.executor.node:main',
         ],
         # Verbs of the `gr00t` command: 'verb = module:main', main(argv) -> int.
         # What `gr00t robot` looks at: 'source = module:look'.
-        'gr00t.robot_sources': ['live = gr00t_policy_node.robot_source:look'],
+        'gr00t.robot_sources': ['live = gr00t_policy_node.person.robot_source:look'],
         'gr00t.verbs': [
-            'do = gr00t_policy_node.do:main',
-            'rearm = gr00t_policy_node.stop:rearm',
-            'stop = gr00t_policy_node.stop:main',
-            'watch = gr00t_policy_node.watch:main',
+            'do = gr00t_policy_node.person.do:main',
+            'rearm = gr00t_policy_node.person.stop:rearm',
+            'stop = gr00t_policy_node.person.stop:main',
+            'watch = gr00t_policy_node.person.watch:main',
         ],
     },
 )

@@ -19,7 +19,7 @@ setup(
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
         ('share/' + package_name, ['package.xml']),
     ],
-    install_requires=['gr00t_core', 'pyyaml'],
+    install_requires=['gr00t_core', 'numpy', 'pyyaml'],
     extras_require={'test': ['pytest']},
     zip_safe=False,
     entry_points={

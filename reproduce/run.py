@@ -114,7 +114,7 @@ def run(step: Step, before: list[str], records: Path) -> dict[str, Any]:
         shutil.rmtree(step.clear, ignore_errors=True)
     began = time.monotonic()
     try:
-        words = [sys.executable, '-m', 'gr00t_core.cli', *step.words]
+        words = [sys.executable, '-m', 'gr00t_core', *step.words]
         subprocess.run(words, check=True, cwd=ROOT)
         finished = True
     except BaseException:

@@ -15,7 +15,7 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(exclude=['test', 'test.*']),
-    package_data={package_name: ['py.typed', '*.html']},
+    package_data={package_name: ['py.typed', 'convert/*.html']},
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
         ('share/' + package_name, ['package.xml']),
@@ -33,18 +33,18 @@ setup(
     zip_safe=False,
     entry_points={
         # Programs on the PATH and for `ros2 run rosbag_tools`: 'name = module:main'.
-        'console_scripts': ['recorder = rosbag_tools.recorder_node:main'],
+        'console_scripts': ['recorder = rosbag_tools.record.node:main'],
         # Verbs of the `gr00t` command: 'verb = module:main', main(argv) -> int.
         'gr00t.verbs': [
-            'adopt = rosbag_tools.adopt:main',
-            'convert = rosbag_tools.convert_command:main',
-            'inspect = rosbag_tools.inspect_bag:main',
-            'merge = rosbag_tools.merge:main',
-            'record = rosbag_tools.record:main',
-            'upgrade = rosbag_tools.upgrade:main',
-            'validate = rosbag_tools.validate:main',
+            'adopt = gr00t_core.commands.adopt:main',
+            'convert = rosbag_tools.convert.command:main',
+            'inspect = rosbag_tools.inspect.command:main',
+            'merge = gr00t_core.commands.merge:main',
+            'record = rosbag_tools.record.command:main',
+            'upgrade = gr00t_core.commands.upgrade:main',
+            'validate = gr00t_core.commands.validate:main',
         ],
         # What `gr00t robot` looks at: 'source = module:look'.
-        'gr00t.robot_sources': ['bag = rosbag_tools.robot_source:look'],
+        'gr00t.robot_sources': ['bag = rosbag_tools.inspect.robot_source:look'],
     },
 )

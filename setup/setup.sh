@@ -67,7 +67,7 @@ extras=${EXTRAS:-${had_extras:-no}}
 # --- off-screen rendering for the simulator ----------------------------------------------------------
 offscreen() { PYTHONPATH=gr00t_core "$venv/bin/python" -c '
 import sys
-from gr00t_core.doctor import offscreen_gl
+from gr00t_core.commands.doctor import offscreen_gl
 check = offscreen_gl()
 sys.exit(None if check.present else check.detail)' 2>&1; }
 install_rendering() {

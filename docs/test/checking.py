@@ -18,8 +18,8 @@ from unittest.mock import MagicMock, patch
 from snippets import Block, Page, ROOT
 import yaml
 
-from gr00t_core import cli
-from gr00t_core.robot_file import parse, shipped_robots
+from gr00t_core.commands import main as cli
+from gr00t_core.robot.file import parse, shipped_robots
 
 SUBVERBS = ('export', 'robot', 'sim', 'benchmark')
 _INLINE = re.compile(r'`((?:gr00t|ros2|make) [^`\n]+)`')

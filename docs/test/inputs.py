@@ -8,7 +8,7 @@ import shutil
 
 from truth_bag import TruthBag
 
-from gr00t_core.cli import run as gr00t
+from gr00t_core.commands.main import run as gr00t
 
 NOTES = {'gr00t.instruction': 'pick up the red cube', 'gr00t.success': 'true'}
 

@@ -16,7 +16,7 @@ import time
 
 from snippets import Block, Page
 
-from gr00t_core.cli import main as gr00t
+from gr00t_core.commands.main import main as gr00t
 
 # What may be run besides `gr00t`; anything else must be skipped by name.
 HARMLESS = ('cat', 'cp', 'head', 'ls', 'mkdir', 'mv', 'python', 'tail')

@@ -7,7 +7,7 @@ import re
 from checking import help_of
 import pytest
 
-from gr00t_core.foreign_options import INSTEAD
+from gr00t_core.commands.foreign_options import INSTEAD
 
 SUBS = {'export': ('onnx', 'tensorrt'), 'sim': ('evaluate', 'collect')}
 

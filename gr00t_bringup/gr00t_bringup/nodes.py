@@ -10,8 +10,8 @@ import sys
 from typing import Any
 
 from gr00t_core.errors import Gr00tError
-from gr00t_core.robot import load_robot
-from gr00t_core.robot_compare import ROBOT_FILE, robot_for
+from gr00t_core.robot.compare import ROBOT_FILE, robot_for
+from gr00t_core.robot.file import load_robot
 from gr00t_ros import parameter_files
 
 PACKAGE = 'gr00t_bringup'

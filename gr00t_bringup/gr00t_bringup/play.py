@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from gr00t_core.errors import BagError
-from gr00t_core.robot import load_robot
+from gr00t_core.robot.file import load_robot
 
 # The player discovers the node's subscriptions in this time, before its first message (s).
 DELAY_S = 3

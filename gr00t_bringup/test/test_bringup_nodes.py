@@ -14,7 +14,7 @@ from gr00t_bringup.nodes import check, dds_environment, nodes, share, STARTER_VA
 from gr00t_bringup.play import check_bag, play_command, played_topics
 from gr00t_bringup.up import command
 from gr00t_core.errors import BagError, Gr00tError, ParameterError, RobotFileError
-from gr00t_core.robot import load_robot
+from gr00t_core.robot.file import load_robot
 
 CONFIG = Path(__file__).resolve().parents[1] / 'config'
 
@@ -102,7 +102,7 @@ def test_a_profile_of_the_user_is_kept(monkeypatch):
 def test_command_line_quotes_strings():
     (policy, _) = nodes(robot='so101', checkpoint='/a folder/7', namespace='/left/')
     words = command(policy)
-    assert words[1:3] == ['-m', 'gr00t_policy_node.policy_node']
+    assert words[1:3] == ['-m', 'gr00t_policy_node.policy.node']
     assert "checkpoint:='/a folder/7'" in words
     assert '__ns:=/left' in words
 
@@ -184,8 +184,9 @@ def test_nodes_are_told_who_started_them():
 def test_parameter_file_lists_every_parameter_with_its_default():
     pytest.importorskip('rclpy')
     pytest.importorskip('gr00t_msgs.msg', reason='source install/setup.bash first')
-    from gr00t_policy_node import executor_parameters, parameters
-    from rosbag_tools import recorder_node
+    from gr00t_policy_node.executor import parameters as executor_parameters
+    from gr00t_policy_node.policy import parameters
+    from rosbag_tools.record import node as recorder_node
 
     written = yaml.safe_load((CONFIG / 'parameters.yaml').read_text())
     policy = written['/**/policy_node']['ros__parameters']

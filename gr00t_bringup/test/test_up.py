@@ -74,7 +74,15 @@ def test_a_node_that_fails_while_stopping_is_named(programs, capsys):
 )
 def test_what_is_wrong_is_one_line_before_a_node_starts(tmp_path, arguments, said):
     (tmp_path / 'flat.yaml').write_text('shadow: true\n')
-    words = [sys.executable, '-m', 'gr00t_core.cli', 'up', '--robot', 'so101', *arguments]
+    words = [
+        sys.executable,
+        '-m',
+        'gr00t_core',
+        'up',
+        '--robot',
+        'so101',
+        *arguments,
+    ]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode != 0
     assert said in done.stderr
@@ -99,7 +107,16 @@ def test_policy_and_executor_come_up_and_go(ros_domain, tmp_path, number):
         '/**/policy_node:\n  ros__parameters:\n    robot: no_such_robot\n'
         f"    server_program: '{sys.executable} {fake}'\n"
     )
-    words = [sys.executable, '-m', 'gr00t_core.cli', 'up', '--robot', 'so101', '--namespace', 'a']
+    words = [
+        sys.executable,
+        '-m',
+        'gr00t_core',
+        'up',
+        '--robot',
+        'so101',
+        '--namespace',
+        'a',
+    ]
     words += ['--checkpoint', str(tmp_path), '--params-file', str(parameters)]
     process = subprocess.Popen(
         words,

@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.backends import load_backend
-from gr00t_core.embodiment import DATA_CONFIGS, DataConfig
+from gr00t_core.checkpoint.metadata import check_robot, embodiment_metadata
+from gr00t_core.embodiments import DATA_CONFIGS, DataConfig
 from gr00t_core.errors import CheckpointError, ObservationError
 from gr00t_core.instructions import checked_instructions, shown
-from gr00t_core.metadata import check_robot, embodiment_metadata
 from gr00t_core.model.config import Gr00tConfig
 from gr00t_core.model.tokenizer import load_tokenizer
-from gr00t_core.robot import load_robot, Robot
+from gr00t_core.robot.description import Robot
+from gr00t_core.robot.file import load_robot
 from gr00t_core.transforms import EmbodimentTransforms, PromptTransform
 from gr00t_core.transforms.observation import is_batched, numbers, Observation
 from gr00t_core.transforms.prompt import DEFAULT_INSTRUCTION

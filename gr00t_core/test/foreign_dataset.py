@@ -12,8 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gr00t_core.dataset.video_writer import VideoOptions, VideoWriter
-from gr00t_core.robot import load_robot, Robot
+from gr00t_core.dataset.video.writer import VideoOptions, VideoWriter
+from gr00t_core.robot.description import Robot
+from gr00t_core.robot.file import load_robot
 
 SIDE, FPS, WIDTH = 64, 10, 3
 CAMERA = 'observation.images.front'

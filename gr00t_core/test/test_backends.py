@@ -22,7 +22,7 @@ from gr00t_core.inference.request import prompts
 from gr00t_core.inference.resample import RawVideo
 from gr00t_core.model.init_checkpoint import init_checkpoint
 from gr00t_core.policy import Gr00tPolicy
-from gr00t_core.robot import load_robot
+from gr00t_core.robot.file import load_robot
 from gr00t_core.transforms import collate
 
 

@@ -18,8 +18,9 @@ import torch
 from gr00t_core.backends import choose_engine, load_backend, tensorrt_engine
 from gr00t_core.backends.onnxruntime import OnnxBackend
 from gr00t_core.backends.tensorrt import engine_ranges
+from gr00t_core.checkpoint.metadata import metadata_from_limits, write_metadata
+from gr00t_core.commands.export import main
 from gr00t_core.errors import BackendError, CheckpointError
-from gr00t_core.export.command import main
 from gr00t_core.export.manifest import (
     ACTION_STEPS,
     checkpoint_sha256,
@@ -28,10 +29,9 @@ from gr00t_core.export.manifest import (
 )
 from gr00t_core.export.onnx_export import export_onnx
 from gr00t_core.export.onnx_graphs import OPSET, quantize
-from gr00t_core.metadata import metadata_from_limits, write_metadata
 from gr00t_core.model.init_checkpoint import init_checkpoint
 from gr00t_core.policy import Gr00tPolicy
-from gr00t_core.robot import load_robot
+from gr00t_core.robot.file import load_robot
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -21,7 +21,7 @@ from gr00t_core.inference.fp8 import fp8_multiplies, Fp8Linear, quantised, round
 from gr00t_core.model import Gr00tN15
 from gr00t_core.model.init_checkpoint import init_checkpoint
 from gr00t_core.policy import Gr00tPolicy
-from gr00t_core.robot import load_robot
+from gr00t_core.robot.file import load_robot
 
 
 @pytest.fixture(scope='module')

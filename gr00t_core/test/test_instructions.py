@@ -20,7 +20,7 @@ from gr00t_core.instructions import (
 )
 from gr00t_core.model.init_checkpoint import init_checkpoint
 from gr00t_core.policy import Gr00tPolicy
-from gr00t_core.robot import load_robot
+from gr00t_core.robot.file import load_robot
 
 
 @pytest.fixture(scope='module')

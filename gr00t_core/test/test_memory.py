@@ -11,7 +11,7 @@ import pytest
 PROBE = """
 import resource, sys
 import numpy as np
-from gr00t_core.memory import keep_freed_memory
+from gr00t_core.malloc_tuning import keep_freed_memory
 
 def work():  # as a call does: large arrays come and go, the last at the top of the heap
     arrays = [np.ones(1_000_000, np.uint8) for _ in range(20)]

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from gr00t_core.checkpoint.metadata import embodiment_metadata
 from gr00t_core.errors import CheckpointError
-from gr00t_core.metadata import embodiment_metadata
 from gr00t_core.model import Gr00tN15
 from gr00t_core.model.init_checkpoint import init_checkpoint, main
 from gr00t_core.model.tokenizer import load_tokenizer
-from gr00t_core.robot import load_robot
+from gr00t_core.robot.file import load_robot
 
 
 @pytest.fixture(scope='module')

@@ -9,12 +9,11 @@ import yaml
 
 from gr00t_core import backends
 from gr00t_core.backends import BACKENDS, load_backend
+from gr00t_core.checkpoint.metadata import metadata_from_limits, write_metadata
 from gr00t_core.errors import BackendError, CheckpointError, ObservationError, RobotFileError
-from gr00t_core.metadata import metadata_from_limits, write_metadata
 from gr00t_core.model.init_checkpoint import init_checkpoint
 from gr00t_core.policy import Gr00tPolicy
-from gr00t_core.robot import load_robot
-from gr00t_core.robot_file import shipped_robots
+from gr00t_core.robot.file import load_robot, shipped_robots
 
 
 @pytest.fixture(scope='module')

@@ -16,13 +16,13 @@ import time
 
 import numpy as np
 
-from gr00t_core import robot_file
 from gr00t_core.errors import RobotFileError
-from gr00t_core.robot import load_robot
+from gr00t_core.robot import file as robot_file
+from gr00t_core.robot.file import load_robot
 from gr00t_core.transforms.rotation import convert
-from gr00t_policy_node.admission import ReceivedChunk
-from gr00t_policy_node.executor_core import ExecutorCore, Settings, STOP_PERIODS
-from gr00t_policy_node.modes import Mode
+from gr00t_policy_node.executor.admission import ReceivedChunk
+from gr00t_policy_node.executor.core import ExecutorCore, Settings, STOP_PERIODS
+from gr00t_policy_node.executor.modes import Mode
 
 SECOND = 1_000_000_000
 SHIPPED = [load_robot(name) for name in robot_file.shipped_robots()]

@@ -14,6 +14,8 @@ import time
 import pytest
 
 HERE = Path(__file__).parent
+BAGS = HERE.parents[1] / 'rosbag_tools' / 'test'
+sys.path += map(str, (HERE, HERE / 'executor', BAGS))  # helpers; test folders are no packages
 # Discovery takes 10 ms or 3 s, and starting Python on a busy machine as long.
 LIMIT_S = 20.0
 
@@ -73,7 +75,7 @@ class PolicyGraph:
 
     def start(self, namespace='', program=None, server_arguments='', main=None, **parameters):
         """Start a policy node whose server is `fake_server.py`, or `main`; return its process."""
-        words = [sys.executable, *(main or ['-m', 'gr00t_policy_node.policy_node']), '--ros-args']
+        words = [sys.executable, *(main or ['-m', 'gr00t_policy_node.policy.node']), '--ros-args']
         words += ['-r', f'__ns:=/{namespace}'] if namespace else []
         is_policy = main is None or not main[-1].endswith('executor_node')
         if is_policy and 'server_address' not in parameters:
@@ -195,7 +197,6 @@ def children_of():
 def executor_graph(ros_domain, tmp_path):
     """Give the executor's graph of one test."""
     pytest.importorskip('rclpy')
-    sys.path.append(str(HERE))
     from executor_graph import Graph
 
     found = Graph(ros_domain, tmp_path)

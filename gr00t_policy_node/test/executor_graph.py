@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from gr00t_core.robot import load_robot
+from gr00t_core.robot.file import load_robot
 
 pytest.importorskip('rclpy', reason='needs ROS')
 from diagnostic_msgs.msg import DiagnosticArray
@@ -23,7 +23,7 @@ from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
 SOURCES = str(Path(__file__).with_name('fake_sources.py'))
-EXECUTOR = ['-m', 'gr00t_policy_node.executor_node']
+EXECUTOR = ['-m', 'gr00t_policy_node.executor.node']
 ARM = [SOURCES, 'arm', '0.05']
 POLICY = [SOURCES, 'policy', '0.4']
 # What a stop may take: the rest of the chunk (16 steps at 30 Hz, seen 60 ms after its stamp), the

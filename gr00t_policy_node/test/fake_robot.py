@@ -11,7 +11,7 @@ from PIL import Image
 from rclpy.time import Time
 from sensor_msgs.msg import CompressedImage, JointState
 
-from gr00t_core.robot import load_robot
+from gr00t_core.robot.file import load_robot
 
 
 def jpeg(width, height, seed=0):

@@ -18,7 +18,7 @@ import msgpack
 import numpy as np
 import zmq
 
-from gr00t_core.robot import load_robot
+from gr00t_core.robot.file import load_robot
 
 HORIZON = 16
 

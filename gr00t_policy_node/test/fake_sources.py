@@ -12,7 +12,7 @@ import rclpy
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
-from gr00t_core.robot import load_robot
+from gr00t_core.robot.file import load_robot
 from gr00t_msgs.msg import ActionChunk
 
 ROBOT = load_robot('so101')

@@ -8,7 +8,7 @@ import struct
 
 from rosbags.rosbag2 import Reader
 
-from gr00t_core.robot import NANOSECONDS, Robot
+from gr00t_core.robot.description import NANOSECONDS, Robot
 
 
 def missing_messages(bag: Path, robot: Robot, period_ns: int, until_ns: int) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gr00t_core.fields import stamp_ns
-from gr00t_core.robot import NANOSECONDS, Robot
+from gr00t_core.messages.fields import stamp_ns
+from gr00t_core.robot.description import NANOSECONDS, Robot
 from gr00t_msgs.msg import ActionChunk
 from gr00t_sim.binding import message_class
 from gr00t_sim.client import Client

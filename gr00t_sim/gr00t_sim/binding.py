@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.errors import RobotFileError
-from gr00t_core.robot import ActionGroup, Robot
+from gr00t_core.robot.description import ActionGroup, Robot
 from gr00t_sim.scene import CAMERAS, JOINTS
 from gr00t_sim.simulation import steps_per
 

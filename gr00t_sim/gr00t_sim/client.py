@@ -20,8 +20,8 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from gr00t_core.errors import ServingError
-from gr00t_core.fields import stamp_ns
-from gr00t_core.robot import Robot
+from gr00t_core.messages.fields import stamp_ns
+from gr00t_core.robot.description import Robot
 from gr00t_sim.task import Task
 
 CALL_LIMIT_S = 20.0

@@ -20,7 +20,8 @@ import time
 from typing import Any
 
 from gr00t_core.errors import Gr00tError, ServingError
-from gr00t_core.robot import load_robot, NANOSECONDS, Robot
+from gr00t_core.robot.description import NANOSECONDS, Robot
+from gr00t_core.robot.file import load_robot
 from gr00t_msgs.srv import DiscardEpisode, StartEpisode, StopEpisode
 from gr00t_sim.bag_check import missing_messages
 from gr00t_sim.client import Client

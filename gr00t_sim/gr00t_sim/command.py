@@ -12,8 +12,8 @@ from typing import Annotated, Literal
 import tyro
 
 from gr00t_core.errors import Gr00tError
-from gr00t_core.robot import load_robot
-from gr00t_core.robot_compare import robot_for
+from gr00t_core.robot.compare import robot_for
+from gr00t_core.robot.file import load_robot
 
 FIRST_EVALUATION_SEED = 1_000_000  # gr00t_sim.task.EVALUATION_SEEDS; a test compares
 

@@ -191,7 +191,7 @@ def _quoted(value: object) -> str:
 def _run(step: Step, log: Path) -> None:
     if step.makes is not None:
         shutil.rmtree(step.makes, ignore_errors=True)
-    command = [sys.executable, '-m', 'gr00t_core.cli', *shlex.split(step.command)]
+    command = [sys.executable, '-m', 'gr00t_core', *shlex.split(step.command)]
     with log.open('wb') as output:
         code = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT).returncode
     if code != 0:

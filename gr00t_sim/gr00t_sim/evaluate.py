@@ -22,7 +22,8 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from gr00t_core.errors import ServingError
-from gr00t_core.robot import load_robot, NANOSECONDS, Robot
+from gr00t_core.robot.description import NANOSECONDS, Robot
+from gr00t_core.robot.file import load_robot
 from gr00t_msgs.msg import ActionChunk
 from gr00t_sim.baseline import Baseline, mean_trajectory
 from gr00t_sim.client import Client, LATCHED

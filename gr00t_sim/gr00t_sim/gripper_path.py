@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from gr00t_core.chunk import ActionChunk
+from gr00t_core.actions.chunk import ActionChunk
 from gr00t_sim.kinematics import ARM, Kinematics
 from gr00t_sim.scene import build_model, JOINTS
 

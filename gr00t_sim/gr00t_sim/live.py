@@ -19,7 +19,8 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 
 from gr00t_core.errors import ServingError
-from gr00t_core.robot import load_robot, Robot
+from gr00t_core.robot.description import Robot
+from gr00t_core.robot.file import load_robot
 from gr00t_sim.recording import Figures, measure, Recording
 from gr00t_sim.video import write_video
 from gr00t_sim.watch import Watch
@@ -51,7 +52,14 @@ def run_live(checkpoint: Path, video: Path, log: Path, seconds: float) -> Figure
 @contextmanager
 def _nodes(checkpoint: Path, log: Path) -> Iterator['subprocess.Popen[bytes]']:
     """Run `gr00t up --sim`: simulator, policy node, executor, server; stop as Ctrl-C does."""
-    command = [sys.executable, '-m', 'gr00t_core.cli', 'up', '--checkpoint', str(checkpoint)]
+    command = [
+        sys.executable,
+        '-m',
+        'gr00t_core',
+        'up',
+        '--checkpoint',
+        str(checkpoint),
+    ]
     command += ['--robot', str(checkpoint / 'robot.yaml'), '--sim']
     # On few cores one thread serves a small model fastest: the others are for rendering and nodes.
     environment = {'OMP_NUM_THREADS': '1', **os.environ}

@@ -25,8 +25,8 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from gr00t_core.errors import Gr00tError, RobotFileError
-from gr00t_core.fields import read_group, stamp_ns
-from gr00t_core.robot import load_robot
+from gr00t_core.messages.fields import read_group, stamp_ns
+from gr00t_core.robot.file import load_robot
 from gr00t_ros.parameters import Allowed, declare
 from gr00t_ros.start import initialize
 from gr00t_sim.binding import bind, JOINT_STATE, merge, message_class

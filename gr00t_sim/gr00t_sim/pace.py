@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from rclpy.clock import Clock, ClockType
 from rosgraph_msgs.msg import Clock as ClockMessage
 
+from gr00t_core.alignment.timeline import tick_ns
 from gr00t_core.errors import Gr00tError
-from gr00t_core.robot import NANOSECONDS
-from gr00t_core.timeline import tick_ns
+from gr00t_core.robot.description import NANOSECONDS
 from gr00t_sim.rendering import Renderer
 from gr00t_sim.scene import PHYSICS_HZ
 from gr00t_sim.simulation import steps_per

@@ -32,7 +32,7 @@ class Up:
         tree = {f'/**/{node}': {'ros__parameters': values} for node, values in parameters.items()}
         file = log.with_suffix('.yaml')
         file.write_text(yaml.safe_dump(tree), encoding='utf-8')
-        self._command = [sys.executable, '-m', 'gr00t_core.cli', 'up', *arguments]
+        self._command = [sys.executable, '-m', 'gr00t_core', 'up', *arguments]
         self._command += ['--params-file', str(file)]
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None

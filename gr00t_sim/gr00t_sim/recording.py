@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gr00t_core.chunk import ActionChunk
+from gr00t_core.actions.chunk import ActionChunk
 
 Series = list[tuple[int, float]]  # (stamp or receive time in ns, value)
 

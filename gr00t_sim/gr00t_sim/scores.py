@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gr00t_core.robot import NANOSECONDS
+from gr00t_core.robot.description import NANOSECONDS
 from gr00t_sim.simulation import Outcome
 from gr00t_sim.task import is_for_evaluation_only
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from gr00t_core.errors import ObservationError
-from gr00t_core.images import decode_image
+from gr00t_core.messages.images import decode_image
 from gr00t_sim.gripper_path import GripperPath
 from gr00t_sim.recording import Recording, SeenChunk, Series
 

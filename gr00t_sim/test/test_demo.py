@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from gr00t_core.chunk import ActionChunk
+from gr00t_core.actions.chunk import ActionChunk
 from gr00t_core.errors import ObservationError
 from gr00t_sim.demo_page import write_page
 from gr00t_sim.recording import measure, Recording, SeenChunk, SeenFrame
@@ -135,7 +135,7 @@ FAKE_UP = """
     import rclpy
     from rclpy.executors import ExternalShutdownException
     from gr00t_msgs.msg import ActionChunk
-    from gr00t_core.robot import load_robot
+    from gr00t_core.robot.file import load_robot
     from gr00t_sim.node import SimNode
 
     robot = load_robot('so101')
@@ -169,7 +169,7 @@ def test_the_demo_watches_a_real_graph(
 ) -> None:
     pytest.importorskip('rclpy', reason='rclpy is not installed (make setup)')
     pytest.importorskip('gr00t_msgs', reason='gr00t_msgs is not built (make build)')
-    from gr00t_core.robot import load_robot
+    from gr00t_core.robot.file import load_robot
     from gr00t_sim.live import watch
 
     log = tmp_path / 'log'
@@ -198,7 +198,7 @@ def test_nodes_that_end_are_reported_with_their_log(
 ) -> None:
     pytest.importorskip('gr00t_msgs', reason='gr00t_msgs is not built (make build)')
     from gr00t_core.errors import ServingError
-    from gr00t_core.robot import load_robot
+    from gr00t_core.robot.file import load_robot
     from gr00t_sim.live import watch
 
     log = tmp_path / 'log'

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from gr00t_core.errors import Gr00tError, RobotFileError
-from gr00t_core.robot import load_robot
+from gr00t_core.robot.file import load_robot
 from gr00t_sim import command
 from gr00t_sim.scores import groups, jerk, score, Scored, summary, wilson
 from gr00t_sim.simulation import Simulation
@@ -30,7 +30,7 @@ from gr00t_sim.task import (
 
 SEED = EVALUATION_SEEDS.start
 SHIPPED = Path(__file__).resolve().parents[2] / 'reproduce' / 'checkpoint'
-GR00T = [sys.executable, '-m', 'gr00t_core.cli']
+GR00T = [sys.executable, '-m', 'gr00t_core']
 
 
 def scored(outcome: str, run: str = 'policy', seed: int = SEED, seconds: float = 3.0) -> Scored:

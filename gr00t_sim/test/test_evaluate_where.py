@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-GR00T = [sys.executable, '-m', 'gr00t_core.cli']
+GR00T = [sys.executable, '-m', 'gr00t_core']
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gr00t_core.robot import load_robot
+from gr00t_core.robot.file import load_robot
 from gr00t_sim.expert import Expert
 from gr00t_sim.kinematics import ARM, Grasp, Kinematics
 from gr00t_sim.scene import COLORS, HOME

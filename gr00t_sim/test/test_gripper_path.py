@@ -5,7 +5,7 @@
 import numpy as np
 import pytest
 
-from gr00t_core.chunk import ActionChunk
+from gr00t_core.actions.chunk import ActionChunk
 from gr00t_sim.gripper_path import GripperPath
 from gr00t_sim.kinematics import Kinematics
 from gr00t_sim.rendering import Renderer

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gr00t_core.errors import Gr00tError
-from gr00t_core.robot import load_robot
+from gr00t_core.robot.file import load_robot
 from gr00t_sim import scene
 
 

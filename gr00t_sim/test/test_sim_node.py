@@ -24,8 +24,8 @@ from sensor_msgs.msg import CompressedImage, JointState  # noqa: E402
 from std_msgs.msg import String  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
-from gr00t_core.fields import stamp_ns  # noqa: E402
-from gr00t_core.robot import load_robot  # noqa: E402
+from gr00t_core.messages.fields import stamp_ns  # noqa: E402
+from gr00t_core.robot.file import load_robot  # noqa: E402
 from gr00t_sim.binding import message_class  # noqa: E402
 from gr00t_sim.expert import Expert  # noqa: E402
 from gr00t_sim.scene import HOME, JOINTS  # noqa: E402

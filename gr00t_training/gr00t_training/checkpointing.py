@@ -27,8 +27,8 @@ from safetensors.torch import load_file, save_file
 import torch
 from torch import nn, Tensor
 
+from gr00t_core.checkpoint.metadata import METADATA_FILE, write_metadata
 from gr00t_core.errors import CheckpointError
-from gr00t_core.metadata import METADATA_FILE, write_metadata
 from gr00t_core.model.checkpoint import save_weights
 from gr00t_core.model.config import Gr00tConfig
 from gr00t_core.model.tokenizer import QWEN_FILES, TOKENIZER_FILE

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from gr00t_core.dataset.modality import configs_for_data_config
-from gr00t_core.embodiment import PROJECTOR_INDEX
+from gr00t_core.embodiments import PROJECTOR_INDEX
 from gr00t_core.model import Gr00tN15
 from gr00t_core.transforms import EmbodimentTransforms
 from gr00t_training.experiment import Subject

@@ -139,7 +139,7 @@ def _predict(
     from gr00t_core.backends import choose_engine
     from gr00t_core.dataset.modality import configs_for_data_config
     from gr00t_core.dataset.reader import Dataset
-    from gr00t_core.embodiment import DATA_CONFIGS
+    from gr00t_core.embodiments import DATA_CONFIGS
     from gr00t_core.policy import Gr00tPolicy
     from gr00t_training import baselines
     from gr00t_training.open_loop import predict_episode

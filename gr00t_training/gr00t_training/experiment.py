@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gr00t_core.dataset.fit import require_fit
+from gr00t_core.dataset.checks.robot_fit import require_fit
 from gr00t_core.dataset.mixture import Member, Mixture
 from gr00t_core.dataset.modality import configs_for_data_config
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.dataset.schema import require_folder, ROBOT
-from gr00t_core.embodiment import DATA_CONFIGS, DataConfig
+from gr00t_core.embodiments import DATA_CONFIGS, DataConfig
 from gr00t_core.errors import DatasetError
 from gr00t_core.model import Gr00tN15
 from gr00t_core.model.config import Gr00tConfig
 from gr00t_core.model.tokenizer import load_tokenizer
-from gr00t_core.robot import load_robot, Robot
+from gr00t_core.robot.description import Robot
+from gr00t_core.robot.file import load_robot
 from gr00t_core.transforms import EmbodimentTransforms, PromptTransform, Training, VideoTransform
 from gr00t_core.transforms.augment import Augmentation
 from gr00t_training.config import FinetuneConfig

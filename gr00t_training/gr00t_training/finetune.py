@@ -89,7 +89,7 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
     from accelerate import Accelerator
     import torch
 
-    from gr00t_core.metadata import embodiment_metadata
+    from gr00t_core.checkpoint.metadata import embodiment_metadata
     from gr00t_training import experiment, preflight
     from gr00t_training.checkpointing import checkpoints, Companions, last_state
     from gr00t_training.early import early_evaluation

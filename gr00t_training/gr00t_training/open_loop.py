@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.dataset.reader import Dataset
-from gr00t_core.embodiment import ModalityConfig
+from gr00t_core.embodiments import ModalityConfig
 from gr00t_core.errors import DatasetError
 
 Values = NDArray[np.float64]

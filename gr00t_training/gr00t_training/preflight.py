@@ -12,8 +12,8 @@ from accelerate import Accelerator
 import numpy as np
 import torch
 
-from gr00t_core.dataset.limits_check import check_dataset
-from gr00t_core.embodiment import PROJECTOR_INDEX
+from gr00t_core.dataset.checks.limits import check_dataset
+from gr00t_core.embodiments import PROJECTOR_INDEX
 from gr00t_core.errors import CheckpointError, Gr00tError
 from gr00t_core.model import Gr00tN15
 from gr00t_core.transforms import EmbodimentTransforms

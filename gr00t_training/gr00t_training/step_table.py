@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gr00t_core.dataset.mixture import Member
 from gr00t_core.dataset.reader import window
-from gr00t_core.embodiment import PROJECTOR_INDEX
+from gr00t_core.embodiments import PROJECTOR_INDEX
 from gr00t_core.transforms import EmbodimentTransforms
 from gr00t_core.transforms.concat import pad
 from gr00t_core.transforms.state_action import drop, perturb

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr00t_core.dataset.writer import DatasetWriter
+from gr00t_core.dataset.write.writer import DatasetWriter
 from gr00t_core.model.init_checkpoint import init_checkpoint
-from gr00t_core.robot import load_robot
+from gr00t_core.robot.file import load_robot
 
 INSTRUCTIONS = ('pick up the red cube', 'push the blue block over to the left of the tray')
 

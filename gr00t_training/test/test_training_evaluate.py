@@ -12,7 +12,7 @@ import pytest
 from gr00t_core.dataset.modality import configs_for_robot
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.errors import DatasetError, Gr00tError
-from gr00t_core.robot import load_robot
+from gr00t_core.robot.file import load_robot
 from gr00t_training.baselines import HOLD, hold, MEAN, mean, verdict
 from gr00t_training.evaluate import evaluate, EvaluateConfig, main
 from gr00t_training.finetune import finetune

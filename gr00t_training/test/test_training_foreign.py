@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from gr00t_core.dataset.reader import Dataset
-from gr00t_core.dataset.rewrite import rewrite
+from gr00t_core.dataset.write.rewrite import rewrite
 from gr00t_core.errors import DatasetError
-from gr00t_core.robot import load_robot
+from gr00t_core.robot.file import load_robot
 from gr00t_training.finetune import finetune
 from gr00t_training.preflight import PreflightError
 

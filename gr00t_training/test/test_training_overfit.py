@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from gr00t_core.model.init_checkpoint import init_checkpoint
-from gr00t_core.robot import load_robot
+from gr00t_core.robot.file import load_robot
 from gr00t_training.config import FinetuneConfig
 from gr00t_training.evaluate import evaluate, EvaluateConfig
 from gr00t_training.finetune import finetune

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from gr00t_core.checkpoint.metadata import metadata_from_limits
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.errors import CheckpointError, DatasetError, Gr00tError
-from gr00t_core.metadata import metadata_from_limits
-from gr00t_core.robot import load_robot
+from gr00t_core.robot.file import load_robot
 from gr00t_training import preflight
 from gr00t_training.finetune import finetune
 from gr00t_training.memory import estimate, Load, remedies

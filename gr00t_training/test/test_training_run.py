@@ -18,8 +18,8 @@ import pytest
 from safetensors.torch import load_file
 import torch
 
+from gr00t_core.checkpoint.metadata import read_metadata, write_metadata
 from gr00t_core.errors import CheckpointError, Gr00tError
-from gr00t_core.metadata import read_metadata, write_metadata
 from gr00t_core.model import Gr00tN15
 from gr00t_core.policy import Gr00tPolicy
 from gr00t_training.checkpointing import checkpoints
@@ -272,8 +272,8 @@ def test_checkpoints_load_everywhere(told, so101_dataset):
 def test_metadata_of_other_embodiments_is_kept(told, tiny_checkpoint, tmp_path):
     import shutil
 
-    from gr00t_core.metadata import metadata_from_limits
-    from gr00t_core.robot import load_robot
+    from gr00t_core.checkpoint.metadata import metadata_from_limits
+    from gr00t_core.robot.file import load_robot
 
     source = tmp_path / 'source'
     shutil.copytree(tiny_checkpoint, source)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gr00t_core.robot import NANOSECONDS
+from gr00t_core.robot.description import NANOSECONDS
 
 
 def rate_hz(times_ns: Sequence[int] | NDArray[np.int64]) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from truth_bag import read_time, START_NS, TruthBag
 
-from gr00t_core.cli import run as gr00t
+from gr00t_core.commands.main import run as gr00t
 from gr00t_core.dataset.reader import Dataset
 
 

@@ -18,7 +18,7 @@ from sensor_msgs.msg import CompressedImage, Image, JointState
 import simplejpeg
 from truth_bag import joint_truth, time_image
 
-from gr00t_core.robot import load_robot
+from gr00t_core.robot.file import load_robot
 
 
 class LiveRobot:
@@ -113,7 +113,7 @@ class LiveRobot:
 
 def recorder_process(environment, output, robot='so101', **parameters):
     """Start the recorder node as a process; its output is text in `stdout`."""
-    words = [sys.executable, '-m', 'rosbag_tools.recorder_node', '--ros-args']
+    words = [sys.executable, '-m', 'rosbag_tools.record.node', '--ros-args']
     parameters = {'robot': str(robot), 'output': str(output), 'min_free_gb': 0.0, **parameters}
     for name, value in parameters.items():
         text = str(value).lower() if isinstance(value, bool) else value

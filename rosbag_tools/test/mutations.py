@@ -12,7 +12,7 @@ from mcap.writer import Writer as McapWriter
 from rosbags.rosbag2 import CompressionMode, StoragePlugin
 from truth_bag import STORE, TruthBag
 
-from rosbag_tools.bag import Bag
+from rosbag_tools.bags.bag import Bag
 
 KINDS = ('mcap', 'zstd', 'unchunked', 'db3')
 ROWS = 12

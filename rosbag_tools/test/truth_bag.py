@@ -12,8 +12,9 @@ import numpy as np
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 import simplejpeg
 
-from gr00t_core.robot import load_robot, NANOSECONDS, Robot
-from rosbag_tools.definitions import known_types
+from gr00t_core.robot.description import NANOSECONDS, Robot
+from gr00t_core.robot.file import load_robot
+from rosbag_tools.bags.message_definitions import known_types
 
 START_NS = 1_700_000_000 * NANOSECONDS
 BITS = 40  # of the time in µs: 12 days

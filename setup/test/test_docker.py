@@ -141,7 +141,9 @@ def command_options(name: str, service: str) -> tuple[str, set[str]]:
 def test_compose_calls_commands_as_they_are(name: str, service: str) -> None:
     verb, options = command_options(name, service)
     done = subprocess.run(
-        [sys.executable, '-m', 'gr00t_core.cli', verb, '--help'], capture_output=True, text=True
+        [sys.executable, '-m', 'gr00t_core', verb, '--help'],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     for option in options:

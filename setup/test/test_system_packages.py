@@ -8,7 +8,7 @@ import re
 import pytest
 import yaml
 
-from gr00t_core import doctor
+from gr00t_core.commands import doctor
 from gr00t_core.system_packages import apt_line, names
 
 ROOT = Path(__file__).resolve().parents[2]

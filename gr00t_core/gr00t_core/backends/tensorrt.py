@@ -26,12 +26,12 @@ from gr00t_core.backends.tensorrt_engine import (
     structure_sha256,
 )
 from gr00t_core.backends.torch import TorchBackend
-from gr00t_core.embodiment import PROJECTOR_INDEX
+from gr00t_core.checkpoint.metadata import read_metadata
+from gr00t_core.embodiments import PROJECTOR_INDEX
 from gr00t_core.errors import BackendError
 from gr00t_core.export.manifest import ACTION_STEPS, checkpoint_sha256, Manifest, VISION_LANGUAGE
 from gr00t_core.export.onnx_export import export_onnx
 from gr00t_core.inference.request import Floats, Prompt, Start
-from gr00t_core.metadata import read_metadata
 from gr00t_core.model.config import Gr00tConfig
 
 FOLDER = 'tensorrt'

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gr00t_core.dataset.reader import Dataset, Sample
 from gr00t_core.dataset.statistics import merge_statistics
-from gr00t_core.embodiment import ModalityConfig
+from gr00t_core.embodiments import ModalityConfig
 from gr00t_core.errors import DatasetError
 
 SEED = 42  # upstream's

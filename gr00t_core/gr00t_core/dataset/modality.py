@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from gr00t_core.dataset.schema import MODALITY, read_json, ROBOT
-from gr00t_core.embodiment import DataConfig, ModalityConfig
+from gr00t_core.embodiments import DataConfig, ModalityConfig
 from gr00t_core.errors import DatasetError
-from gr00t_core.robot import load_robot, Robot
+from gr00t_core.robot.description import Robot
+from gr00t_core.robot.file import load_robot
 
 ACTION_HORIZON = 16  # GR00T N1.5: steps of an action chunk
 DEFAULT_KEY = {'state': 'observation.state', 'action': 'action'}

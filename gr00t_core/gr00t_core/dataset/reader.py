@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gr00t_core.dataset.image_column import ImageColumns
-from gr00t_core.dataset.layout import Episode, read_episodes, read_subtasks, read_tasks
+from gr00t_core.checkpoint.metadata import check_entry
+from gr00t_core.dataset.episode_index import Episode, read_episodes, read_subtasks, read_tasks
+from gr00t_core.dataset.formats.tables import read_column
 from gr00t_core.dataset.modality import GroupColumns, Modality, read_modality
 from gr00t_core.dataset.schema import INFO, Info, read_info, read_json, STATISTICS, SUBTASK_COLUMN
 from gr00t_core.dataset.statistics import GR00T_STATISTICS, gr00t_statistics, Statistics
-from gr00t_core.dataset.tables import read_column
-from gr00t_core.dataset.video_reader import VideoReader
-from gr00t_core.embodiment import ModalityConfig
+from gr00t_core.dataset.video.image_column import ImageColumns
+from gr00t_core.dataset.video.reader import VideoReader
+from gr00t_core.embodiments import ModalityConfig
 from gr00t_core.errors import DatasetError
-from gr00t_core.metadata import check_entry
-from gr00t_core.robot import Robot
+from gr00t_core.robot.description import Robot
 
 Sample = dict[str, Any]
 

@@ -15,12 +15,12 @@ import tempfile
 import numpy as np
 import torch
 
-from gr00t_core.embodiment import PROJECTOR_INDEX
+from gr00t_core.checkpoint.metadata import METADATA_FILE, read_metadata
+from gr00t_core.embodiments import PROJECTOR_INDEX
 from gr00t_core.errors import BackendError, CheckpointError
 from gr00t_core.export.manifest import checkpoint_sha256, Manifest
 from gr00t_core.export.onnx_graphs import DTYPES, example, OPSET, quantize, write_graphs
 from gr00t_core.inference.fold import FoldedModel
-from gr00t_core.metadata import METADATA_FILE, read_metadata
 from gr00t_core.model.groot import Gr00tN15
 from gr00t_core.model.tokenizer import QWEN_FILES, TOKENIZER_FILE
 

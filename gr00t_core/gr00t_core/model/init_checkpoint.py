@@ -12,11 +12,12 @@ from typing import Annotated, Literal, TYPE_CHECKING
 
 import tyro
 
+from gr00t_core.checkpoint.metadata import metadata_from_limits, write_metadata
 from gr00t_core.errors import CheckpointError
-from gr00t_core.metadata import metadata_from_limits, write_metadata
 from gr00t_core.model.config import Gr00tConfig
 from gr00t_core.model.sizes import SIZES
-from gr00t_core.robot import load_robot, Robot
+from gr00t_core.robot.description import Robot
+from gr00t_core.robot.file import load_robot
 
 if TYPE_CHECKING:
     from gr00t_core.model.groot import Gr00tN15

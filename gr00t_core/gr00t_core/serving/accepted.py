@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gr00t_core.embodiment import ModalityConfig
+from gr00t_core.embodiments import ModalityConfig
 from gr00t_core.errors import ObservationError, ServingError
 from gr00t_core.instructions import checked_instructions, flattened, shown
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import zmq
 
-from gr00t_core.embodiment import ModalityConfig
+from gr00t_core.embodiments import ModalityConfig
 from gr00t_core.errors import ServingError
 from gr00t_core.instructions import checked_instructions
 from gr00t_core.serving.shared_memory import ALIGNMENT, SharedMemoryWriter

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from gr00t_core.embodiment import ModalityConfig
+from gr00t_core.embodiments import ModalityConfig
 from gr00t_core.errors import Gr00tError, ServingError
 from gr00t_core.instructions import shown
 from gr00t_core.serving.accepted import Acceptance

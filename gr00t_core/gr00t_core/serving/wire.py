@@ -26,7 +26,7 @@ import msgpack
 import numpy as np
 from numpy.typing import NDArray
 
-from gr00t_core.embodiment import ModalityConfig
+from gr00t_core.embodiments import ModalityConfig
 from gr00t_core.errors import ServingError
 from gr00t_core.serving.shared_memory import shared_images, SharedImages, SharedMemoryReader
 

@@ -13,10 +13,10 @@ from typing import Any, TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gr00t_core.embodiment import DataConfig, PROJECTOR_INDEX
+from gr00t_core.checkpoint.metadata import check_entry, check_robot
+from gr00t_core.embodiments import DataConfig, PROJECTOR_INDEX
 from gr00t_core.errors import CheckpointError, ObservationError, RobotFileError
-from gr00t_core.metadata import check_entry, check_robot
-from gr00t_core.robot import Robot
+from gr00t_core.robot.description import Robot
 from gr00t_core.transforms import observation as checks
 from gr00t_core.transforms.concat import Batch, collate, pad, split
 from gr00t_core.transforms.observation import Observation

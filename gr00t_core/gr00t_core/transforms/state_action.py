@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gr00t_core.embodiment import Treatment
+from gr00t_core.embodiments import Treatment
 from gr00t_core.errors import ObservationError, RobotFileError
 from gr00t_core.transforms.rotation import convert, ROTATION_WIDTHS
 

@@ -1,0 +1,386 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Place samples on one timeline, live and offline, with the same code.
+
+Stamp pairing: the stamp of a reference camera's frame is "now". State is interpolated at that
+stamp (slerp for rotations, on the circle for joints that turn without end), commands hold, another
+camera gives the frame nearest to it. A sample further away than its stream's `max_age_ns` is a
+gap: the row names it and holds no value for it. Nothing is invented.
+
+Both users drive a `Timeline` alike: `add` every message, then ask for the `row` at a reference
+frame's stamp once `waiting` names nobody (offline: or the bag has no more; live: or the patience,
+one period of the awaited stream, is over). The row depends on the samples only, not on when it is
+asked for, as long as nobody was waited for in vain. Time is integer nanoseconds.
+"""
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gr00t_core.actions.angles import interpolate
+from gr00t_core.actions.rotation_blend import interpolate_rotation
+from gr00t_core.errors import ObservationError
+from gr00t_core.messages.fields import carries, Plan, read_sample
+from gr00t_core.robot.description import (
+    ActionGroup,
+    Camera,
+    NANOSECONDS,
+    Robot,
+    StateGroup,
+    Stream,
+)
+
+# A stamp that falls back by more than this is a new clock (restarted publisher, looped bag), not
+# a late message.
+JUMP_NS = NANOSECONDS
+# header and log stamps further apart than this mean different clocks (or sim time), not latency.
+SKEW_NS = NANOSECONDS // 2
+
+
+def tick_ns(start_ns: int, index: int, rate_hz: float) -> int:
+    """Return the time of the index-th tick, rounded from the start: no period is accumulated."""
+    return start_ns + round(index * NANOSECONDS / rate_hz)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A camera frame as it came in; decoded only when it is used."""
+
+    stamp_ns: int
+    payload: Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was known at one stamp.
+
+    Attributes:
+        stamp_ns: The asked time.
+        frames: Camera name → frame.
+        state, action: Group name → (D,) float64.
+        held: State groups whose last sample was held because no later one had come.
+        gaps: Name → age in ns of the nearest sample (None: no sample at all) for everything that
+            is missing.
+    """
+
+    stamp_ns: int
+    frames: dict[str, Frame]
+    state: dict[str, NDArray[np.float64]]
+    action: dict[str, NDArray[np.float64]]
+    held: tuple[str, ...]
+    gaps: dict[str, int | None]
+
+
+@dataclass
+class BadSamples:
+    """Samples of one stream that are taken as not sent, for one reason.
+
+    Attributes:
+        count: How many.
+        first_ns: Log time of the first.
+        example: What is wrong with the first, in full.
+    """
+
+    count: int
+    first_ns: int
+    example: str
+
+
+@dataclass
+class StreamHealth:
+    """Counters of one stream.
+
+    Attributes:
+        received: Messages that came in.
+        late: Messages dropped because their stamp was not after the previous one.
+        jumps: Times the stream's clock fell back by more than `JUMP_NS` and its history was
+            dropped.
+        unstamped: Messages placed at their log time because they carry no header stamp.
+        latencies_ns: Log time minus header stamp of the last samples.
+        last_stamp_ns, last_log_ns: Of the newest sample, 0 before the first.
+        bad: Reason → the samples that are taken as not sent for it.
+    """
+
+    received: int = 0
+    late: int = 0
+    jumps: int = 0
+    unstamped: int = 0
+    latencies_ns: deque[int] = field(default_factory=lambda: deque(maxlen=512))
+    last_stamp_ns: int = 0
+    last_log_ns: int = 0
+    bad: dict[str, BadSamples] = field(default_factory=dict)
+
+    def refuse(self, reason: str, log_ns: int, example: str) -> None:
+        """Count a sample that cannot be used; nothing else remembers it."""
+        if reason in self.bad:
+            self.bad[reason].count += 1
+        else:
+            self.bad[reason] = BadSamples(1, log_ns, example)
+
+    @property
+    def skewed(self) -> bool:
+        """Return whether header and log stamps come from different clocks (or sim time)."""
+        return bool(self.latencies_ns) and abs(float(np.median(self.latencies_ns))) > SKEW_NS
+
+
+class Timeline:
+    """The recent samples of every stream of a robot, in stamp order."""
+
+    def __init__(
+        self, robot: Robot, *, with_action: bool = False, history_ns: int | None = None
+    ) -> None:
+        """Prepare one track per camera and group.
+
+        Args:
+            robot: The robot whose streams come in.
+            with_action: Also keep the action topics (offline, for the labels).
+            history_ns: Forget samples older than this by themselves (live); None keeps them until
+                `forget`.
+        """
+        self._history_ns = history_ns
+        self._cameras = {camera.name: _Track(camera) for camera in robot.cameras}
+        self._state = {group.name: _Track(group) for group in robot.state}
+        self._action = {group.name: _Track(group) for group in robot.action if with_action}
+        self.reference = self._cameras[robot.reference_camera].source
+        self.health: dict[str, StreamHealth] = {}
+        self._by_topic: dict[str, list[_Track]] = {}
+        for track in self._tracks():
+            self._by_topic.setdefault(track.stream.topic, []).append(track)
+            self.health.setdefault(track.stream.topic, StreamHealth())
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Return the topics that `add` accepts."""
+        return tuple(self._by_topic)
+
+    def add(self, topic: str, payload: Any, header_ns: int | None, log_ns: int) -> int | None:
+        """Place one message.
+
+        Args:
+            topic: Topic as the robot file names it.
+            payload: State and action topics: the message. Camera topics: anything; it comes back
+                in `Frame`.
+            header_ns: Header stamp, None when the message has none.
+            log_ns: Time at which it was received or recorded.
+
+        Returns:
+            The stamp it was placed at; None when it was dropped as late.
+
+        Raises:
+            ObservationError: A group's field or joint is missing from the message, or a value is
+                not finite. The message is counted as bad and otherwise taken as not sent.
+        """
+        health = self.health[topic]
+        health.received += 1
+        health.last_log_ns = log_ns
+        stream = self._by_topic[topic][0].stream
+        stamp_ns = log_ns if header_ns is None or stream.stamp == 'log' else header_ns
+        stamp_ns += stream.offset_ns
+        if header_ns is not None:
+            health.latencies_ns.append(log_ns - header_ns)
+        elif stream.stamp == 'header':
+            health.unstamped += 1
+        tracks = [track for track in self._by_topic[topic] if track.accepts(payload)]
+        try:
+            values = [track.read(payload) for track in tracks]
+        except ObservationError as error:
+            health.refuse(error.reason, log_ns, str(error))
+            raise
+        if any(stamp_ns < track.newest - JUMP_NS for track in tracks):
+            health.jumps += 1
+            for track in self._by_topic[topic]:
+                track.clear()
+        if any(stamp_ns <= track.newest for track in tracks):
+            health.late += 1
+            return None
+        for track, value in zip(tracks, values, strict=True):
+            track.add(stamp_ns, value)
+            if self._history_ns is not None:
+                track.forget(stamp_ns - self._history_ns)
+        health.last_stamp_ns = stamp_ns
+        return stamp_ns
+
+    def without_samples(self) -> dict[str, Stream]:
+        """Return the state and action groups of which no message brought anything, by name."""
+        groups = {f'state.{name}': track for name, track in self._state.items()}
+        groups |= {f'action.{name}': track for name, track in self._action.items()}
+        return {name: track.stream for name, track in groups.items() if not track.had_samples}
+
+    def waiting(self, stamp_ns: int) -> dict[str, Stream]:
+        """Return, by name, the streams whose next sample may change the row at a stamp."""
+        return {
+            track.source.name: track.stream
+            for track in self._tracks()
+            if not track.decided(stamp_ns) and track.source is not self.reference
+        }
+
+    def row(self, stamp_ns: int, reference_stamp_ns: int | None = None) -> Row:
+        """Return what is known at a stamp.
+
+        Args:
+            stamp_ns: Time at which state and action are evaluated.
+            reference_stamp_ns: Stamp of the reference frame, when it is another one (a lost
+                frame's row).
+        """
+        row = Row(stamp_ns, {}, {}, {}, (), {})
+        held = []
+        for name, track in self._cameras.items():
+            is_reference = track.source is self.reference
+            asked = (
+                reference_stamp_ns if is_reference and reference_stamp_ns is not None else stamp_ns
+            )
+            index = track.exact(asked) if is_reference else track.pick(asked)
+            if index is None:
+                row.gaps[name] = track.age(asked)
+            else:
+                row.frames[name] = Frame(track.stamps[index], track.values[index])
+        for tracks, values in ((self._state, row.state), (self._action, row.action)):
+            for name, track in tracks.items():
+                value = track.value(stamp_ns)
+                if value is None:
+                    kind = 'state' if tracks is self._state else 'action'
+                    row.gaps[f'{kind}.{name}'] = track.age(stamp_ns)
+                else:
+                    values[name] = value
+                    if track.stream.pairing == 'interpolate' and not track.decided(stamp_ns):
+                        held.append(name)
+        return Row(stamp_ns, row.frames, row.state, row.action, tuple(held), row.gaps)
+
+    def forget(self, stamp_ns: int) -> None:
+        """Drop what no row at or after a stamp can need."""
+        for track in self._tracks():
+            track.forget(stamp_ns - track.stream.max_age_ns)
+
+    def clear(self) -> None:
+        """Drop every sample: the clock jumped."""
+        for track in self._tracks():
+            track.clear()
+
+    def _tracks(self) -> Iterable['_Track']:
+        yield from self._cameras.values()
+        yield from self._state.values()
+        yield from self._action.values()
+
+
+class _Track:
+    """Samples of one camera or group in stamp order."""
+
+    def __init__(self, source: Camera | StateGroup | ActionGroup) -> None:
+        self.source = source
+        self.stream = source.stream
+        self.stamps: list[int] = []
+        self.values: list[Any] = []
+        self.had_samples = False
+        self._half_period_ns = round(NANOSECONDS / self.stream.rate_hz / 2)
+
+    @property
+    def newest(self) -> int:
+        """Return the stamp of the newest sample; before the first, one that precedes any stamp."""
+        return self.stamps[-1] if self.stamps else -(1 << 63)
+
+    def accepts(self, payload: Any) -> bool:
+        return isinstance(self.source, Camera) or carries(payload, self.source)
+
+    def read(self, payload: Any) -> Any:
+        return payload if isinstance(self.source, Camera) else read_sample(payload, self.source)
+
+    def add(self, stamp_ns: int, value: Any) -> None:
+        self.values.append(value)
+        self.stamps.append(stamp_ns)
+        self.had_samples = True
+
+    def clear(self) -> None:
+        self.stamps.clear()
+        self.values.clear()
+
+    def forget(self, stamp_ns: int) -> None:
+        """Drop samples before a stamp, but keep the last one at or before it.
+
+        A plan keeps the one before it, too: its first point is approached from there.
+        """
+        count = max(bisect_right(self.stamps, stamp_ns) - 1, 0)
+        if count and isinstance(self.values[count], Plan):
+            count -= 1
+        del self.stamps[:count], self.values[:count]
+
+    def decided(self, stamp_ns: int) -> bool:
+        """Return whether no later sample can change what the track gives at a stamp."""
+        if self.stamps and self.stamps[-1] >= stamp_ns:
+            return True
+        return self.stream.pairing == 'nearest' and self._just_before(stamp_ns) is not None
+
+    def exact(self, stamp_ns: int) -> int | None:
+        index = bisect_right(self.stamps, stamp_ns) - 1
+        return index if index >= 0 and self.stamps[index] == stamp_ns else None
+
+    def pick(self, stamp_ns: int) -> int | None:
+        """Return the index of the `nearest` or `hold` sample for a stamp, None when too old."""
+        before = bisect_right(self.stamps, stamp_ns) - 1
+        choice = before if before >= 0 else None
+        if self.stream.pairing != 'hold' and self._just_before(stamp_ns) is None:
+            # Only without a sample in the half period before the stamp can a later one be the
+            # nearest: so a live caller need not wait for the next frame in the common case, and
+            # offline decides the same.
+            after = before + 1
+            is_nearer = choice is None or (
+                after < len(self.stamps)
+                and self.stamps[after] - stamp_ns < stamp_ns - self.stamps[choice]
+            )
+            choice = after if after < len(self.stamps) and is_nearer else choice
+        if choice is None or abs(self.stamps[choice] - stamp_ns) > self.stream.max_age_ns:
+            return None
+        return choice
+
+    def value(self, stamp_ns: int) -> NDArray[np.float64] | None:
+        """Return the group's value at a stamp by its pairing, None in a gap."""
+        before = bisect_right(self.stamps, stamp_ns) - 1
+        if before >= 0 and isinstance(self.values[before], Plan):
+            return self._planned(before, stamp_ns)
+        if self.stream.pairing != 'interpolate' or not isinstance(
+            self.source, StateGroup | ActionGroup
+        ):
+            index = self.pick(stamp_ns)
+            if index is None or isinstance(self.values[index], Plan):
+                return None  # a plan says nothing about the time before it
+            return np.array(self.values[index])
+        if before < 0 or stamp_ns - self.stamps[before] > self.stream.max_age_ns:
+            return None
+        first, after = self.values[before], before + 1
+        if self.stamps[before] == stamp_ns or after == len(self.stamps):
+            return np.array(first)
+        if isinstance(self.values[after], Plan):
+            return np.array(first)
+        if self.stamps[after] - stamp_ns > self.stream.max_age_ns:
+            return None
+        span = self.stamps[after] - self.stamps[before]
+        weight = (stamp_ns - self.stamps[before]) / span
+        if self.source.rotation is not None:
+            return interpolate_rotation(first, self.values[after], weight, self.source.rotation)
+        return interpolate(first, self.values[after], weight, self.source.turning)
+
+    def _planned(self, index: int, stamp_ns: int) -> NDArray[np.float64] | None:
+        """Return what the plan at an index says at a stamp; None before its begin or after it."""
+        plan: Plan = self.values[index]
+        elapsed_ns = stamp_ns - self.stamps[index]
+        if elapsed_ns > plan.duration_ns + self.stream.max_age_ns:
+            return None
+        before = None
+        if elapsed_ns < plan.times_ns[0] and index:
+            earlier, at_ns = self.values[index - 1], self.stamps[index]
+            is_plan = isinstance(earlier, Plan)
+            before = self._planned(index - 1, at_ns) if is_plan else earlier
+        return plan.at(elapsed_ns, before)
+
+    def age(self, stamp_ns: int) -> int | None:
+        """Return the distance in ns to the nearest sample, None when there is none."""
+        return min((abs(stamp - stamp_ns) for stamp in self.stamps), default=None)
+
+    def _just_before(self, stamp_ns: int) -> int | None:
+        index = bisect_right(self.stamps, stamp_ns) - 1
+        near = index >= 0 and stamp_ns - self.stamps[index] <= self._half_period_ns
+        return index if near else None

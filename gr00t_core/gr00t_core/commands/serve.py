@@ -1,0 +1,187 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run `gr00t serve`: one policy in one process, over ZMQ and, if asked, HTTP.
+
+The addresses are bound first and the policy is loaded behind them, so whoever supervises this
+process learns by `ping` that it is alive and `loading`, and sees the process end with the reason
+on stderr when loading fails.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+import logging
+import os
+from pathlib import Path
+import re
+import signal
+import sys
+import time
+from typing import Any
+
+import tyro
+
+from gr00t_core.errors import CheckpointError, ObservationError, ServingError
+from gr00t_core.malloc_tuning import keep_freed_memory
+from gr00t_core.serving.http import HttpServer
+from gr00t_core.serving.server import PolicyServer
+from gr00t_core.serving.service import Policy, PolicyService
+
+LOG = logging.getLogger(__name__)
+
+TOKEN_VARIABLE = 'GR00T_API_TOKEN'
+STOP_SECONDS = 5.0  # what a call that is under way may still take
+
+Loaded = tuple[Policy, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Serve:
+    """Answer observations with action chunks, for the policy node and any GR00T N1.5 client.
+
+    Attributes:
+        checkpoint: Checkpoint folder.
+        robot: Shipped robot or robot file; without it the checkpoint's own robot.yaml.
+        data_config: In place of a robot: one of upstream's data configs, with --embodiment-tag.
+        embodiment_tag: Tag that goes with --data-config.
+        backend: auto (onnxruntime for an export, else torch), torch, torch-compile,
+            torch-cudagraph, torch-compile-cudagraph, torch-fp8, torch-fp8-cudagraph, tensorrt, or
+            onnxruntime or openvino (then the checkpoint is an export).
+        device: cpu, cuda, cuda:N, or auto: the GPU where PyTorch sees one, else the CPU.
+        bind: ZMQ address: tcp://ADDRESS:PORT (tcp://*:5555 for all networks) or ipc://PATH, which
+            only this user can open.
+        http_port: Port for POST /act and GET /health, on the same address as --bind (127.0.0.1
+            with ipc); without it there is no HTTP.
+        token_file: File with the token that every request must bring; without it the variable
+            GR00T_API_TOKEN, without that there is no token.
+        denoising_steps: Euler steps of the flow; without it the checkpoint's own.
+        seed: Of the noise that chunks start from; without it a different one in each run.
+        threads: CPU threads of the model; without it the backend's choice.
+        vocabulary: Folder with the tokenizer's files, for checkpoints that hold none.
+        exit_with_parent: End when the process that started this one has ended.
+    """
+
+    checkpoint: Path
+    robot: str | None = None
+    data_config: str | None = None
+    embodiment_tag: str | None = None
+    backend: str = 'auto'
+    device: str = 'auto'
+    bind: str = 'tcp://127.0.0.1:5555'
+    http_port: int | None = None
+    token_file: Path | None = None
+    denoising_steps: int | None = None
+    seed: int | None = None
+    threads: int | None = None
+    vocabulary: Path | None = None
+    exit_with_parent: bool = False
+
+
+def main(argv: list[str]) -> int:
+    """Serve a policy over ZMQ and HTTP."""
+    # The parent is asked for, and not told by PR_SET_PDEATHSIG, because that signal comes when the
+    # parent's *thread* ends, and nodes start their server from short-lived threads.
+    parent = os.getppid()
+    options = tyro.cli(Serve, prog='gr00t serve', args=argv)
+    if options.threads is not None and options.threads < 1:
+        raise ServingError(f'--threads is {options.threads}, expected 1 or more')
+    # Read when PyTorch's OpenMP is loaded. Its threads must not spin beside the robot's nodes: on
+    # shared cores a spinning team took seconds for a chunk that takes milliseconds.
+    os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+    keep_freed_memory()
+    began = time.monotonic()
+
+    def announce() -> None:
+        about = service.health()
+        web_address = '' if web is None else f' and http://{_http_host(options)}:{web.server_port}'
+        sys.stdout.write(
+            f'ready: {about["model"]} ({about["backend"]}, {about["device"]}) for {about["robot"]}'
+            f' at {server.address}{web_address} after {time.monotonic() - began:.1f} s\n'
+        )
+        sys.stdout.flush()
+
+    service = PolicyService(_loader(options), read_token(options.token_file), announce)
+    server = PolicyServer(service, options.bind)
+    web = None
+    if options.http_port is not None:
+        web = HttpServer(service, _http_host(options), options.http_port)
+        web.start()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: server.stop())
+    service.start()
+    server.serve(lambda: not options.exit_with_parent or os.getppid() == parent)
+    if web is not None:
+        web.shutdown()
+    if not service.stop(STOP_SECONDS):
+        # A thread inside native code cannot be ended, and Python would wait or crash in its exit.
+        LOG.warning('a call did not end within %s s; leaving it', STOP_SECONDS)
+        os._exit(0)
+    if service.failure is not None:
+        raise service.failure
+    return 0
+
+
+def read_token(file: Path | None) -> str | None:
+    """Read the token from a file, else from the environment; None where there is none.
+
+    Raises:
+        ServingError: The file cannot be read, or the token is empty.
+    """
+    if file is None:
+        token, source = os.environ.get(TOKEN_VARIABLE), TOKEN_VARIABLE
+        if token is None:
+            return None
+    else:
+        source = str(file)
+        try:
+            token = file.read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ServingError(f'{file}: cannot read the token: {error}') from error
+    if not token.strip():
+        raise ServingError(f'{source}: the token is empty; write one, or leave {source} out')
+    return token.strip()
+
+
+def _loader(options: Serve) -> Callable[[], Loaded]:
+    def load() -> Loaded:
+        if options.threads is not None:
+            os.environ['OMP_NUM_THREADS'] = str(options.threads)  # PyTorch's and ONNX Runtime's
+
+        from gr00t_core.backends import choose_engine
+        from gr00t_core.policy import Gr00tPolicy
+
+        backend, device = choose_engine(options.backend, options.device, options.checkpoint)
+        policy = Gr00tPolicy(
+            options.checkpoint,
+            options.robot,
+            backend,
+            device,
+            options.denoising_steps,
+            options.seed,
+            data_config=options.data_config,
+            embodiment=options.embodiment_tag,
+            vocabulary=options.vocabulary,
+        )
+        # With a seed of its own, so that the first chunk served is the first of --seed.
+        try:
+            policy.get_action(policy.observation_example(), seed=0)
+        except ObservationError as error:
+            raise CheckpointError(
+                f'{options.checkpoint}: the first answer failed: {error}. Copy the weights again,'
+                ' or finetune from a checkpoint that answers'
+            ) from None
+        return policy, {
+            'model': str(options.checkpoint),
+            'backend': backend,
+            'device': device,
+            'robot': policy.robot.name if policy.robot else options.data_config,
+        }
+
+    return load
+
+
+def _http_host(options: Serve) -> str:
+    """Give the host of --bind: HTTP is as open as ZMQ, and no more."""
+    match = re.fullmatch(r'tcp://\[?(.*?)\]?:[^:]*', options.bind)
+    if match is None:
+        return '127.0.0.1'
+    return '0.0.0.0' if match[1] == '*' else match[1]

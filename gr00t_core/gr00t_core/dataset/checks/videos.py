@@ -1,0 +1,103 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Check the videos of a dataset: number of frames, rate, size, and that each can be decoded."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+
+from gr00t_core.dataset.checks.findings import error, Finding, warning
+from gr00t_core.dataset.reader import Dataset
+from gr00t_core.dataset.schema import INFO, V30
+from gr00t_core.dataset.video.index import index_video, VideoIndex
+from gr00t_core.dataset.write.numbering import TIMESTAMP_TOLERANCE
+from gr00t_core.errors import DatasetError
+
+LONG_GOP = 30  # frames between keyframes from which random access is told to be slow
+
+
+def check_videos(dataset: Dataset, decode: bool) -> Iterator[Finding]:
+    """Yield what is wrong with the videos.
+
+    Args:
+        dataset: The dataset.
+        decode: Decode every frame, rather than look at the packets only.
+    """
+    files: dict[Path, tuple[str, int]] = {}  # file → feature, frames that its episodes take
+    for episode in dataset.episodes:
+        for key, video in episode.videos.items():
+            used = files.get(video.path, (key, 0))[1]
+            files[video.path] = (key, max(used, video.first + video.frames))
+            if dataset.info.version == V30:
+                yield from _check_start(video.path, video.first, episode.index)
+    present = {key for key, _ in files.values()}
+    for key in dataset.info.video_keys:
+        if key not in present:
+            yield warning(dataset.path / INFO, f'{key}: declared, but has no files')
+    slow = 0
+    for path, (key, frames) in files.items():
+        try:
+            index = index_video(path)
+        except DatasetError as problem:
+            yield error(path, str(problem))
+            continue
+        if index.frames != frames:
+            yield error(path, f'{index.frames} frames, its episodes have {frames} steps')
+        yield from _check_format(dataset, path, key, index)
+        slow += int(np.diff(np.flatnonzero(index.keyframe), append=index.frames).max() > LONG_GOP)
+        if decode:
+            yield from _check_decoding(path, index)
+    if slow:
+        yield warning(
+            dataset.path / 'videos',
+            f'{slow} of {len(files)} files have keyframes more than {LONG_GOP} frames apart:'
+            ' random access is slow',
+        )
+
+
+def _check_start(path: Path, first: int, episode: int) -> Iterator[Finding]:
+    try:
+        index = index_video(path)
+    except DatasetError:
+        return  # told once, for the file
+    if first < index.frames and not index.keyframe[first]:
+        yield warning(
+            path, f'episode {episode} does not begin at a keyframe, so it cannot be cut out'
+        )
+
+
+def _check_format(dataset: Dataset, path: Path, key: str, index: VideoIndex) -> Iterator[Finding]:
+    feature = dataset.info.features[key]
+    if (index.height, index.width) != feature.shape[:2]:
+        yield error(
+            path,
+            f'{index.width}×{index.height} pixels, meta/info.json says'
+            f' {feature.shape[1]}×{feature.shape[0]}',
+        )
+    seconds = index.seconds()
+    off = np.abs(seconds - seconds[0] - np.arange(index.frames) / float(dataset.info.fps))
+    if off.max() > TIMESTAMP_TOLERANCE:
+        frame = int(np.argmax(off > TIMESTAMP_TOLERANCE))
+        yield error(
+            path,
+            f'frame {frame} is at {seconds[frame]:.4f} s, at {float(dataset.info.fps):g} fps it'
+            f' should be at {seconds[0] + frame / float(dataset.info.fps):.4f} s',
+        )
+    if feature.codec and feature.codec != index.codec:
+        yield warning(path, f'codec {index.codec}, meta/info.json says {feature.codec}')
+
+
+def _check_decoding(path: Path, index: VideoIndex) -> Iterator[Finding]:
+    decoded = 0
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            stream.codec_context.thread_count = 1
+            decoded = sum(not frame.is_corrupt for frame in container.decode(stream))
+    except av.FFmpegError as problem:
+        yield error(path, f'cannot be decoded after frame {decoded}: {problem}')
+        return
+    if decoded != index.frames:
+        yield error(path, f'{decoded} of {index.frames} frames can be decoded')

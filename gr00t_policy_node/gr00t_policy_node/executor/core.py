@@ -1,0 +1,555 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Turn action chunks into commands at the control rate, without ROS.
+
+`ExecutorCore` is told what came in and asked once per control period what to command. It alone
+decides whether the robot moves: the node around it only carries messages. Everything comes in
+through `entrance` and goes out through `gate`.
+
+A action width. Times are integer nanoseconds of one clock, which may jump.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from gr00t_core.robot.description import NANOSECONDS, Robot
+from gr00t_policy_node.executor.admission import malformed, ReceivedChunk, untimely, valid_until
+from gr00t_policy_node.executor.buttons import Buttons
+from gr00t_policy_node.executor.deltas import boxed, DeltaRows
+from gr00t_policy_node.executor.entrance import Refusal, Rejection
+from gr00t_policy_node.executor.gate import nothing_sent, passed, started
+from gr00t_policy_node.executor.handover import Plan, sample
+from gr00t_policy_node.executor.inputs import Measurements, Teleoperation
+from gr00t_policy_node.executor.layout import Array, layout_of
+from gr00t_policy_node.executor.modes import Mode, next_mode, Situation
+from gr00t_policy_node.executor.motion import Motion
+
+# A stop is commanded for at least so many periods, so that a controller that misses a message
+# still gets it.
+STOP_PERIODS = 10
+# A clock that falls back by no more is being set right; time stands still meanwhile.
+LARGEST_SLEW_NS = NANOSECONDS // 10
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user may choose; times in s. `executor_parameters` says what it means."""
+
+    control_rate_hz: float = 100.0
+    handover: str = 'crossfade'
+    blend_s: float = 0.2
+    ensemble_decay: float = 0.01
+    position_margin: float = 0.01
+    max_jump_s: float = 0.5
+    chunk_timeout_s: float = 1.0
+    max_future_s: float = 0.1
+    state_timeout_s: float = 0.2
+    takeover_timeout_s: float = 0.3
+    soft_start_s: float = 1.0
+    on_timeout: str = 'hold'
+    e_stop_required: bool = False
+    e_stop_timeout_s: float = 1.0
+    e_stop_topics: tuple[str, ...] = ('e_stop',)
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to command now.
+
+    Attributes:
+        stamp_ns: Time of the command.
+        values: (A,) in the groups' units.
+        velocity: (A,) velocity of the position columns, per s; 0 elsewhere.
+        groups: The groups that are commanded. Columns of all others hold their last command, or
+            nan when there was none; their topics stay silent.
+        due: Delta groups whose delta is to be sent now.
+    """
+
+    stamp_ns: int
+    values: Array
+    velocity: Array
+    groups: frozenset[str]
+    due: frozenset[str]
+
+    @property
+    def step(self) -> bool:
+        """Return whether a delta is to be sent now."""
+        return bool(self.due)
+
+
+class ExecutorCore:
+    """What the executor knows, and what it makes of it."""
+
+    def __init__(self, robot: Robot, settings: Settings) -> None:
+        """Derive everything from the robot description.
+
+        Raises:
+            RobotFileError: A group is measured in another unit than it is commanded in.
+        """
+        self.robot = robot
+        self.settings = settings
+        self.layout = layout_of(robot)
+        self._dt = 1.0 / settings.control_rate_hz
+        self.period_ns = round(NANOSECONDS / settings.control_rate_hz)
+        self.motion = Motion(self.layout, settings.position_margin, self._dt)
+        self.plan = Plan(
+            self.layout,
+            settings.handover,
+            _ns(settings.blend_s),
+            settings.ensemble_decay,
+            self.period_ns,
+            _ns(settings.chunk_timeout_s),
+        )
+        future_ns = _ns(settings.max_future_s)
+        self.measured = Measurements(robot, self.layout, _ns(settings.state_timeout_s), future_ns)
+        self.teleop = Teleoperation(
+            robot, self.layout, _ns(settings.takeover_timeout_s), future_ns
+        )
+        self.buttons = Buttons(
+            settings.e_stop_topics, settings.e_stop_required, _ns(settings.e_stop_timeout_s)
+        )
+        self.measured_by = self.measured.measured_by
+        self.mode = Mode.WAITING
+        self.reason = 'started'
+        self.rejections: Counter[Rejection] = Counter()
+        self.refusal: Refusal | None = None  # of the newest chunk
+        self.accepted = 0
+        self.clock_jumps = 0
+        self.breaches = 0
+        self.boxed_out = ''  # the last delta that the workspace stopped
+        # The node keeps these up to date; each says why nothing may be commanded, '' when it may.
+        self.unheard = ''  # a command topic that has no subscriber: no start
+        self.rival = ''  # another node that commands the robot: no start, and a latched stop
+        self._rows = DeltaRows()
+        self._sent = nothing_sent(self.layout)
+        self._deltas = frozenset(
+            g.name for g in robot.action if g.command == 'delta' and g.kind != 'binary'
+        )
+        # Groups of one topic are commanded together or not at all.
+        self._mates = {
+            group.name: tuple(
+                other.name for other in robot.action if other.stream.topic == group.stream.topic
+            )
+            for group in robot.action
+        }
+        self.travel = self.layout.velocity.copy()  # per s, also of rotations
+        for turning in self.layout.turning:
+            self.travel[turning.columns] = turning.velocity
+        self._commanded: frozenset[str] = frozenset()  # by the last tick; empty: silent
+        self._e_stopped = False
+        self._halted = ''
+        self._resume_ns: int | None = None
+        self._newest_ns: int | None = None
+        self._valid_until_ns = 0
+        self._last_ns: int | None = None
+        self._soft_ns = 0
+        self._next_step_ns = 0
+        self._braking = 0
+
+    # What comes in.
+
+    def measure(
+        self, state_group: str, values: Array, now_ns: int, stamp_ns: int | None = None
+    ) -> Refusal | None:
+        """Take the measured values (D,) of a state group, or return why they do not count.
+
+        They were measured at `stamp_ns`; without it, now.
+        """
+        return self.measured.take(
+            state_group, values, now_ns, now_ns if stamp_ns is None else stamp_ns
+        )
+
+    def offer(self, received: ReceivedChunk, now_ns: int) -> Rejection | None:
+        """Take a chunk if it may be followed; else return, and count, why not."""
+        self.refusal = self._refusal(received, now_ns)
+        if self.refusal is not None:
+            self.rejections[self.refusal.reason] += 1
+            return self.refusal.reason
+        self.accepted += 1
+        self._newest_ns = received.stamp_ns
+        self._valid_until_ns = valid_until(
+            received.stamp_ns,
+            received.step_ns,
+            received.horizon,
+            _ns(self.settings.chunk_timeout_s),
+        )
+        self.plan.add(received.chunk(), now_ns)
+        return None
+
+    def teleoperate(
+        self, group: str, values: Array, now_ns: int, stamp_ns: int | None = None
+    ) -> Refusal | None:
+        """Take the values (D,) that a person commands for an action group, or return why not.
+
+        They were asked for at `stamp_ns`; without it, now.
+        """
+        return self.teleop.take(
+            group, values, now_ns, now_ns if stamp_ns is None else stamp_ns, self._resume_ns
+        )
+
+    def e_stop(
+        self, pressed: bool, now_ns: int | None = None, topic: str = '', publisher: str = ''
+    ) -> None:
+        """Take what an e-stop button says; pressed latches."""
+        topic = topic or self.settings.e_stop_topics[0]
+        heard_ns = self._last_ns if now_ns is None else now_ns
+        self.buttons.hear(topic, publisher, bool(pressed), heard_ns)
+        if pressed:
+            self.latch(f'e-stop pressed on {topic}')
+
+    def latch(self, reason: str) -> None:
+        """Stop within the limits, forget the plan, and stay so until re-armed."""
+        if not self._e_stopped:
+            self._e_stopped = True
+            self._enter(Mode.ESTOPPED, reason, self._last_ns or 0)
+
+    def rearm(self, now_ns: int) -> str | None:
+        """Release the latch; return why not when it stays.
+
+        The robot moves again after a chunk that answers an observation later than now.
+        """
+        self.buttons.forget_gone()
+        pressed = self.buttons.pressed(now_ns)
+        if pressed is not None:
+            return f'the e-stop is still pressed: {pressed}; release it first'
+        if not self._e_stopped:
+            return None
+        if self.rival:
+            return f'{self.rival}: end it first'
+        if not self._at_rest:
+            return 'the robot is still braking: try again'
+        self._e_stopped = False
+        self._resume_ns = now_ns
+        self.teleop.forget()
+        return None
+
+    def halt(self, reason: str) -> None:
+        """Stop within the limits and never start again: the node ends."""
+        self._halted = reason
+        if self._commanded and self.mode not in (Mode.STOPPING, Mode.ESTOPPED):
+            self._enter(Mode.STOPPING, reason, self._last_ns or 0)
+
+    # What goes out.
+
+    def tick(self, now_ns: int) -> Command | None:
+        """Return the command of this control period; None when nothing is to be commanded."""
+        if self._last_ns is not None and now_ns < self._last_ns:
+            if self._last_ns - now_ns > LARGEST_SLEW_NS:
+                self._clock_jumped_back(now_ns)
+            else:
+                now_ns = self._last_ns
+        self._last_ns = now_ns
+        self._watch(now_ns)
+        before, sent = self.motion.snapshot(), self._sent
+        self._decide(now_ns)
+        if self.mode is not Mode.TAKEOVER:
+            self.teleop.drop_pending()
+        stopped = self.mode is Mode.WAITING or (self.mode is Mode.ESTOPPED and self._at_rest)
+        if stopped or not self.motion.active.any():
+            self._fall_silent()
+            return None
+        due = self._move(now_ns)
+        command = self._send(now_ns, due)
+        if isinstance(command, Command):
+            return command
+        # An internal error: what was planned is not sent. Brake from what was sent last.
+        self.breaches += 1
+        self.motion.restore(before)
+        self._sent = sent
+        self.latch(f'internal error, please report it: {command}')
+        return self.brake(now_ns)
+
+    def brake(self, now_ns: int) -> Command | None:
+        """Return a command that only brakes, whatever is known; None when the robot rests.
+
+        For the way out of the process: it looks at no input.
+        """
+        if not self._commanded or self._at_rest:
+            self._fall_silent()
+            return None
+        self.motion.brake()
+        self._braking += 1
+        command = self._send(now_ns, self._deltas)
+        if isinstance(command, Command):
+            return command
+        self._fall_silent()  # nothing that could be sent is safe
+        return None
+
+    def state_ages_s(self, now_ns: int) -> dict[str, float | None]:
+        """Return state group → age in s of its last values; None before the first."""
+        return self.measured.ages_s(now_ns)
+
+    def following_error_s(self) -> float | None:
+        """Return how far the robot is from its command, in s at the velocity limit."""
+        if not self._commanded:
+            return None
+        return float(self._ways().max(initial=0.0))
+
+    @property
+    def silent(self) -> bool:
+        """Return whether the last control period commanded nothing."""
+        return not self._commanded
+
+    # Inside.
+
+    @property
+    def _at_rest(self) -> bool:
+        return not self._commanded or (self._braking >= STOP_PERIODS and self.motion.resting)
+
+    def _move(self, now_ns: int) -> frozenset[str]:
+        """Move by one control period; return the delta groups that are due."""
+        if self.mode is Mode.RUNNING:
+            previous, target = self.plan.sample(now_ns)
+            chunk = self.plan.newest
+            row = self._rows.take(chunk, now_ns) if self._deltas and chunk is not None else None
+            target[self.layout.delta] = 0.0 if row is None else row[self.layout.delta]
+            self.motion.follow(previous, self._boxed(target), self._scale(now_ns), None)
+            return frozenset() if row is None else self._deltas
+        if self.mode is Mode.TAKEOVER:
+            target, due = self.teleop.target()
+            live = self.layout.mask(self._driven(now_ns)[0])
+            target = self._boxed(target)
+            self.motion.follow(target, target, self._scale(now_ns), live)
+            return due
+        self.motion.brake()
+        self._braking += 1
+        return self._deltas if self._is_step(now_ns) else frozenset()
+
+    def _boxed(self, target: Array) -> Array:
+        if not self.robot.workspace:
+            return target
+        kept, stopped = boxed(target, self.robot, self.layout, self.measured.states)
+        if stopped:
+            self.motion.clamps['workspace'] += 1
+            self.boxed_out = stopped
+        return kept
+
+    def _send(self, now_ns: int, due: frozenset[str]) -> Command | str:
+        """Return the command as it is published; or the limit that it would break."""
+        motion = self.motion
+        coming, broken = passed(self.layout, self._sent, motion.values, motion.active, self._dt)
+        if broken is not None:
+            return broken
+        self._sent = coming
+        self._commanded = frozenset(
+            name for name, columns in self.layout.slices.items() if motion.active[columns.start]
+        )
+        return Command(
+            now_ns, motion.values, motion.velocity, self._commanded, due & self._commanded
+        )
+
+    def _fall_silent(self) -> None:
+        self._commanded = frozenset()
+        self.motion.silence()
+
+    def _refusal(self, received: ReceivedChunk, now_ns: int) -> Refusal | None:
+        refusal = malformed(received, self.layout, self.robot.embodiment)
+        if refusal is not None:
+            return refusal
+        if self._e_stopped:
+            return Refusal(Rejection.E_STOPPED, '')
+        if self.mode is Mode.TAKEOVER:
+            return Refusal(Rejection.TAKEN_OVER, '')
+        refusal = untimely(
+            received,
+            now_ns,
+            newest_ns=self._newest_ns,
+            resume_ns=self._resume_ns,
+            max_age_ns=_ns(self.settings.chunk_timeout_s),
+            max_future_ns=_ns(self.settings.max_future_s),
+        )
+        if refusal is not None:
+            return refusal
+        fault = self.measured.fault(now_ns)
+        if fault is not None:
+            return Refusal(Rejection.NO_STATE, fault)
+        wanted = sample([received.chunk()], (now_ns,), self.layout)[0, 0]
+        ways = self.motion.distance(wanted, self.measured.values)
+        far = self._far(ways)
+        return None if far is None else Refusal(Rejection.JUMP, far)
+
+    def _ways(self) -> Array:
+        """Return how far (A,) each commanded column is from the measured place, in s."""
+        ways = self.motion.distance(self.motion.values, self.measured.values)
+        return np.where(self.motion.active, ways, 0.0)
+
+    def _far(self, ways: Array) -> str | None:
+        """Return which column is further away than `max_jump_s`, and how far; None when none."""
+        if (ways <= self.settings.max_jump_s).all():  # nan is no permission
+            return None
+        worst = int(ways.argmax())
+        velocity = self.travel[worst]
+        return (
+            f'{self.layout.names[worst]} {ways[worst] * velocity:.3g} away, allowed'
+            f' {self.settings.max_jump_s * velocity:.3g} (max_jump_s)'
+        )
+
+    def _watch(self, now_ns: int) -> None:
+        """Latch when a button or another node says so."""
+        heard = self.buttons.pressed(now_ns)
+        if heard is not None:
+            self.latch(heard)
+        if self.rival and self._commanded:
+            self.latch(self.rival)
+
+    def _decide(self, now_ns: int) -> None:
+        """Change the mode by what is known now."""
+        fault = self._fault(now_ns)
+        planned = self.plan.newest is not None and now_ns <= self._valid_until_ns
+        lost = None
+        if not planned:
+            why = self.refusal
+            lost = 'no fresh action chunk' + (f' (the newest was rejected: {why})' if why else '')
+        driven, unheld = self._driven(now_ns)
+        mode = next_mode(
+            self.mode,
+            Situation(
+                e_stopped=self._e_stopped,
+                sound=fault is None,
+                planned=planned,
+                teleoperated=bool(driven),
+                resting=self._at_rest,
+                holds=self.settings.on_timeout == 'hold',
+            ),
+        )
+        if mode is self.mode:
+            if mode is Mode.WAITING:  # say what is being waited for
+                self.reason = fault or unheld or lost or self.reason
+            elif mode is Mode.TAKEOVER:
+                self._start(driven)
+            return
+        reasons = {
+            Mode.RUNNING: 'following the policy',
+            Mode.TAKEOVER: 'teleoperated',
+            Mode.STOPPING: fault
+            or ('teleoperation ended' if self.mode is Mode.TAKEOVER else lost),
+            Mode.WAITING: 're-armed' if self.mode is Mode.ESTOPPED else fault,
+        }
+        self._enter(mode, reasons.get(mode) or self.reason, now_ns, driven)
+
+    def _enter(self, mode: Mode, reason: str, now_ns: int, driven: Collection[str] = ()) -> None:
+        before, self.mode, self.reason = self.mode, mode, reason
+        self._braking = 0
+        if mode in (Mode.STOPPING, Mode.ESTOPPED):
+            # Silence stays silence (`_at_rest`): only what was commanded needs to brake.
+            self._next_step_ns = now_ns
+            self.plan.clear()
+            self._rows.forget()
+            self._valid_until_ns = 0
+        if before is Mode.TAKEOVER or mode is Mode.TAKEOVER:
+            self.plan.clear()
+            self._rows.forget()
+            self._valid_until_ns = 0
+            self._resume_ns = now_ns if before is Mode.TAKEOVER else self._resume_ns
+        if mode in (Mode.RUNNING, Mode.TAKEOVER):
+            self._soft_ns = self._next_step_ns = now_ns
+            self._start(driven if mode is Mode.TAKEOVER else self.layout.slices, now_ns)
+
+    def _driven(self, now_ns: int) -> tuple[list[str], str | None]:
+        """Return the teleoperated groups that can be commanded, and why another one cannot.
+
+        The groups of one topic go together. One that nobody teleoperates holds the measured place
+        or its last command; without either its topic stays silent.
+        """
+        live = self.teleop.live(now_ns)
+        driven, unheld = [], None
+        for name in live:
+            lost = [
+                mate
+                for mate in self._mates[name]
+                if mate not in live and mate not in self._commanded and not self._holdable(mate)
+            ]
+            if lost:
+                unheld = (
+                    f'teleoperation of {name}: {lost[0]} shares its topic, and there is no value'
+                    f' that it could hold: teleoperate {lost[0]} as well'
+                )
+            else:
+                driven.append(name)
+        return driven, unheld
+
+    def _holdable(self, group: str) -> bool:
+        columns = self.layout.slices[group]
+        return (
+            columns.start in self.layout.direct
+            or group in self.measured_by
+            or bool(np.isfinite(self.motion.values[columns]).all())
+        )
+
+    def _start(self, driven: Iterable[str], now_ns: int | None = None) -> None:
+        """Begin to command groups, and those that share their topics, which were silent so far.
+
+        They begin at the measured place, at rest; where nothing measures, at what is asked for
+        first (clamped); where nobody asks, at the last command.
+        """
+        asked = set(driven)
+        names = {mate for name in asked for mate in self._mates[name]}
+        columns = self.layout.mask(names) & ~self.motion.active
+        if not columns.any():
+            return
+        if self.mode is Mode.TAKEOVER:
+            wanted = self.teleop.peek()
+        else:
+            wanted = self.plan.sample(now_ns or self._last_ns or 0)[1]
+        paced = self.layout.paced
+        wanted[paced] = np.clip(wanted, self.layout.lower, self.layout.upper)[paced]
+        place = np.where(self.layout.mask(asked), wanted, self.motion.values)
+        place[self.layout.binary] = np.where(np.isfinite(place), place >= 0.5, np.nan)[
+            self.layout.binary
+        ]
+        measured = self.measured.values
+        place = np.where(np.isnan(measured), place, measured)
+        place = self.layout.zeroed(place)
+        self.motion.place(place, columns)
+        self._sent = started(self.layout, self._sent, place, columns)
+
+    def _fault(self, now_ns: int) -> str | None:
+        """Return why the robot must not move at all, None when it may."""
+        if self._halted:
+            return self._halted
+        missing = self.buttons.missing()
+        if missing is not None:
+            return missing
+        if self.rival:
+            return self.rival
+        if self.mode is Mode.WAITING and self.unheard:
+            return f'no node subscribes to {self.unheard}'
+        stale = self.measured.fault(now_ns)
+        if stale is None and self._commanded:
+            far = self._far(self._ways())
+            return far and f'the robot is not where it was commanded: {far}'
+        return stale
+
+    def _scale(self, now_ns: int) -> float:
+        soft_ns = self.settings.soft_start_s * NANOSECONDS
+        return min(max((now_ns - self._soft_ns) / soft_ns, 0.0), 1.0) if soft_ns else 1.0
+
+    def _is_step(self, now_ns: int) -> bool:
+        """Return whether the zeros of a stop are due: once per policy step."""
+        if now_ns < self._next_step_ns:
+            return False
+        due_ns = self._next_step_ns + self.robot.step_ns
+        self._next_step_ns = due_ns if due_ns > now_ns else now_ns + self.robot.step_ns
+        return True
+
+    def _clock_jumped_back(self, now_ns: int) -> None:
+        """Forget everything that carries a time of the old clock, and stop."""
+        self.clock_jumps += 1
+        self.measured.forget()
+        self.teleop.forget()
+        self.buttons.rebase(now_ns)
+        self.plan.clear()
+        self._rows.forget()
+        self._valid_until_ns = 0
+        self._newest_ns = None
+        self._next_step_ns = now_ns
+        self._resume_ns = None if self._resume_ns is None else now_ns
+        if self.mode in (Mode.RUNNING, Mode.TAKEOVER, Mode.HOLDING):
+            self._enter(Mode.STOPPING, 'the clock jumped back', now_ns)
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * NANOSECONDS)

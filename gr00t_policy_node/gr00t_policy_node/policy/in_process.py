@@ -1,0 +1,82 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run the policy inside the node's process: one process less, but its crashes are the node's."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from gr00t_core.embodiments import ModalityConfig
+from gr00t_core.policy import Gr00tPolicy
+from gr00t_core.robot.description import Robot
+from gr00t_policy_node.policy.parameters import Settings
+
+
+class InProcessBackend:
+    """A `gr00t_core.policy.Gr00tPolicy` in the thread that asks it."""
+
+    def __init__(self, settings: Settings, robot: Robot) -> None:
+        """Keep what `start` needs."""
+        self._settings = settings
+        self._robot = robot
+        self._policy: Gr00tPolicy | None = None
+
+    def start(self) -> None:
+        """Load the checkpoint; blocks until that is done."""
+        settings = self._settings
+        device = settings.device
+        if device == 'auto':
+            device = 'cuda' if torch.cuda.is_available() else 'cpu'
+        self._policy = Gr00tPolicy(
+            settings.checkpoint,
+            self._robot,
+            backend=settings.backend,
+            device=device,
+            denoising_steps=settings.denoising_steps or None,
+        )
+
+    def wait_ready(self, keep_waiting: Callable[[], bool]) -> None:
+        """Return: `start` left a policy that answers."""
+
+    def get_modality_config(self) -> dict[str, ModalityConfig]:
+        """Return one config per modality."""
+        return {
+            modality: ModalityConfig(tuple(each['delta_indices']), tuple(each['modality_keys']))
+            for modality, each in self._loaded().get_modality_config().items()
+        }
+
+    def warm_up(self, observation: dict[str, Any]) -> dict[str, Any]:
+        """Answer the first observation."""
+        return self.get_action(observation, {})
+
+    def get_action(self, observation: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+        """Return `action.<group>` (H, D) for an observation."""
+        return dict(self._loaded().get_action(observation, **options))
+
+    def idle(self) -> None:
+        """Return: what lives in this process is there as long as the process."""
+
+    def about(self) -> dict[str, str]:
+        """Return name, device and the memory that torch holds."""
+        about = {'backend': f'{self._settings.backend} (in this process)'}
+        if torch.cuda.is_available():
+            about['GPU memory (MiB)'] = f'{torch.cuda.memory_allocated() / 2**20:.0f}'
+        return about
+
+    def problem(self) -> str:
+        """Return nothing: a policy in this process answers or raises."""
+        return ''
+
+    def stop(self) -> None:
+        """Return: there is no process to end."""
+
+    def close(self) -> None:
+        """Let go of the model."""
+        self._policy = None
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _loaded(self) -> Gr00tPolicy:
+        assert self._policy is not None, 'start() comes first'
+        return self._policy
