@@ -61,7 +61,8 @@ def ros_domain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict
     A file lock holds the domain, so that other tests on this machine keep out of it. Pass
     the returned copy as `env=` to subprocesses.
     """
-    from gr00t_sim.domain import held_domain  # of the installed workspace
+    from gr00t_core import dds_segments  # of the installed workspace
+    from gr00t_sim.domain import held_domain
 
     with held_domain() as domain:
         for name, value in (
@@ -73,3 +74,4 @@ def ros_domain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict
         ):
             monkeypatch.setenv(name, value)
         yield dict(os.environ)
+    dds_segments.remove()  # of nodes that tests killed: /dev/shm is small in a container

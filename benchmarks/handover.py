@@ -14,7 +14,7 @@ that the policy node sends; in place of a trained network stands the exact flow 
 of the same policy. So its figures show the method, not a network's skill at continuing a motion.
 
 Columns, over all hand-overs and arm joints (the hands of this data close at once): the step in the
-plan's velocity (rad/s) at the hand-over; what the limiter makes of it, as the root mean square of
+plan's velocity (rad/s) at the hand-over; what the limiter changes of it: the root mean square of
 the command's velocity steps per 10 ms in the 160 ms after it, and the share of these at the
 acceleration limit; cosine between the command's velocities just before it and 30 ms later; root
 mean square distance (rad) of the command to the demonstration.

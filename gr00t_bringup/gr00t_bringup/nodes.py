@@ -94,7 +94,7 @@ def nodes(
         use_sim_time: Follow /clock. With `sim` the simulator then keeps in lock-step.
         params_file: ROS parameter file for all nodes.
         log_level: debug, info, warn or error.
-        autostart: The policy node becomes active by itself.
+        autostart: The policy node configures and activates itself.
         shadow: The executor publishes to `~/shadow/<topic>` only: nothing moves.
         sim: Start the simulated arm.
         policy: Start policy and executor.

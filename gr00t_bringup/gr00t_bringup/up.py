@@ -71,7 +71,7 @@ def run(specs: list[NodeSpec], stop: threading.Event) -> int:
         killed = _stop(running, lines)
     if ended is not None:
         status = ended.process.returncode
-        _say(f'gr00t up: {ended.name} ended by itself with status {status}; stopped the others')
+        _say(f'gr00t up: {ended.name} ended early with status {status}; stopped the others')
     failed = [each for each in running if each is not ended and (each.process.returncode or 0) > 0]
     for each in killed:
         _say(f'gr00t up: {each.name} had to be killed')

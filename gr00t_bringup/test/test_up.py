@@ -49,7 +49,7 @@ def test_names_the_node_that_died(programs, capsys):
     assert up.run(specs, threading.Event()) == 1
     output = capsys.readouterr().out
     assert '[two] out of luck' in output
-    assert 'two ended by itself with status 1' in output
+    assert 'two ended early with status 1' in output
 
 
 def test_a_node_that_fails_while_stopping_is_named(programs, capsys):

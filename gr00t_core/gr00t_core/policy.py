@@ -31,7 +31,7 @@ ROBOT_FILE = 'robot.yaml'
 
 
 class Gr00tPolicy:
-    """A checkpoint that answers for one robot. One call at a time: the caller sees to that.
+    """A checkpoint that answers for one robot. Not thread-safe: callers serialise calls.
 
     Attributes:
         robot: The robot description; None where a data config was given instead.

@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The import arrows of the house, read from the sources: who imports whom, and who knows ROS."""
+"""The import rules between packages, read from the sources: who imports whom, who knows ROS."""
 
 import ast
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def is_ros(module: str) -> bool:
 
 
 @pytest.mark.parametrize('package', ALLOWED)
-def test_packages_import_only_what_the_house_allows(package: str) -> None:
+def test_packages_import_only_what_the_rules_allow(package: str) -> None:
     ros_modules = ROS_MODULES.get(package, set())
     knows_ros = package in ROS_PACKAGES
     wrong = []

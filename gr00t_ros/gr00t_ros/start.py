@@ -19,6 +19,7 @@ from rclpy.context import Context
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
+from gr00t_core import dds_segments
 from gr00t_core.errors import ParameterError
 from gr00t_ros import parameter_files
 
@@ -31,6 +32,8 @@ def initialize(
     program: str, arguments: list[str] | None = None, context: Context | None = None
 ) -> None:
     """Initialize rclpy for a node program, without signal handlers of rclpy's.
+
+    The shared memory that killed nodes left behind is removed first, so that it never fills up.
 
     Args:
         program: Name in log messages.
@@ -48,6 +51,8 @@ def initialize(
     except ParameterError as error:
         log.fatal(str(error))
         raise SystemExit(1) from None
+    if removed := dds_segments.remove():
+        log.info(f'removed {len(removed)} shared-memory segments of killed nodes from /dev/shm')
     try:
         rclpy.init(args=arguments, context=context, signal_handler_options=SignalHandlerOptions.NO)
     except Exception as error:  # of rclpy's C++, of several types that have no public name

@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A polled topic wakes nobody, and nothing of it is lost."""
+"""A polled topic wakes no thread, and none of its messages is lost."""
 
 import time
 

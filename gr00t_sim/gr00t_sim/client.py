@@ -71,7 +71,7 @@ class Client:
         while not (result := condition()):
             self._check()
             if time.monotonic() > end:
-                raise ServingError(f'waited {limit_s:.0f} s in vain for {what}')
+                raise ServingError(f'waited {limit_s:.0f} s for {what}: timed out')
             self._executor.spin_once(timeout_sec=0.05)
         return result
 
@@ -158,7 +158,7 @@ class Client:
         return next((r for r in found if not outcomes or r['outcome'] in outcomes), None)
 
     def _on_report(self, message: Any) -> None:
-        with suppress(json.JSONDecodeError):  # not ours: somebody else's topic of that name
+        with suppress(json.JSONDecodeError):  # not ours: another program's topic of that name
             self._reports.append(json.loads(message.data))
             del self._reports[:-20]
 

@@ -189,7 +189,7 @@ def _work(
                 client = Client(robot, up.check)
                 while left:
                     if parent is not None and not parent.is_alive():
-                        return  # killed; nobody keeps the ledger any more
+                        return  # killed; no process keeps the ledger any more
                     results.put(_record(client, robot, folder, *left[0]))
                     left.pop(0)
                     failures = 0

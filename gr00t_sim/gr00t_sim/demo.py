@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Go the whole road in minutes: record, convert, finetune, run (`make demo`).
+"""Run the pipeline end to end in minutes: record, convert, finetune, run (`make demo`).
 
 Every step is a `gr00t` command that one could type; what it says goes to a log. At the end there
 is one page, index.html, with the films, the reports and the plots.

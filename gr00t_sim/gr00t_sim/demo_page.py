@@ -16,7 +16,7 @@ OUTCOMES = {
 }
 RANDOM = (
     'This checkpoint is random: it has learned nothing and lifts nothing. What is shown is the'
-    ' road, not a policy.'
+    ' pipeline, not a policy.'
 )
 
 

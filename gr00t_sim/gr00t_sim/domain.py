@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Hold a ROS domain that nobody else on this machine uses, so that graphs do not meet.
+"""Hold a ROS domain that no other process here uses, so that graphs do not meet.
 
 The locks are those of the test suite's fixture `ros_domain`.
 """

@@ -39,7 +39,7 @@ def run_live(checkpoint: Path, video: Path, log: Path, seconds: float) -> Figure
         seconds: How long to watch.
 
     Raises:
-        ServingError: No action chunk came in time, or a node ended by itself.
+        ServingError: No action chunk came in time, or a node ended early.
     """
     robot = load_robot(checkpoint / 'robot.yaml')
     with _nodes(checkpoint, log) as process:

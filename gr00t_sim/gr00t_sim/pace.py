@@ -327,7 +327,7 @@ class LockStepPace:
             self._timeouts[self._awaiting] += 1
             what, count = self._awaiting.value, self._timeouts[self._awaiting]
             self._node.get_logger().warning(
-                f'tick {self._tick} waited {self._limits[self._awaiting]} s for {what} in vain'
+                f'tick {self._tick} waited {self._limits[self._awaiting]} s for {what}: timed out'
                 f' ({count} so far); going on without',
                 throttle_duration_sec=5.0,
             )

@@ -33,7 +33,7 @@ class Scored:
             episode was too short.
         chunks: Action chunks seen.
         ticks, silent_ticks: Lock-step ticks, and those in which the executor followed no chunk.
-        timeouts: Waits of the lock-step that ended in vain.
+        timeouts: Waits of the lock-step that timed out.
     """
 
     run: str

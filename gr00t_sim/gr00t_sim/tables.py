@@ -28,7 +28,7 @@ def print_tables(report: dict[str, Any], console: Console | None = None) -> None
     speed = report['simulated_s'] / max(report['wall_s'], 1e-9)
     console.print(
         f'{report["simulated_s"]:.0f} s simulated in {report["wall_s"]:.0f} s ({speed:.2f} per s),'
-        f' {report["timeouts"]} waits in vain'
+        f' {report["timeouts"]} waits timed out'
     )
 
 

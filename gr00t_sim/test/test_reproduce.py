@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The whole road by `reproduce/run.py --smoke`: record, convert, train, run; twice skips all."""
+"""The pipeline by `reproduce/run.py --smoke`: record, convert, train, run; twice skips all."""
 
 import json
 from pathlib import Path

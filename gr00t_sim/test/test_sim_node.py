@@ -170,7 +170,7 @@ def test_lock_step_waits_for_the_command_of_each_tick(ros_domain: dict[str, str]
     with running(ros_domain, lock_step=True, command_timeout_s=30.0) as sim:
         sim.until(lambda: sim.episodes('running'))
         sim.spin(0.5)
-        assert not sim.got['/clock'], 'nobody commands yet'
+        assert not sim.got['/clock'], 'no node commands yet'
         sim.connect()
         topics = (*sim.camera_topics, sim.state_topic)
         now = 0

@@ -92,7 +92,7 @@ class LiveRobot:
     def wait_for_subscribers(self):
         self.wait_until(
             lambda: all(p.get_subscription_count() for p in self.publishers.values()),
-            'nobody subscribes',
+            'there is no subscriber',
         )
 
     def call(self, kind, name, **fields):

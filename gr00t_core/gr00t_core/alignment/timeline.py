@@ -8,9 +8,9 @@ camera gives the frame nearest to it. A sample further away than its stream's `m
 gap: the row names it and holds no value for it. Nothing is invented.
 
 Both users drive a `Timeline` alike: `add` every message, then ask for the `row` at a reference
-frame's stamp once `waiting` names nobody (offline: or the bag has no more; live: or the patience,
+frame's stamp once `waiting` is empty (offline: or the bag has no more; live: or the patience,
 one period of the awaited stream, is over). The row depends on the samples only, not on when it is
-asked for, as long as nobody was waited for in vain. Time is integer nanoseconds.
+asked for, as long as no wait timed out. Time is integer nanoseconds.
 """
 
 from bisect import bisect_right

@@ -3,7 +3,7 @@
 """Capture a function into a CUDA graph by hand, and keep the graphs of the latest shapes.
 
 By hand, because `torch.compile(mode='reduce-overhead')` was 7 times slower to launch with CUDA 13
-(pytorch issue 174575) and re-captures behind one's back. docs/benchmarks.md has
+(pytorch issue 174575) and silently re-captures. docs/benchmarks.md has
 figures of an H200.
 """
 

@@ -41,7 +41,7 @@ class FoldedBackend(ABC):
         return {'vision_language': lambda: self.encode(prompt)}
 
     def synchronize(self) -> None:  # noqa: B027 (most engines answer when they are done)
-        """Wait for the device; for whoever measures."""
+        """Wait for the device (for benchmarks)."""
 
     def answer(self, prompt: Prompt, begin: Start) -> tuple[Any, Floats]:
         """Run both parts; return what `encode` gave and the actions."""

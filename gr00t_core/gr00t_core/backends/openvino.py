@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run an export with OpenVINO on the CPU: no torch, bfloat16 where the CPU multiplies it.
 
-Give it an fp32 export (`gr00t export onnx CHECKPOINT OUT`): OpenVINO rounds to bfloat16 by itself
+Give it an fp32 export (`gr00t export onnx CHECKPOINT OUT`): OpenVINO itself rounds to bfloat16
 where the CPU has instructions for it (AVX512-BF16, AMX). int8 exports are ONNX Runtime's; their
 operators are slower here.
 """
@@ -28,7 +28,7 @@ class OpenvinoBackend(ExportedBackend):
         options = {
             'PERFORMANCE_HINT': 'LATENCY',
             'INFERENCE_NUM_THREADS': self.threads,
-            'ENABLE_CPU_PINNING': False,  # a pinned thread waits for whoever has its core
+            'ENABLE_CPU_PINNING': False,  # a pinned thread stalls while its core is busy
         }
         return openvino.compile_model(path, 'CPU', options).create_infer_request()
 

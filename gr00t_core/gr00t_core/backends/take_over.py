@@ -98,7 +98,7 @@ class TakeOverBackend(FoldedBackend):
         return actions
 
     def synchronize(self) -> None:
-        """Wait for the device; for whoever measures."""
+        """Wait for the device (for benchmarks)."""
         self._first.synchronize()
 
     def wait(self, timeout_s: float | None = None) -> str:

@@ -93,7 +93,7 @@ class TorchBackend(FoldedBackend):
         return self._resample(images.shape[1], images.shape[2])(images)  # type: ignore[no-any-return]
 
     def synchronize(self) -> None:
-        """Wait for the device; for whoever measures."""
+        """Wait for the device (for benchmarks)."""
         if self._place.type == 'cuda':
             torch.cuda.synchronize(self._place)
 

@@ -19,7 +19,7 @@ import shutil
 import subprocess
 import sys
 
-from gr00t_core.commands.dds_segments import leaked
+from gr00t_core.dds_segments import leaked
 from gr00t_core.system_packages import apt_line
 
 PROBE_TIMEOUT = 60.0  # s: importing torch from a cold disk takes about 20
@@ -252,7 +252,7 @@ def shared_memory() -> Check:
 
 
 def dds_profile() -> Check:
-    """Check that Fast DDS is told to use shared memory for images."""
+    """Check that Fast DDS is set to use shared memory for images."""
     prefix = PROFILE_VARIABLES.get(os.environ.get('ROS_DISTRO', ''), 'FASTDDS')
     variable = f'{prefix}_DEFAULT_PROFILES_FILE'
     value = os.environ.get(variable)
@@ -269,7 +269,7 @@ def dds_leftovers() -> Check:
         return Check('DDS leftovers', True, 'none in /dev/shm')
     megabytes = sum(segment.stat().st_size for segment in segments) / 2**20
     detail = f'{len(segments)} segments of killed ROS nodes in /dev/shm, {megabytes:.0f} MiB'
-    how = 'python -m gr00t_core.commands.dds_segments removes them, and no others'
+    how = 'python -m gr00t_core.dds_segments removes them, and no others'
     return Check('DDS leftovers', False, detail, how, 'present')
 
 

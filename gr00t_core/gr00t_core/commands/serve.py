@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run `gr00t serve`: one policy in one process, over ZMQ and, if asked, HTTP.
 
-The addresses are bound first and the policy is loaded behind them, so whoever supervises this
+The addresses are bound first and the policy is loaded behind them, so a supervisor of this process
 process learns by `ping` that it is alive and `loading`, and sees the process end with the reason
 on stderr when loading fails.
 """

@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Export a checkpoint to a folder of ONNX graphs that serves by itself.
+"""Export a checkpoint to a folder of ONNX graphs that serves without it.
 
 Shapes: B batch · H action horizon · A action width.
 """

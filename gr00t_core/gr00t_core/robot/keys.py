@@ -85,7 +85,7 @@ def _continuous(section: Section, name: str, key: Key) -> bool | tuple[str, ...]
     if (value is None and name not in section.data) or isinstance(value, bool):
         return value
     if not isinstance(value, list):
-        why = 'it must be a truth value or a list of joints'
+        why = 'it must be true, false or a list of joints'
         raise section.wrong(name, value, why, ['true', 'false', '[joint, ...]'])
     return section.names(name, key)
 
@@ -266,7 +266,7 @@ _GROUP = {
     ),
     'absolute': Key(
         Section.flag,
-        'truth value',
+        'true or false',
         '`false` for changes: past the ends of an episode they are 0, absolute values repeat.',
         default=True,
     ),
@@ -284,7 +284,7 @@ STATE = {
     'pairing': _pairing('`interpolate`; `hold` with `normalization: binary`'),
     'continuous': Key(
         _continuous,
-        'truth value or list of joints',
+        'true, false or list of joints',
         'Joints that turn without end: they are interpolated on the circle, across ±π (unit rad).',
         default=None,
         default_text='`true` with `normalization: sin_cos` and unit rad, else `false`',
@@ -296,7 +296,7 @@ ACTION = {
     'pairing': _pairing('`hold`'),
     'continuous': Key(
         _continuous,
-        'truth value or list of joints',
+        'true, false or list of joints',
         'Joints that turn without end: they are compared and blended as angles (unit rad). The'
         ' state group that measures them must say the same.',
         default=None,

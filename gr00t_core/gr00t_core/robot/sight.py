@@ -54,7 +54,7 @@ class Sight:
 
     Attributes:
         where: Bag, or "live topics".
-        live: Whether the system was running; commands need nobody who sends them then.
+        live: Whether the system was running; commands need no publisher then.
         topics: Absolute name → topic.
         problems: What else keeps this robot from running there, one sentence each.
     """

@@ -207,7 +207,7 @@ class Section:
         """Read true or false."""
         value = self.value(name, key)
         if not isinstance(value, bool):
-            raise self.wrong(name, value, 'it must be a truth value', ['true', 'false'])
+            raise self.wrong(name, value, 'it must be true or false', ['true', 'false'])
         return value
 
     def names(self, name: str, key: Key) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ class HttpServer(ThreadingHTTPServer):
     """A policy service on an HTTP port.
 
     Args:
-        service: Started by whoever made it.
+        service: The caller starts and stops it.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one, `server_port` tells which.
 

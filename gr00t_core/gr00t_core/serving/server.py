@@ -58,7 +58,7 @@ class PolicyServer:
     """A policy service on a ZMQ address.
 
     Args:
-        service: Started by whoever made it.
+        service: The caller starts and stops it.
         bind: `tcp://127.0.0.1:5555`, `tcp://*:5555`, `ipc:///run/user/1000/gr00t`; the port `*`
             takes a free one. The file of an ipc address is for this user only.
 

@@ -61,7 +61,7 @@ class PolicyService:
 
     Args:
         load: Gives the policy, warmed up, and what `ping` tells about it (model, backend, robot).
-        token: What every request must bring; None lets everybody in and nobody `kill`.
+        token: What every request must bring; with None, no token is needed and `kill` is disabled.
         on_ready: Called from the worker thread once calls are taken.
     """
 

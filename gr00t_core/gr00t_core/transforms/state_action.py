@@ -16,7 +16,7 @@ section 4):
 So a constant element comes back as its constant from min_max, q99 and mean_std.
 
 Statistics are rounded to float32, then take the dtype of the data; the result has the dtype of the
-data (integers and truth values become float32). Each call goes by its own dtype.
+data (integers and booleans become float32). Each call goes by its own dtype.
 """
 
 from collections.abc import Mapping

@@ -100,7 +100,7 @@ def test_camera_gives_its_nearest_frame():
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_the_row_does_not_depend_on_arrival_order(data):
-    """Whatever the latencies, a row asked for when nobody is awaited equals the offline row."""
+    """Whatever the latencies, a row asked for when no stream is awaited equals the offline row."""
     jitter = st.integers(0, 30 * MS)
     messages = []
     for topic, payload, period, count in (

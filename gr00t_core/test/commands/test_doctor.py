@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from gr00t_core.commands import dds_segments, doctor
-from gr00t_core.commands.dds_segments import leaked
+from gr00t_core import dds_segments
+from gr00t_core.commands import doctor
 from gr00t_core.commands.doctor import ABILITIES, Check, verdict
+from gr00t_core.dds_segments import leaked
 
 
 @pytest.fixture(scope='module')
@@ -82,14 +83,14 @@ def test_leftovers_come_with_the_command_that_removes_them(
     segment.write_bytes(bytes(3 * 2**20))
     lock.touch()
     (tmp_path / 'mine').touch()
-    for module in (doctor, dds_segments):
-        monkeypatch.setattr(module, 'leaked', partial(leaked, tmp_path))
+    monkeypatch.setattr(doctor, 'leaked', partial(leaked, tmp_path))
     check = doctor.dds_leftovers()
     assert not check.present
     assert '1 segments of killed ROS nodes' in check.detail
     assert '3 MiB' in check.detail
-    assert 'python -m gr00t_core.commands.dds_segments' in check.how
-    dds_segments.remove()
+    assert 'python -m gr00t_core.dds_segments' in check.how
+    assert dds_segments.remove(tmp_path) == []  # its owner may be about to lock it
+    assert dds_segments.remove(tmp_path, older_than_s=-60) == [segment]
     assert [path.name for path in tmp_path.iterdir()] == ['mine']
     assert doctor.dds_leftovers().present
 

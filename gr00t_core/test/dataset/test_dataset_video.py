@@ -273,7 +273,7 @@ def test_damaged_files_are_named(tmp_path):
 
 
 def test_300_random_samples_a_second_on_one_core(tmp_path):
-    """Textured content at 256×256: the measured rate is printed; the bound is the house's."""
+    """Textured content at 256×256: the measured rate is printed; the bound is ours."""
     generator = np.random.default_rng(0)
     scene = np.kron(
         generator.integers(0, 255, (80, 80, 3), dtype=np.uint8), np.ones((8, 8, 1), np.uint8)

@@ -69,7 +69,7 @@ def changed(path, value):
         ('state.gripper.type', 'JointState', 'it must be a full ROS 2 type name'),
         ('state.gripper.normalization', 'minmax', 'did you mean min_max'),
         ('state.gripper.pairing', 'slerp', 'allowed: interpolate, nearest, hold'),
-        ('state.gripper.absolute', 'no', "'no': it must be a truth value"),
+        ('state.gripper.absolute', 'no', "'no': it must be true or false"),
         ('state.single_arm.rotation', 'quaternion', 'it has 4 elements'),
         ('action.gripper.normalization', 'sin_cos', 'an action must be invertible'),
         ('action.gripper.command', 'torque', 'allowed: position, velocity, delta'),
@@ -477,7 +477,7 @@ def test_joints_without_end():
     assert parse(data, SOURCE).action[0].turning.all()
     assert not parse(SO101, SOURCE).state[0].turning.any()
     assert load_robot('gr1_arms_only').state[0].turning.all()  # sin_cos: angles only
-    for value, text in ((['elbow'], 'no such element'), ('yes', 'a truth value or a list')):
+    for value, text in ((['elbow'], 'no such element'), ('yes', 'true, false or a list')):
         with pytest.raises(RobotFileError, match=text):
             parse(changed('state.single_arm.continuous', value), SOURCE)
     sliding_joint = changed('state.gripper.continuous', True)

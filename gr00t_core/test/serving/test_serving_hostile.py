@@ -122,7 +122,7 @@ class Attacker:
         return self.random.choice(wrong)
 
     def tcp(self) -> bytes:
-        """Give what somebody without libzmq may send to its port."""
+        """Give what a client without libzmq may send to its port."""
         greeting = b'\xff' + bytes(8) + b'\x7f\x03\x00' + b'NULL'.ljust(20, b'\0') + bytes(32)
         ready = b'\x04\x26\x05READY\x0bSocket-Type\x00\x00\x00\x03REQ\x08Identity\x00\x00\x00\x00'
         huge = b'\x02' + b'\xff' * 8
@@ -250,7 +250,7 @@ def attack(server: Server, total: int) -> dict[str, Any]:
     while server.files() > files + 2 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert server.process.poll() is None
-    assert health['calls'] == good_calls  # nobody else got an action
+    assert health['calls'] == good_calls  # no other client got an action
     assert memory[-1] - memory[0] < GROWTH_KB, memory
     assert server.files() <= files + 2
     p50, p99 = np.percentile(latencies, [50, 99])

@@ -81,7 +81,7 @@ class Command:
 
 
 class ExecutorCore:
-    """What the executor knows, and what it makes of it."""
+    """State machine of the executor: chunks, measurements and teleoperation in, commands out."""
 
     def __init__(self, robot: Robot, settings: Settings) -> None:
         """Derive everything from the robot description.
@@ -451,7 +451,7 @@ class ExecutorCore:
     def _driven(self, now_ns: int) -> tuple[list[str], str | None]:
         """Return the teleoperated groups that can be commanded, and why another one cannot.
 
-        The groups of one topic go together. One that nobody teleoperates holds the measured place
+        The groups of one topic go together. One without teleoperation holds the measured place
         or its last command; without either its topic stays silent.
         """
         live = self.teleop.live(now_ns)
@@ -483,7 +483,7 @@ class ExecutorCore:
         """Begin to command groups, and those that share their topics, which were silent so far.
 
         They begin at the measured place, at rest; where nothing measures, at what is asked for
-        first (clamped); where nobody asks, at the last command.
+        first (clamped); where no source asks, at the last command.
         """
         asked = set(driven)
         names = {mate for name in asked for mate in self._mates[name]}

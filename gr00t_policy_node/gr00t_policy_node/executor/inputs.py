@@ -145,7 +145,7 @@ class Teleoperation:
         ]
 
     def peek(self) -> Array:
-        """Return the values (A,) asked for, nan where nobody asked yet."""
+        """Return the values (A,) asked for, nan where no source asked yet."""
         return self._values.copy()
 
     def target(self) -> tuple[Array, frozenset[str]]:

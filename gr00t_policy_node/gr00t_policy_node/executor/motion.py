@@ -140,7 +140,7 @@ class Motion:
         self._count('position', (free != target)[layout.direct] & driven[layout.direct])
         streamed = np.setdiff1d(layout.direct, layout.delta)
         free[streamed] *= scale
-        # A velocity that nobody asks for any more is zero, and a switch stays as it was.
+        # A velocity that no source asks for any more is zero, and a switch stays as it was.
         self.values[layout.direct] = np.where(
             driven, free, np.where(self.active, 0.0, self.values)
         )[layout.direct]

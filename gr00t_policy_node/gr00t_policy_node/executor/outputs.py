@@ -61,7 +61,7 @@ class Output:
 
         Raises:
             RobotFileError: The message type is not installed, lacks the field, or elements of it
-                would be commanded by nobody.
+                would stay without a command.
         """
         self.topic, self.type = groups[0].stream.topic, groups[0].stream.type
         self.groups = groups
@@ -183,7 +183,7 @@ class Output:
                     f'{where}: elements {covered} of {field!r} of {self.topic}: they overlap, or'
                     f' there are only {size}; correct `offset`'
                 )
-            # Zero is a rest for the axes of a Twist that nobody commands, but an order elsewhere.
+            # Zero is a rest for the axes of a Twist without a command, but an order elsewhere.
             if 'Twist' not in self.type and covered != list(range(size or len(covered))):
                 raise RobotFileError(
                     f'{where}: only elements {covered} of {field!r} of {self.topic} are commanded;'

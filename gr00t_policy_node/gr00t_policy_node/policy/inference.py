@@ -8,7 +8,7 @@ asks the backend, publishes the chunk, and leaves the outcome for the executor, 
 wake it first would make each chunk later. So the next observation
 is ready when the backend is, and a policy that takes almost a frame's period keeps up with the
 camera. A frame is prepared only when it is expected to be the newest by then: of a camera that is
-faster than the policy, no frame is decoded in vain.
+faster than the policy, skipped frames are never decoded.
 """
 
 from collections import deque
@@ -196,7 +196,7 @@ class Inference:
         """Tell whether the request is expected to be the newest when the backend is free.
 
         A call takes as long as the last one. Of the first one, and of one that takes longer by a
-        period, nobody knows when it ends: then the frames wait for it.
+        period, its duration is unknown: then no frame is prepared until it ends.
         """
         if self._request is None:
             return False

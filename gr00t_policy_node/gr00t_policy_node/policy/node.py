@@ -4,8 +4,8 @@
 
 Lifecycle: `configure` reads the parameters, loads the robot, starts the backend, warms it up and
 subscribes; `activate` answers; `deactivate` ends the running goal and stops; `cleanup` frees
-everything. With `autostart` the node goes through this by itself and tries again while the server
-is not there.
+everything. With `autostart` the node makes these transitions itself and tries again
+while the server is not there.
 
 Threads: everything of ROS happens on the executor of the main thread. Pairing and decoding, and
 the request to the backend, happen on the two threads of `inference`, which hand their outcomes
@@ -222,7 +222,7 @@ class PolicyNode(LifecycleNode):
     # From frame to chunk
 
     def reference_frame(self, stamp_ns: int, arrived_ns: int) -> None:
-        """Ask for a chunk, if somebody wants one."""
+        """Ask for a chunk, if there is an instruction for one."""
         loaded = self._loaded
         instruction = self._instruction()
         if loaded is None or not instruction or self._label() != 'active':
@@ -257,7 +257,7 @@ class PolicyNode(LifecycleNode):
     def _published(self, loaded: Loaded, answer: Answer) -> None:
         loaded.note(answer)
         if self._reason and self._reason_logged:
-            self.get_logger().info('chunks again')
+            self.get_logger().info('action chunks are published again')
         self._reason, self._reason_logged = '', False
         if self._goals is not None:
             self._goals.chunk(answer.latency_s)
@@ -315,6 +315,8 @@ class PolicyNode(LifecycleNode):
         if loaded is not None and instruction != loaded.instruction:
             loaded.begin_run()
             loaded.instruction = instruction
+            # What kept the last run's chunks from coming says nothing of this one.
+            self._reason, self._reason_logged = '', False
             self.get_logger().info(
                 f'instruction: {shown(instruction)}' if instruction else 'no instruction: waiting'
             )

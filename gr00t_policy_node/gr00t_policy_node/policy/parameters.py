@@ -122,7 +122,7 @@ DECLARATIONS: dict[str, tuple[Any, str, Allowed]] = {
         None,
     ),
     'goal_fault_s': (10.0, 's without an action chunk after which a goal has failed', (0.1, 600)),
-    'autostart': (True, 'configure and activate by itself, with retries', None),
+    'autostart': (True, 'configure and activate without a lifecycle manager, with retries', None),
 }
 
 

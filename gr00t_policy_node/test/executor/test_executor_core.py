@@ -314,7 +314,7 @@ def test_teleoperation_has_priority_and_hands_back_softly():
     assert world.core.mode is Mode.TAKEOVER
     assert world.core.rejections[Rejection.TAKEN_OVER] >= 19
     np.testing.assert_allclose(world.body[:5], aim, atol=1e-6)
-    assert world.body[5] == pytest.approx(gripper)  # nobody commands it: it holds
+    assert world.body[5] == pytest.approx(gripper)  # no source commands it: it holds
     world.teleop = None
     world.tick(60)
     assert world.core.mode is Mode.HOLDING

@@ -100,7 +100,7 @@ def test_zeros_and_extremes_on_any_rotation_type_never_become_a_command(rotation
     assert core.breaches == 0
 
 
-# A2: nobody's zeros.
+# A2: zeros that no source sent.
 
 
 def panda(**changes):
@@ -133,7 +133,7 @@ def test_takeover_of_one_arm_never_opens_a_gripper_that_holds_something(silenced
         world.core.teleoperate(asked, zeros, world.now_ns)
         command = world.core.tick(world.now_ns)
         assert asked in command.groups
-        for gripper in grippers:  # silent, or told to go on holding
+        for gripper in grippers:  # silent, or holding as before
             held = command.values[world.layout.slices[gripper]]
             assert gripper not in command.groups or (held == 1.0).all()
 
@@ -189,7 +189,7 @@ def test_nothing_is_commanded_between_a_latch_and_a_fresh_chunk_once_the_robot_i
     world.core.e_stop(False)
     world.tick(60)
     assert world.last is None
-    world.body[:5] -= 1.0  # somebody moves the arm by hand
+    world.body[:5] -= 1.0  # a person moves the arm
     world.tick(10)
     for _ in range(3):
         assert world.core.rearm(world.now_ns) is None

@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The last gate passes whatever the limiter makes, and refuses each kind of breach by itself."""
+"""The last gate passes whatever the limiter makes, and refuses each kind of breach alone."""
 
 from pathlib import Path
 
@@ -135,7 +135,7 @@ def test_a_command_over_the_velocity_or_the_acceleration_limit_never_passes():
 
 def test_a_group_that_was_silent_starts_where_it_is_said_to_start():
     values, sent = resting()
-    values[A] += 0.5  # somebody moved it by hand
+    values[A] += 0.5  # a person moved it
     assert verdict(sent, values) is not None
     assert verdict(started(LAYOUT, sent, values, ALL), values) is None
 

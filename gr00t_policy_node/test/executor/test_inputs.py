@@ -36,7 +36,7 @@ STAMPS = [
     (-4000, Rejection.OLD_STAMP),
     (101, Rejection.FUTURE_STAMP),
     (500_000, Rejection.FUTURE_STAMP),
-    (-1_000_000, Rejection.OLD_STAMP),  # stamp 0: nobody stamped it
+    (-1_000_000, Rejection.OLD_STAMP),  # stamp 0: it was never stamped
 ]
 
 

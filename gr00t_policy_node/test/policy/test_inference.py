@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Frames are prepared while the backend works, but none in vain, and old ones give way."""
+"""Frames are prepared while the backend works, skipped ones are not, and old ones give way."""
 
 import dataclasses
 import threading

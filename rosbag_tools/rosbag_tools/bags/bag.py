@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read bags of any distribution without ROS: MCAP, sqlite3 or ROS 1, whole or split, with zstd.
 
-Only what is asked for is understood: a topic that nobody needs may hold anything. Definitions come
+Only what is asked for is understood: a topic without a reader may hold anything. Definitions come
 from the bag, from `.msg` files that the user gives, else from Jazzy's standard messages. Every
 fault of a bag is a `BagError`.
 """

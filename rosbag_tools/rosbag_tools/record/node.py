@@ -372,7 +372,7 @@ def run(
         executor.add_node(node)
         while not signals:
             executor.spin_once(timeout_sec=0.2)
-    except KeyboardInterrupt:  # the front end is told to quit
+    except KeyboardInterrupt:  # the user quits the front end
         pass
     finally:
         executor.shutdown()

@@ -137,7 +137,7 @@ class Session:
         return None if self.free_bytes > 0 else 'the disk is almost full'
 
     def stop(self, success: bool | None, note: str = '') -> Path:
-        """Complete the episode and keep it; `success` is None when nobody said. Return its folder.
+        """Complete the episode and keep it; `success` is None when unknown. Return its folder.
 
         Raises:
             BagError: None is being recorded, or it cannot be completed.

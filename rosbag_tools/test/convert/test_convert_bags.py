@@ -403,7 +403,7 @@ def test_size_and_codec(tmp_path, video):
 
 
 def test_messages_that_rclpy_serialized_are_read(tmp_path):
-    """Behind their end are bytes that nobody needs."""
+    """Behind their end are bytes without a use."""
     source = TruthBag(seconds=1).write(tmp_path / 'source')
     path = tmp_path / 'bag'
     with Bag(source) as bag, Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:

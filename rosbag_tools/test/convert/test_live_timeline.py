@@ -26,7 +26,7 @@ def test_live_rows_are_the_dataset(tmp_path, name):
     bag = TruthBag(seconds=3, faults=dict.fromkeys(ROBOT.topics, FAULTS[name]))
     truth = convert(tmp_path, bag)
     live = {}
-    timeline = Timeline(ROBOT, history_ns=NANOSECONDS)  # forgets by itself, as on the robot
+    timeline = Timeline(ROBOT, history_ns=NANOSECONDS)  # forgets old samples, as on the robot
     waiting = []
     with Bag(tmp_path / 'bag') as read:
         for message in read.messages([f'/{topic}' for topic in timeline.topics]):

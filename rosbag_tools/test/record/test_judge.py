@@ -79,7 +79,7 @@ def test_another_size_is_told_and_a_bag_of_nobody_is_not_judged_good(tmp_path):
     verdict = judge(bag)
     assert verdict.convertible
     assert 'camera wrist is 160×120, the robot file says 320×240' in verdict.text
-    assert not judge(TruthBag(seconds=0.5).write(tmp_path / 'nobody')).convertible
+    assert not judge(TruthBag(seconds=0.5).write(tmp_path / 'nothing')).convertible
     assert not judge(tmp_path / 'nothing').convertible
 
 

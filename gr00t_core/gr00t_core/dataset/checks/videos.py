@@ -15,7 +15,7 @@ from gr00t_core.dataset.video.index import index_video, VideoIndex
 from gr00t_core.dataset.write.numbering import TIMESTAMP_TOLERANCE
 from gr00t_core.errors import DatasetError
 
-LONG_GOP = 30  # frames between keyframes from which random access is told to be slow
+LONG_GOP = 30  # frames between keyframes from which a finding calls random access slow
 
 
 def check_videos(dataset: Dataset, decode: bool) -> Iterator[Finding]:

@@ -150,7 +150,7 @@ class _PyavFile:
 
 
 class _TorchcodecFile:
-    """One open file of torchcodec, which finds frames by number when told to be exact."""
+    """One open file of torchcodec, which finds frames by number in its exact mode."""
 
     def __init__(self, path: Path) -> None:
         from torchcodec.decoders import VideoDecoder  # optional, and slow to import

@@ -279,7 +279,7 @@ def _encoder_options(options: VideoOptions) -> dict[str, str]:
     if options.encoder == 'h264_nvenc':
         return {'preset': 'p4', 'rc': 'constqp', 'qp': str(options.crf), 'bf': '0'}
     if options.encoder == 'libsvtav1':
-        os.environ.setdefault('SVT_LOG', '1')  # errors only; it tells its life story to stderr
+        os.environ.setdefault('SVT_LOG', '1')  # errors only; otherwise it logs verbosely
         return {'preset': '10', 'crf': str(options.crf), 'svtav1-params': 'lp=1'}
     # At the same quality four times as fast to encode as veryfast and twice to decode, +40 % size.
     return {'preset': 'ultrafast', 'crf': str(options.crf), 'bf': '0'}
