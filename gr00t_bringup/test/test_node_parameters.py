@@ -8,12 +8,28 @@ import pytest
 
 from gr00t_bringup.nodes import NodeSpec
 from gr00t_bringup.up import command
+from gr00t_core.errors import ParameterError
 from gr00t_ros.parameter_files import NODES
 
 pytest.importorskip('rclpy')
 pytest.importorskip('gr00t_msgs.msg', reason='source install/setup.bash first')
 
+import rclpy
+from rclpy.parameter import Parameter
+
+from gr00t_policy_node.executor import parameters as executor_parameters
+from gr00t_policy_node.policy import parameters as policy_parameters
+from gr00t_ros.parameters import declare
+from gr00t_sim import node as sim_node
+from rosbag_tools.record import parameters as recorder_parameters
+
 PACKAGES = {'recorder': 'rosbag_tools', 'sim': 'gr00t_sim'}
+TABLES = {
+    'policy_node': policy_parameters.DECLARATIONS,
+    'chunk_executor': executor_parameters.DECLARATIONS,
+    'recorder': recorder_parameters.DECLARATIONS,
+    'sim': sim_node.PARAMETERS,
+}
 WRONG = {
     'policy_node': ('use_default_instrution:=true', 'did you mean use_default_instruction?'),
     'chunk_executor': ('e_stop_requird:=true', 'did you mean e_stop_required?'),
@@ -29,7 +45,31 @@ def run(name, *arguments):
 
 
 def test_the_names_of_the_nodes_are_those_of_the_programs():
-    assert set(NODES) == set(WRONG)
+    assert set(NODES) == set(WRONG) == set(TABLES)
+
+
+@pytest.mark.parametrize('name', NODES)
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), -float('inf')])
+def test_no_number_of_any_node_is_nan_or_infinite(ros_domain, name, value):
+    """All of a node at once: each is named with its value and what is allowed."""
+    table = TABLES[name]
+    floats = {
+        key: allowed for key, (default, _, allowed) in table.items() if type(default) is float
+    }
+    context = rclpy.Context()
+    context.init(args=[])
+    given = [Parameter(key, value=value) for key in floats]
+    node = rclpy.create_node('arm', context=context, parameter_overrides=given)
+    try:
+        with pytest.raises(ParameterError) as caught:
+            declare(node, table)
+    finally:
+        node.destroy_node()
+        context.shutdown()
+    for key, allowed in floats.items():
+        low, high = allowed
+        text = f'parameter {key}: {value!r} is not finite; allowed: {low:g} to {high:g}'
+        assert text in str(caught.value)
 
 
 @pytest.mark.parametrize('name', NODES)

@@ -11,7 +11,12 @@ from difflib import get_close_matches
 import math
 from typing import Any
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -55,6 +60,9 @@ def declare(node: Node, table: Table, *, writable: Collection[str] = ()) -> dict
             problems += _misfits(name, values[name], default, allowed)
     if problems:
         raise ParameterError('; '.join(problems))
+    if writable:
+        # rclpy holds a new value against a range only: not against choices, and nan where none is.
+        node.add_on_set_parameters_callback(lambda asked: _judged(asked, table))
     floats = {n for n in writable if isinstance(table[n][0], float)}
     if floats:
         node.add_pre_set_parameters_callback(lambda asked: _with_floats(asked, floats))
@@ -123,7 +131,8 @@ def _misfits(name: str, value: Any, default: Any, allowed: Allowed) -> list[str]
     ):
         return [f'parameter {name}: {value!r} is not {KINDS[type(default)]}']
     if isinstance(value, float) and not math.isfinite(value):
-        return [f'parameter {name}: {value!r} is not finite']
+        span = f'{float(allowed[0]):g} to {float(allowed[-1]):g}' if allowed else 'any number'
+        return [f'parameter {name}: {value!r} is not finite; allowed: {span}']
     if not allowed:
         return []
     if isinstance(value, str):
@@ -136,6 +145,16 @@ def _misfits(name: str, value: Any, default: Any, allowed: Allowed) -> list[str]
     if low <= value <= high:
         return []
     return [f'parameter {name}: {value!r} is outside {low:g} to {high:g}']
+
+
+def _judged(asked: list[Parameter], table: Table) -> SetParametersResult:
+    """Refuse values that could not have been given at the start either."""
+    problems: list[str] = []
+    for each in asked:
+        if each.name in table:
+            default, _, allowed = table[each.name]
+            problems += _misfits(each.name, each.value, default, allowed)
+    return SetParametersResult(successful=not problems, reason='; '.join(problems))
 
 
 def _with_floats(asked: list[Parameter], floats: Collection[str]) -> list[Parameter]:

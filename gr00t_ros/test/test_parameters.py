@@ -23,6 +23,7 @@ TABLE = {
     'shadow': (False, 'command nothing', None),
     'handover': ('crossfade', 'how chunks meet', ('crossfade', 'replace')),
     'tags': ([''], 'of episodes', None),
+    'gain': (1.0, 'any number', None),
 }
 
 
@@ -37,7 +38,7 @@ def declare(ros_domain):
         contexts.append(context)
         node = rclpy.create_node('arm', context=context, **keywords)
         nodes.append(node)
-        return node, parameters.declare(node, TABLE, writable={'rate_hz'})
+        return node, parameters.declare(node, TABLE, writable={'rate_hz', 'gain', 'handover'})
 
     yield start
     for node in nodes:
@@ -71,8 +72,8 @@ def test_defaults_overrides_and_the_parameters_of_every_node(declare):
         ('use_sim_tim:=true', "unknown parameter 'use_sim_tim'; did you mean use_sim_time?"),
         ('nested.rate:=1', 'this node has: robot, rate_hz, priority'),
         ('rate_hz:=0', 'parameter rate_hz: 0.0 is outside 1 to 1000'),
-        ('rate_hz:=.nan', 'parameter rate_hz: nan is not finite'),
-        ('rate_hz:=.inf', 'parameter rate_hz: inf is not finite'),
+        ('rate_hz:=.nan', 'parameter rate_hz: nan is not finite; allowed: 1 to 1000'),
+        ('rate_hz:=.inf', 'parameter rate_hz: inf is not finite; allowed: 1 to 1000'),
         ("rate_hz:='50'", "parameter rate_hz: '50' is not a number"),
         ('rate_hz:=true', 'parameter rate_hz: True is not a number'),
         ('priority:=20.0', 'parameter priority: 20.0 is not an integer'),
@@ -121,6 +122,23 @@ def test_an_integer_is_accepted_for_a_writable_float_and_a_fixed_one_stays(decla
     (result,) = node.set_parameters([Parameter('shadow', value=True)])
     assert not result.successful
     assert 'outside' not in result.reason
+
+
+@pytest.mark.parametrize(
+    ('name', 'value', 'said'),
+    [
+        ('rate_hz', float('nan'), 'nan'),
+        ('gain', float('nan'), 'gain: nan is not finite; allowed: any number'),
+        ('gain', float('-inf'), 'gain: -inf is not finite; allowed: any number'),
+        ('handover', 'x', "handover: 'x' is none of crossfade, replace"),
+    ],
+)
+def test_what_could_not_be_given_at_the_start_is_refused_later_too(declare, name, value, said):
+    node, values = declare()
+    (result,) = node.set_parameters([Parameter(name, value=value)])
+    assert not result.successful
+    assert said in result.reason
+    assert node.get_parameter(name).value == values[name]
 
 
 @settings(max_examples=200)

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from gr00t_core.actions.chunk import ActionChunk
 from gr00t_policy_node.executor.entrance import (
-    ASKED_MARGIN,
     disordered,
     mistimed,
     Refusal,
@@ -72,12 +71,8 @@ def malformed(received: ReceivedChunk, layout: Layout, embodiment: str) -> Refus
     rows = received.data.reshape(received.horizon, received.width).astype(np.float64)
     for group in layout.groups:
         columns = layout.slices[group.name]
-        found = unfit(
-            rows[:, columns],
-            layout.names[columns],
-            group.rotation,
-            layout.plausible(group.name, ASKED_MARGIN),
-        )
+        bounds = layout.asked[group.name]
+        found = unfit(rows[:, columns], layout.names[columns], group.rotation, bounds)
         if found is not None:
             return found
     return None

@@ -12,9 +12,11 @@ A action width. Times are integer nanoseconds of one clock, which may jump.
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+import math
 
 import numpy as np
 
+from gr00t_core.errors import ParameterError
 from gr00t_core.robot.description import NANOSECONDS, Robot
 from gr00t_policy_node.executor.admission import malformed, ReceivedChunk, untimely, valid_until
 from gr00t_policy_node.executor.buttons import Buttons
@@ -53,6 +55,12 @@ class Settings:
     e_stop_required: bool = False
     e_stop_timeout_s: float = 1.0
     e_stop_topics: tuple[str, ...] = ('e_stop',)
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that are not finite: nan compares as neither near nor far."""
+        for name, value in vars(self).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ParameterError(f'parameter {name}: {value!r} is not finite')
 
 
 @dataclass(frozen=True)

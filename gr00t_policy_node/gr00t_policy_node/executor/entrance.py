@@ -9,6 +9,7 @@ dropped, counted by its reason, and told with the element, its value and the lim
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,12 +73,12 @@ class Plausible:
     upper: Array
     room: Array
 
-    @property
+    @cached_property
     def least(self) -> Array:
         """Return the smallest plausible values (D,)."""
         return self.lower - self.room
 
-    @property
+    @cached_property
     def most(self) -> Array:
         """Return the largest plausible values (D,)."""
         return self.upper + self.room

@@ -92,14 +92,37 @@ def _passed(
     known = np.isfinite(sent.values[paced]) & columns[paced]
     speed = np.zeros(layout.width)
     speed[paced] = np.where(known, change / dt, 0.0)
-    attitudes, angular = sent.attitudes.copy(), np.zeros_like(sent.angular)
+    attitudes, angular = sent.attitudes, sent.angular
+    if layout.turning:
+        attitudes, angular = attitudes.copy(), np.zeros_like(angular)
     for index, turning in enumerate(layout.turning):
         if columns[turning.columns.start]:
             attitudes[index] = attitude_of(values[turning.columns], turning.rotation)
             if np.isfinite(sent.attitudes[index]).all():
                 angular[index] = angular_velocity(sent.attitudes[index], attitudes[index], dt)
     coming = Sent(np.where(columns, values, sent.values), speed, attitudes, angular)
+    if _is_plainly_within(layout, sent, coming, columns, dt):
+        return coming, None
     return coming, _breach(layout, sent, coming, columns, dt)
+
+
+def _is_plainly_within(
+    layout: Layout, sent: Sent, coming: Sent, columns: NDArray[np.bool_], dt: float
+) -> bool:
+    """Return whether all limits are kept without the exceptions that `_breach` knows.
+
+    Almost every command is; this takes a third of the time. `_breach` would say None.
+    """
+    if len(layout.paced) < layout.width:
+        return False
+    kept = (
+        (layout.lower <= coming.values)
+        & (coming.values <= layout.upper)
+        & (np.abs(coming.speed) <= layout.velocity)
+        & (np.abs(coming.speed - sent.speed) <= layout.acceleration * (dt * (1.0 + ROUNDING)))
+        & np.isfinite(sent.values)
+    )
+    return bool((kept | ~columns).all())
 
 
 def _breach(

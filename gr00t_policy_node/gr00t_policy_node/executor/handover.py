@@ -63,7 +63,7 @@ def unswitched(chunks: Sequence[ActionChunk], times_ns: Sequence[int], layout: L
     rows = before * (1.0 - place) + after * place
     rows[:, layout.held] = before[:, layout.held]
     endless = layout.continuous
-    if endless.any():
+    if layout.has_endless:
         for row, first, second, share in zip(rows, before, after, places):
             row[endless] = interpolate(first[endless], second[endless], share, endless[endless])
     for columns, rotation in layout.rotations:
@@ -86,7 +86,7 @@ def join(rows: Array, weights: Array, layout: Layout) -> Array:
     Returns:
         (T, A).
     """
-    if layout.continuous.any():  # a mean of angles: each within half a turn of the one before
+    if layout.has_endless:  # a mean of angles: each within half a turn of the one before
         rows = rows.copy()
         for index in range(1, len(rows)):
             rows[index] = near(rows[index], rows[index - 1], layout.continuous)

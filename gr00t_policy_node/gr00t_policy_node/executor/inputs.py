@@ -10,11 +10,10 @@ from collections import Counter
 
 import numpy as np
 
-from gr00t_core.robot.description import Robot
+from gr00t_core.robot.description import ActionGroup, Robot
 from gr00t_core.transforms.rotation import convert
 from gr00t_policy_node.executor.entrance import (
     Array,
-    ASKED_MARGIN,
     disordered,
     MEASURED_MARGIN,
     mistimed,
@@ -30,7 +29,7 @@ class Measurements:
     """The newest measured values of the state groups that the executor looks at."""
 
     def __init__(self, robot: Robot, layout: Layout, max_age_ns: int, max_future_ns: int) -> None:
-        self._robot, self._layout = robot, layout
+        self._layout = layout
         self._max_age_ns, self._max_future_ns = max_age_ns, max_future_ns
         # Action groups that start from, and are compared with, a measured state group.
         self.measured_by = {
@@ -41,10 +40,14 @@ class Measurements:
         # Every state group without which the robot does not move.
         boxed = [box.state for box in robot.workspace]
         self.needed = tuple(dict.fromkeys([*self.measured_by.values(), *boxed]))
-        self._bounds: dict[str, list[Plausible]] = {}
+        # Prepared once: measurements come at up to 1000 Hz.
+        self._groups = {state: robot.state_group(state) for state in self.needed}
+        self._bounds: dict[str, list[Plausible]] = {state: [] for state in self.needed}
+        self._measures: dict[str, list[ActionGroup]] = {state: [] for state in self.needed}
         for name, state in self.measured_by.items():
             bound = layout.plausible(name, MEASURED_MARGIN)
-            self._bounds.setdefault(state, []).extend([] if bound is None else [bound])
+            self._bounds[state].extend([] if bound is None else [bound])
+            self._measures[state].append(robot.action_group(name))
         self.values = np.full(layout.width, np.nan)  # of the action columns that are measured
         self.states: dict[str, Array] = {}
         self._stamps: dict[str, int] = {}
@@ -63,21 +66,19 @@ class Measurements:
         self._refusals.pop(state, None)
         self._stamps[state] = stamp_ns
         self.states[state] = np.array(values, np.float64)
-        measured = self._robot.state_group(state)
-        for name, source in self.measured_by.items():
-            if source == state:
-                group = self._robot.action_group(name)
-                row = self.states[state]
-                if measured.rotation and group.rotation and measured.rotation != group.rotation:
-                    row = convert(row, measured.rotation, group.rotation)
-                self.values[self._layout.slices[name]] = row
+        measured = self._groups[state]
+        for group in self._measures[state]:
+            row = self.states[state]
+            if measured.rotation and group.rotation and measured.rotation != group.rotation:
+                row = convert(row, measured.rotation, group.rotation)
+            self.values[self._layout.slices[group.name]] = row
         return None
 
     def fault(self, now_ns: int) -> str | None:
         """Return which measurement is missing or stale, None when all are fresh."""
         for state in self.needed:
-            topic = self._robot.state_group(state).stream.topic
             why = self._refusals.get(state)
+            topic = self._groups[state].stream.topic
             if state not in self._stamps:
                 return f'no measured state: {why or "nothing came"} on {topic}'
             late = mistimed(self._stamps[state], now_ns, self._max_age_ns, self._max_future_ns)
@@ -99,11 +100,11 @@ class Measurements:
         self._refusals.clear()
 
     def _examine(self, state: str, values: Array, now_ns: int, stamp_ns: int) -> Refusal | None:
-        measured = self._robot.state_group(state)
+        measured = self._groups[state]
         row = values[np.newaxis]
-        bounds = self._bounds.get(state, ())
-        found = unfit(row, measured.names, measured.rotation, None)
-        for bound in bounds:
+        bounds = self._bounds[state]
+        found = unfit(row, measured.names, measured.rotation, bounds[0] if bounds else None)
+        for bound in bounds[1:]:
             found = found or unfit(row, measured.names, None, bound)
         found = found or mistimed(stamp_ns, now_ns, self._max_age_ns, self._max_future_ns)
         newest_ns = self._stamps.get(state)
@@ -175,7 +176,7 @@ class Teleoperation:
     ) -> Refusal | None:
         group = self._robot.action_group(name)
         row = values[np.newaxis]
-        found = unfit(row, group.names, group.rotation, self._layout.plausible(name, ASKED_MARGIN))
+        found = unfit(row, group.names, group.rotation, self._layout.asked[name])
         found = found or mistimed(stamp_ns, now_ns, self._max_age_ns, self._max_future_ns)
         if found is None and resume_ns is not None and stamp_ns <= resume_ns:
             found = Refusal(Rejection.BEFORE_RESUME, '')

@@ -20,13 +20,14 @@ sent once, clamped to its range (`deltas`); a stop makes it zero.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.errors import RobotFileError
 from gr00t_core.robot.description import ActionGroup, Robot
-from gr00t_policy_node.executor.entrance import Plausible
+from gr00t_policy_node.executor.entrance import ASKED_MARGIN, Plausible
 
 Array = NDArray[np.float64]
 Columns = NDArray[np.intp]
@@ -99,6 +100,16 @@ class Layout:
         """Return A."""
         return len(self.names)
 
+    @cached_property
+    def streamed(self) -> Columns:
+        """Return the columns of velocity groups: their values scale with the soft start."""
+        return np.setdiff1d(self.direct, self.delta)
+
+    @cached_property
+    def has_endless(self) -> bool:
+        """Return whether any joint turns without end."""
+        return bool(self.continuous.any())
+
     def columns(self, group: str) -> slice:
         """Return a group's slice of the action."""
         return self.slices[group]
@@ -117,6 +128,11 @@ class Layout:
             return None
         lower, upper = self.lower[columns], self.upper[columns]
         return Plausible(lower, upper, margin * upper - margin * lower)
+
+    @cached_property
+    def asked(self) -> dict[str, Plausible | None]:
+        """Return action group → what a chunk or a person may ask of it."""
+        return {group.name: self.plausible(group.name, ASKED_MARGIN) for group in self.groups}
 
     def mask(self, groups: Iterable[str]) -> NDArray[np.bool_]:
         """Return (A,) which columns belong to groups."""

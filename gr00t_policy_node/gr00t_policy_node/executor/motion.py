@@ -116,7 +116,7 @@ class Motion:
         previous = np.where(driven, previous, here)
         target = np.where(driven, target, here)
         # Joints without end go the short way round; their commands count the turns.
-        if layout.continuous.any():
+        if layout.has_endless:
             target = near(target, here, layout.continuous)
             previous = near(previous, target, layout.continuous)
         wanted = chase(here[paced], previous[paced], target[paced], bounds, self._dt)
@@ -136,16 +136,17 @@ class Motion:
                     attitude_of(target[turning.columns], turning.rotation),
                 )
             self._turn(index, ends, scale)
-        free = np.clip(target, layout.lower, layout.upper)
-        self._count('position', (free != target)[layout.direct] & driven[layout.direct])
-        streamed = np.setdiff1d(layout.direct, layout.delta)
-        free[streamed] *= scale
-        # A velocity that no source asks for any more is zero, and a switch stays as it was.
-        self.values[layout.direct] = np.where(
-            driven, free, np.where(self.active, 0.0, self.values)
-        )[layout.direct]
-        switched = (target >= 0.5).astype(np.float64)
-        self.values[layout.binary] = np.where(driven, switched, self.values)[layout.binary]
+        if len(layout.direct):
+            free = np.clip(target, layout.lower, layout.upper)
+            self._count('position', (free != target)[layout.direct] & driven[layout.direct])
+            free[layout.streamed] *= scale
+            # A velocity that no source asks for any more is zero, and a switch stays as it was.
+            self.values[layout.direct] = np.where(
+                driven, free, np.where(self.active, 0.0, self.values)
+            )[layout.direct]
+        if len(layout.binary):
+            switched = (target >= 0.5).astype(np.float64)
+            self.values[layout.binary] = np.where(driven, switched, self.values)[layout.binary]
 
     def brake(self) -> None:
         """Slow down at the full rate; velocities and deltas become zero at once."""
@@ -162,8 +163,10 @@ class Motion:
         """
         ways = np.zeros(self._layout.width)
         compared = self._layout.compared
-        apart = np.abs(difference(values, measured, self._layout.continuous))
-        ways[compared] = apart[compared] / self._layout.velocity[compared]
+        apart = values - measured
+        if self._layout.has_endless:
+            apart = difference(values, measured, self._layout.continuous)
+        ways[compared] = np.abs(apart[compared]) / self._layout.velocity[compared]
         for turning in self._layout.turning:
             if turning.group.state is not None:
                 ends = [
@@ -171,7 +174,8 @@ class Motion:
                     for row in (values, measured)
                 ]
                 ways[turning.columns] = angle_between(ends[0], ends[1]) / turning.velocity
-        return np.nan_to_num(ways, nan=np.inf)
+        ways[np.isnan(ways)] = np.inf
+        return ways
 
     def _move(self, wanted: Array) -> None:
         paced, active = self._layout.paced, self.active[self._layout.paced]

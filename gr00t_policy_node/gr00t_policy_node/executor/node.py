@@ -48,7 +48,7 @@ from gr00t_policy_node.executor.lines import lines
 from gr00t_policy_node.executor.modes import Mode
 from gr00t_policy_node.executor.outputs import message_class, outputs_of
 from gr00t_policy_node.executor.ownership import beside, Names, Senders
-from gr00t_policy_node.executor.senders import gid_of, take_from
+from gr00t_policy_node.executor.senders import gid_of, Queue
 from gr00t_ros import diagnostics
 from gr00t_ros.polling import take_all, Unwaited
 from gr00t_ros.start import initialize
@@ -105,8 +105,8 @@ class ExecutorNode(Node):
         self._jitter_ms = diagnostics.Window()
         self._latency_ms = diagnostics.Window(256)
         self._polled: list[Subscription] = []
-        self._buttons: list[tuple[str, Subscription]] = []
-        self._chunk_queue: Subscription | None = None
+        self._buttons: list[tuple[str, Queue]] = []
+        self._chunk_queue: Queue | None = None
         self._senders, self._names = Senders(), Names(NAMES_NS)
         self._allowed = bool(self.get_parameter('allow_other_publishers').value)
         self._watched = ['action_chunk']  # topics on which another publisher counts
@@ -178,15 +178,17 @@ class ExecutorNode(Node):
                 )
                 self._buttons.append((topic, self._queue(Bool, topic, qos, events)))
 
-    def _queue(self, kind: Any, topic: str, qos: QoSProfile, events: Any = None) -> Subscription:
+    def _queue(self, kind: Any, topic: str, qos: QoSProfile, events: Any = None) -> Queue:
         """Subscribe to a topic whose queue is read together with the senders."""
-        return self.create_subscription(
-            kind,
-            topic,
-            lambda _: None,
-            qos,
-            callback_group=Unwaited(),
-            event_callbacks=events or SubscriptionEventCallbacks(use_default_callbacks=False),
+        return Queue(
+            self.create_subscription(
+                kind,
+                topic,
+                lambda _: None,
+                qos,
+                callback_group=Unwaited(),
+                event_callbacks=events or SubscriptionEventCallbacks(use_default_callbacks=False),
+            )
         )
 
     def _poll(
@@ -207,11 +209,12 @@ class ExecutorNode(Node):
     def _reader(
         self,
         groups: list[StateGroup] | tuple[ActionGroup, ...],
-        take: Callable[[Any, Any, Any, dict[str, Any]], Refusal | None],
+        take: Callable[[Any, Any, Any, dict[str, Any], int], Refusal | None],
     ) -> Callable[[Any, Any], None]:
         """Return a callback that reads each group that a message carries."""
 
         def read(message: Any, info: dict[str, Any]) -> None:
+            now_ns = self.now_ns
             for group in groups:
                 if not carries(message, group):
                     continue  # another publisher's joints
@@ -221,7 +224,7 @@ class ExecutorNode(Node):
                     self._unreadable += 1
                     self._last_error = str(error)
                     continue
-                refusal = take(group, values, message, info)
+                refusal = take(group, values, message, info, now_ns)
                 if refusal is not None:
                     self._last_error = f'{group.stream.topic}: {group.name}: {refusal}'
                     self.get_logger().warning(
@@ -232,17 +235,15 @@ class ExecutorNode(Node):
         return read
 
     def _measure(
-        self, group: StateGroup, values: Any, message: Any, info: dict[str, Any]
+        self, group: StateGroup, values: Any, message: Any, info: dict[str, Any], now_ns: int
     ) -> Refusal | None:
-        now_ns = self.now_ns
         placed_ns = _placed_ns(message, group.stream, now_ns, info['received_timestamp'])
         return self.core.measure(group.name, values, now_ns, placed_ns + group.stream.offset_ns)
 
     def _teleoperate(
-        self, group: ActionGroup, values: Any, message: Any, info: dict[str, Any]
+        self, group: ActionGroup, values: Any, message: Any, info: dict[str, Any], now_ns: int
     ) -> Refusal | None:
         # A person's wish counts from when it was sent: one that waited in a queue is old.
-        now_ns = self.now_ns
         key = 'received_timestamp' if group.stream.stamp == 'log' else 'source_timestamp'
         placed_ns = _placed_ns(message, group.stream, now_ns, info[key])
         return self.core.teleoperate(group.name, values, now_ns, placed_ns)
@@ -276,8 +277,8 @@ class ExecutorNode(Node):
         self._start_in_step()
 
     def _read_buttons(self) -> None:
-        for topic, subscription in self._buttons:
-            for message, _, sender in take_from(subscription, MOST_BUTTONS):
+        for topic, queue in self._buttons:
+            for message, _, sender in queue.take(MOST_BUTTONS):
                 self.core.e_stop(bool(message.data), self.now_ns, topic, sender)
         self._log()
 
@@ -346,20 +347,26 @@ class ExecutorNode(Node):
             self._tick(self._last_tick_ns)
 
     def control(self) -> None:
-        """Read what came and command the robot; once per control period."""
+        """Read what came and command the robot; once per control period.
+
+        What can wait is done after the command: it must not come between the clock and the robot.
+        """
         self._read_buttons()
-        self._watch_graph()
         for subscription in self._polled:
             for message, info in islice(take_all(subscription), MOST_MESSAGES):
                 subscription.callback(message, info)
         if self._chunk_queue is not None:
-            for message, _, sender in take_from(self._chunk_queue, MOST_CHUNKS):
+            for message, _, sender in self._chunk_queue.take(MOST_CHUNKS):
                 self._on_chunk(message, sender)
         wall_ns = time.monotonic_ns()
         if self._last_wall_ns is not None:
             late_ns = wall_ns - self._last_wall_ns - self.core.period_ns
             self._jitter_ms.add(abs(late_ns) * 1e-6)
         self._last_wall_ns = wall_ns
+        self._command()
+        self._watch_graph()
+
+    def _command(self) -> None:
         now_ns = self.now_ns
         last_ns, self._last_tick_ns = self._last_tick_ns, now_ns
         if not self.sim_time:

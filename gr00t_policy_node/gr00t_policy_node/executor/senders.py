@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import ctypes
 import functools
 from typing import Any
+import weakref
 
 from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
@@ -60,39 +61,49 @@ def _libraries() -> tuple[Any, Any]:
     return rcl, rcutils
 
 
-def take_from(subscription: Subscription, most: int) -> Iterator[tuple[Any, int, str]]:
-    """Give each message in a subscription's queue, the oldest first, but no more than `most`.
+class Queue:
+    """A subscription whose messages are taken together with the publisher that sent each.
 
-    Yields:
-        The message, when it was sent (ns since 1970, 0 when unknown), and the gid of its publisher
-        (hexadecimal), as `gid_of` gives it for what the graph tells.
-
-    Raises:
-        Gr00tError: rcl cannot be called.
+    Its buffer is kept from one message to the next: a queue is read in every control period.
     """
-    rcl, rcutils = _libraries()
-    taken, info = _Bytes(), _Info()
-    allocator = rcutils.rcutils_get_default_allocator()
-    if rcutils.rcutils_uint8_array_init(
-        ctypes.byref(taken), ctypes.c_size_t(_FIRST_CAPACITY), ctypes.byref(allocator)
-    ):
-        raise Gr00tError('rcutils cannot allocate memory')
-    try:
+
+    def __init__(self, subscription: Subscription) -> None:
+        """Take the subscription; it must not be read by anything else.
+
+        Raises:
+            Gr00tError: rcl cannot be called.
+        """
+        self._subscription = subscription
+        self._rcl, rcutils = _libraries()
+        self._taken, self._info = _Bytes(), _Info()
+        allocator = rcutils.rcutils_get_default_allocator()
+        if rcutils.rcutils_uint8_array_init(
+            ctypes.byref(self._taken), ctypes.c_size_t(_FIRST_CAPACITY), ctypes.byref(allocator)
+        ):
+            raise Gr00tError('rcutils cannot allocate memory')
+        weakref.finalize(self, rcutils.rcutils_uint8_array_fini, ctypes.byref(self._taken))
+        self._arguments = (ctypes.byref(self._taken), ctypes.byref(self._info), None)
+        self._reset_error = rcutils.rcutils_reset_error
+
+    def take(self, most: int) -> Iterator[tuple[Any, int, str]]:
+        """Give each message in the queue, the oldest first, but no more than `most`.
+
+        Yields:
+            The message, when it was sent (ns since 1970, 0 when unknown), and the gid of its
+            publisher (hexadecimal), as `gid_of` gives it for what the graph tells.
+        """
+        subscription, taken, info = self._subscription, self._taken, self._info
         with subscription.handle:  # keeps it alive
             pointer = subscription.handle.pointer
             for _ in range(most):
-                code = rcl.rcl_take_serialized_message(
-                    pointer, ctypes.byref(taken), ctypes.byref(info), None
-                )
+                code = self._rcl.rcl_take_serialized_message(pointer, *self._arguments)
                 if code != _OK:
                     if code != _NOTHING:
-                        rcutils.rcutils_reset_error()
+                        self._reset_error()
                     return
                 payload = ctypes.string_at(taken.buffer, taken.length)
                 message = deserialize_message(payload, subscription.msg_type)
                 yield message, int(info.source_timestamp), bytes(info.gid).hex()
-    finally:
-        rcutils.rcutils_uint8_array_fini(ctypes.byref(taken))
 
 
 def gid_of(endpoint: Any) -> str:

@@ -88,7 +88,7 @@ def _do(made: 'Session', instruction: str, time_limit_s: float, timeout_s: float
 
 
 def _why_rejected(made: 'Session', timeout_s: float) -> str:
-    policy = made.until(lambda: made.client.status('policy'), min(timeout_s, 2.0))
+    policy = made.until(lambda: made.client.status('policy'), timeout_s)
     text = 'the policy node rejected the goal'
     if policy is None:
         return f'{text}; see its log'
@@ -107,11 +107,13 @@ def _progress(client: 'RobotClient', feedback: Any) -> str:
     policy, commands = client.status('policy'), client.status('commands')
     if policy is not None and policy.level >= 2:
         parts.append(policy.message)
-    parts.append(_executor(commands))
+    parts.append(_executor(commands, client.executors() if commands is None else []))
     return ' · '.join(parts)
 
 
-def _executor(commands: 'Status | None') -> str:
+def _executor(commands: 'Status | None', found: list[str]) -> str:
+    if commands is None and found:
+        return f'executor {" and ".join(found)}: has not reported yet'
     if commands is None:
         return 'no executor reports: nothing moves'
     hint = '; gr00t rearm releases it' if commands.values.get('mode') == 'e-stopped' else ''

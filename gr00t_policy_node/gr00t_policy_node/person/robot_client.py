@@ -26,6 +26,11 @@ from gr00t_msgs.action import ExecuteInstruction
 
 GOAL = 'execute_instruction'
 TRIGGER = 'std_srvs/srv/Trigger'
+CHUNK = 'gr00t_msgs/msg/ActionChunk'
+DIAGNOSTICS = '/diagnostics'
+# Names that launch gives to our nodes: a policy node that is not configured shows nothing else.
+OUR_NAMES = ('policy_node', 'chunk_executor')
+UNKNOWN_NODE = '_NODE_NAME_UNKNOWN_'  # rmw's word for a node that it knows only in part
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -71,7 +76,8 @@ class RobotClient:
         )
         self._instruction: Any = None
         self._clients: dict[str, Any] = {}
-        node.create_subscription(DiagnosticArray, '/diagnostics', self._diagnosed, 50)
+        self._canceling = self._client(CancelGoal, f'{GOAL}/_action/cancel_goal')
+        node.create_subscription(DiagnosticArray, DIAGNOSTICS, self._diagnosed, 50)
         node.create_subscription(String, 'recorders', self._recorded, 10)
 
     # Goals and instructions
@@ -89,12 +95,16 @@ class RobotClient:
         future: Future = self._goals.send_goal_async(goal, lambda each: on_feedback(each.feedback))
         return future
 
+    @property
+    def offers_goals(self) -> bool:
+        """Return whether the graph shows a policy node's action here; it may not answer yet."""
+        return bool(self._node.count_services(f'{GOAL}/_action/cancel_goal'))
+
     def cancel_goals(self) -> Future | None:
-        """Cancel whatever goal runs; None where no policy node offers its action."""
-        client = self._client(CancelGoal, f'{GOAL}/_action/cancel_goal')
-        if not client.service_is_ready():
+        """Cancel whatever goal runs; None until the action of a policy node is ready."""
+        if not self._canceling.service_is_ready():
             return None
-        future: Future = client.call_async(CancelGoal.Request())  # zeros: all goals
+        future: Future = self._canceling.call_async(CancelGoal.Request())  # zeros: all goals
         return future
 
     def instruct(self, instruction: str) -> None:
@@ -132,6 +142,34 @@ class RobotClient:
 
     # What it reports
 
+    def reporting(self) -> set[str]:
+        """Return the full names of our nodes below the namespace that publish diagnostics.
+
+        Ours are nodes that publish or take action chunks, or have the names that launch gives.
+        """
+        kinds = self._node.get_topic_names_and_types()
+        chunks = [topic for topic, found in kinds if CHUNK in found]
+        listed = [self._node.get_publishers_info_by_topic(topic) for topic in chunks]
+        listed += [self._node.get_subscriptions_info_by_topic(topic) for topic in chunks]
+        ours = {_full_name(endpoint) for found in listed for endpoint in found}
+        publishers = self._node.get_publishers_info_by_topic(DIAGNOSTICS)
+        return {
+            name
+            for each in publishers
+            if (name := _full_name(each)).startswith(f'{self.namespace}/')
+            and each.node_name != UNKNOWN_NODE
+            and (name in ours or each.node_name in OUR_NAMES)
+        }
+
+    def unheard(self) -> list[str]:
+        """Return the full names of our nodes that the graph shows and that said nothing yet."""
+        spoken = {each.node for each in self.statuses.values()}
+        silent = self.reporting() - spoken
+        topic = self._node.resolve_topic_name('recorders')
+        recorders = sorted(map(_full_name, self._node.get_publishers_info_by_topic(topic)))
+        # A recorder tells its process id, not its node's name: only their number can be compared.
+        return [*sorted(silent), *recorders[len(self.recorders) :]]
+
     def status(self, subject: str) -> Status | None:
         """Return the newest status of a subject (`policy`, `commands`) of this very namespace."""
         found = [
@@ -147,7 +185,10 @@ class RobotClient:
         return [
             name.removesuffix('/stop')
             for name in sorted(triggers)
-            if name.endswith('/stop') and name.removesuffix('/stop') + '/rearm' in triggers
+            if name.endswith('/stop')
+            and name.removesuffix('/stop') + '/rearm' in triggers
+            # A client alone shows its service, too.
+            and self._node.count_services(name)
         ]
 
     def _client(self, kind: Any, name: str) -> Any:
@@ -176,3 +217,7 @@ class RobotClient:
         if isinstance(told, dict) and 'records' in told:
             key = (told.get('host'), told.get('pid'))
             self.recorders[key] = (time.monotonic(), told)
+
+
+def _full_name(endpoint: Any) -> str:
+    return f'{endpoint.node_namespace.rstrip("/")}/{endpoint.node_name}'

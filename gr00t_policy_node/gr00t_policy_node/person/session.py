@@ -19,6 +19,10 @@ from gr00t_policy_node.person.robot_client import RobotClient
 
 T = TypeVar('T')
 STEP_S = 0.02
+# The graph is looked at this often while a verb waits for our nodes to speak (s).
+LOOK_S = 0.1
+# Discovery goes on for a while after the first node of ours was found (s).
+SETTLE_S = 1.5
 # Exit status after Ctrl-C, as shells have it.
 INTERRUPTED = 130
 
@@ -49,6 +53,30 @@ class Session:
                 return None
             self._executor.spin_once(timeout_sec=STEP_S)
         return found
+
+    def hear_all(self, limit_s: float) -> list[str]:
+        """Spin until each of our nodes has spoken, and no other was found for a while.
+
+        Returns:
+            The full names of the nodes that are known and said nothing within the limit.
+        """
+        known, changed_at, silent = -1, time.monotonic(), ['']
+        looked_at = 0.0
+
+        def all_spoke() -> bool:
+            nonlocal known, changed_at, silent, looked_at
+            now = time.monotonic()
+            if now - looked_at < LOOK_S:
+                return False
+            looked_at = now
+            silent = self.client.unheard()
+            found = len(self.client.reporting() | set(silent)) + len(self.client.recorders)
+            if found != known:
+                known, changed_at = found, now
+            return not silent and now - changed_at > SETTLE_S
+
+        self.until(all_spoke, limit_s)
+        return silent
 
     def why_nothing(self, what: str, limit_s: float) -> ServingError:
         """Return the error for a robot side that is not there: what is missing, how to start."""

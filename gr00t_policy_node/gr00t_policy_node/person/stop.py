@@ -31,10 +31,7 @@ def main(argv: list[str]) -> int:
         try:
             return _call_all(made, 'stop', asked.timeout, below=True)
         finally:  # whatever came of that, the policy shall not go on
-            future = made.client.cancel_goals()
-            done = future is not None and made.until(future.done, asked.timeout)
-            if future is not None and done and future.result().goals_canceling:
-                print('the running goal is canceled', flush=True)
+            _cancel(made, asked.timeout)
 
 
 def rearm(argv: list[str]) -> int:
@@ -46,6 +43,18 @@ def rearm(argv: list[str]) -> int:
     asked = parser.parse_args(argv)
     with session(asked.namespace, 'rearm') as made:
         return _call_all(made, 'rearm', asked.timeout, below=False)
+
+
+def _cancel(made: 'Session', timeout_s: float) -> None:
+    """Cancel the running goal of the policy node that the graph shows; say what came of it."""
+    client = made.client
+    if not client.offers_goals and not client.takes_goals:
+        return
+    future = made.until(client.cancel_goals, timeout_s)
+    if future is None or not made.until(future.done, timeout_s):
+        print(f'the policy node did not confirm within {timeout_s:g} s that its goal is canceled')
+    elif future.result().goals_canceling:
+        print('the running goal is canceled', flush=True)
 
 
 def _call_all(made: 'Session', service: str, timeout_s: float, *, below: bool) -> int:

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 import time
 from typing import Any, TYPE_CHECKING
 
+from gr00t_core.errors import ServingError
+
 if TYPE_CHECKING:
     from gr00t_policy_node.person.robot_client import RobotClient, Status
     from gr00t_policy_node.person.session import Session
 
-# Nodes report once a second: after this nothing new comes with the first report (s).
-ROUND_S = 1.5
 SILENT_S = 3.0
 LEVELS = {0: ('ok', 'green'), 1: ('WARN', 'yellow'), 2: ('ERROR', 'bold red'), 3: ('STALE', 'red')}
 # Keys whose values the message of the status tells already.
@@ -29,14 +29,23 @@ def main(argv: list[str]) -> int:
     parser = options('watch', main.__doc__)
     parser.add_argument('--once', action='store_true', help='print it once, and end')
     asked = parser.parse_args(argv)
+    began = time.monotonic()
     with session(asked.namespace, 'watch') as made:
         heard = made.until(lambda: made.client.statuses or made.client.recorders, asked.timeout)
         if not heard and not made.interrupts:
+            if silent := made.client.unheard():
+                names = ' and '.join(silent)
+                raise ServingError(
+                    f'{names} said nothing within {asked.timeout:g} s; see its log, or restart it'
+                )
             raise made.why_nothing('no node reports', asked.timeout)
         if asked.once:
-            made.until(lambda: False, ROUND_S)
+            left_s = began + asked.timeout - time.monotonic()
+            silent = made.hear_all(left_s)
             for text, _ in lines(made.client, time.monotonic()):
                 print(text)
+            for name in silent:
+                print(f'{name}\n  SILENT said nothing within {asked.timeout:g} s')
             return 0
         _watch(made)
         return 0

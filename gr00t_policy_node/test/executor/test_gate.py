@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 from gr00t_core.robot.file import load_robot
+from gr00t_policy_node.executor import gate
 from gr00t_policy_node.executor.gate import nothing_sent, passed, Sent, started
 from gr00t_policy_node.executor.layout import layout_of
 from gr00t_policy_node.executor.motion import Motion
 from gr00t_policy_node.executor.safety import attitude_of, rotation_of
 
 LAYOUT = layout_of(load_robot(Path(__file__).parents[1].joinpath('everything.yaml')))
+PACED = layout_of(load_robot('so101'))  # a robot with nothing but positions
 ALL = np.ones(LAYOUT.width, bool)
 DT = 0.01
 A, REACH, WRIST, SUCTION, BASE, MOUNT = (
@@ -75,6 +77,46 @@ def test_the_gate_passes_whatever_the_limiter_makes(seed):
             motion.follow(previous, goal, rng.random(), layout.mask(names))
         sent, broken = passed(layout, sent, motion.values, motion.active, dt)
         assert broken is None
+
+
+@settings(max_examples=300)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_the_short_way_through_the_gate_passes_nothing_that_the_long_way_refuses(seed):
+    rng = np.random.default_rng(seed)
+    layout = PACED
+
+    def around(limit):
+        """Return values within, at, just beyond or far beyond a limit, or no numbers."""
+        shares = rng.choice([0.0, 0.5, 1.0 - 1e-9, 1.0, 1.0 + 1e-9, 1.0 + 1e-5, 5.0], layout.width)
+        values = limit * shares * rng.choice([-1.0, 1.0], layout.width)
+        odd = rng.random(layout.width) < 0.05
+        return np.where(odd, rng.choice([np.nan, np.inf, -np.inf], layout.width), values)
+
+    middle = (layout.lower + layout.upper) / 2
+    sent = nothing_sent(layout)
+    sent = Sent(
+        middle + around(layout.upper - middle),
+        around(layout.velocity),
+        sent.attitudes,
+        sent.angular,
+    )
+    columns = rng.random(layout.width) < 0.8
+    with np.errstate(all='ignore'):
+        faster = sent.speed * DT + around(layout.acceleration) * DT * DT
+        values = sent.values + (around(layout.velocity) * DT if rng.random() < 0.5 else faster)
+        coming, broken = passed(layout, sent, values, columns, DT)
+        if gate._is_plainly_within(layout, sent, coming, columns, DT):
+            assert broken is None
+            assert gate._breach(layout, sent, coming, columns, DT) is None
+
+
+def test_a_usual_command_takes_the_short_way_through_the_gate():
+    layout = PACED
+    values, columns = (layout.lower + layout.upper) / 2, np.ones(layout.width, bool)
+    sent = started(layout, nothing_sent(layout), values, columns)
+    coming, broken = passed(layout, sent, values + 1e-5, columns, DT)
+    assert broken is None
+    assert gate._is_plainly_within(layout, sent, coming, columns, DT)
 
 
 @pytest.mark.parametrize('place', range(LAYOUT.width))

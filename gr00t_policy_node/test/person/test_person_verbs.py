@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip('rclpy', reason='no ROS')
 
+from diagnostic_msgs.msg import DiagnosticArray
 import rclpy
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
@@ -184,6 +185,22 @@ def test_a_stop_that_is_not_confirmed_says_so(graph, person):
     assert '/chunk_executor: stopped' in said
     assert time.monotonic() - began < 20
     hung.destroy_node()
+
+
+def test_watch_waits_for_each_node_of_ours_and_names_the_silent_one(graph, person):
+    """A policy node that hangs is named; a driver that has nothing to say is not waited for."""
+    for name in ('policy_node', 'camera_driver'):
+        graph.add_node(name).create_publisher(DiagnosticArray, '/diagnostics', 10)
+    status, said = person.run('watch', '--once', '--timeout', '3')
+    assert status == 1
+    assert '/policy_node said nothing within 3 s' in said
+    watching = person.start('watch', '--once', '--timeout', '12')
+    graph.start(main=EXECUTOR)  # comes while watch waits for the other one
+    status, said = person.wait(watching)
+    assert status == 0, said
+    assert 'commands: waiting' in said
+    assert '/policy_node\n  SILENT said nothing within 12 s' in said
+    assert 'camera_driver' not in said
 
 
 def test_other_services_called_stop_are_left_alone(graph, person):
