@@ -25,7 +25,7 @@ from gr00t_core.errors import BagError, ObservationError
 from gr00t_core.fields import string_lists
 from gr00t_core.robot import NANOSECONDS, Robot
 from gr00t_core.ticks import frames_are_ticks, FrameTicks, GridTicks, Tick
-from gr00t_core.timeline import BadSamples, Row, Timeline
+from gr00t_core.timeline import BadSamples, Row, Timeline, UNDECODABLE
 from rosbag_tools.bag import Bag
 from rosbag_tools.survey import Survey
 
@@ -236,7 +236,7 @@ def _messages(bag: Bag, names: Mapping[str, str], timeline: Timeline) -> Iterato
         try:
             payload, stamp_ns = bag.deserialize(message), bag.stamp_ns(message)
         except BagError as error:
-            timeline.health[name].refuse('undecodable', message.log_ns, str(error))
+            timeline.health[name].refuse(UNDECODABLE, message.log_ns, str(error))
             continue
         yield _Event(segment, message.log_ns, name, payload, stamp_ns)
 

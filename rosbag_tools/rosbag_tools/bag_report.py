@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.robot import NANOSECONDS, Robot
+from gr00t_core.timeline import NO_PICTURE
 from rosbag_tools.convert import Converted, ConvertOptions
 from rosbag_tools.jpeg_topics import SUFFIX
 from rosbag_tools.plan import PlannedEpisode
+from rosbag_tools.rates import rate_hz
 from rosbag_tools.survey import StreamSurvey
 
 # A warning is given from here on.
@@ -22,7 +24,6 @@ MOST_IDLE = 0.3  # share of an episode's rows in which nothing moves
 SAME_ACTION = 0.9  # share of rows whose action equals the state
 FROZEN_SHARE = 0.5  # of the rows in which the robot moves, with the same picture as before
 FROZEN_ROWS = 15  # so many of them at least
-NO_PICTURE = 'no picture'
 _WHAT = {NO_PICTURE: 'images cannot be decoded'}
 EDGE_SHARE = 1e-6  # of a column's range; a value this near to its end is clipped
 CURVE_POINTS = 400  # per curve, to bound the report's size
@@ -168,7 +169,7 @@ def _episode(
         'repeated': int(episode.repeated.sum()),
         'trimmed': episode.trimmed,
         'seconds': _seconds(episode.stamp_ns),
-        'rate_hz': round((rows - 1) / max(_seconds(episode.stamp_ns), 1e-9), 3),
+        'rate_hz': round(rate_hz(episode.stamp_ns), 3),
         'frozen': _frozen(robot, converted, episode, ~still),
         'idle_share': round(float(still.mean()), 3),
         'action_equals_state': _equal_share(robot, options, episode),
