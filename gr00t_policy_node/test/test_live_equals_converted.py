@@ -119,9 +119,10 @@ def compare(live, output, at_least):
 
 def test_bad_samples_are_as_if_not_sent_for_both_and_counted_in_the_same_words(tmp_path):
     """Every seventh wrist picture is no JPEG, and some joint states are not finite or nameless."""
-    from rosbag_tools.bag import Bag
     from test_foreign_bags import kinds, serialized, write
     from truth_bag import TruthBag
+
+    from rosbag_tools.bag import Bag
 
     wrist = ROBOT.camera('wrist').stream.topic
     count, events = dict.fromkeys(ROBOT.topics, 0), []
