@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The one definition of a rate: recorder, `gr00t inspect` and the conversion report share it."""
+"""The one definition of a rate: recorder, inspect, report and `gr00t robot` share it."""
 
 from collections.abc import Sequence
 
@@ -21,5 +21,12 @@ def rate_hz(times_ns: Sequence[int] | NDArray[np.int64]) -> float:
     """
     if len(times_ns) < 2:
         return 0.0
-    duration_ns = int(max(times_ns)) - int(min(times_ns))
-    return (len(times_ns) - 1) * NANOSECONDS / duration_ns if duration_ns else 0.0
+    return rate_of(len(times_ns) - 1, int(np.max(times_ns)) - int(np.min(times_ns)))
+
+
+def rate_of(periods: int, duration_ns: int) -> float:
+    """Return the same (Hz) by the number of periods, one less than messages, and their duration.
+
+    0 where nothing can be told.
+    """
+    return periods * NANOSECONDS / duration_ns if periods > 0 and duration_ns > 0 else 0.0

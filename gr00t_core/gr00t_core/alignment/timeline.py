@@ -3,8 +3,9 @@
 """Place samples on one timeline, live and offline, with the same code.
 
 Stamp pairing: the stamp of a reference camera's frame is "now". State is interpolated at that
-stamp (slerp for rotations, on the circle for joints that turn without end), commands hold, another
-camera gives the frame nearest to it. A sample further away than its stream's `max_age_ns` is a
+stamp (slerp for rotations, on the circle for joints that turn without end), commands hold, a plan
+of several points is sampled at its time in the same way as the state, another camera gives the
+frame nearest to it. A sample further away than its stream's `max_age_ns` is a
 gap: the row names it and holds no value for it. Nothing is invented.
 
 Both users drive a `Timeline` alike: `add` every message, then ask for the `row` at a reference
@@ -17,6 +18,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,7 @@ from gr00t_core.messages.fields import carries, Plan, read_sample
 from gr00t_core.robot.description import (
     ActionGroup,
     Camera,
+    Group,
     NANOSECONDS,
     Robot,
     StateGroup,
@@ -40,6 +43,11 @@ from gr00t_core.robot.description import (
 JUMP_NS = NANOSECONDS
 # header and log stamps further apart than this mean different clocks (or sim time), not latency.
 SKEW_NS = NANOSECONDS // 2
+# Reasons for which samples are bad, beside those of `ObservationError.reason`: the bytes are no
+# message of the type; the message is no picture. The converter and the robot count by them.
+UNDECODABLE, NO_PICTURE = 'undecodable', 'no picture'
+# A stream counts its bad samples by so many reasons at most, and the rest as one.
+MOST_REASONS, OTHER_REASONS = 16, 'other reasons'
 
 
 def tick_ns(start_ns: int, index: int, rate_hz: float) -> int:
@@ -117,10 +125,17 @@ class StreamHealth:
 
     def refuse(self, reason: str, log_ns: int, example: str) -> None:
         """Count a sample that cannot be used; nothing else remembers it."""
+        if reason not in self.bad and len(self.bad) >= MOST_REASONS:
+            reason = OTHER_REASONS  # a publisher may find a new one for each message
         if reason in self.bad:
             self.bad[reason].count += 1
         else:
             self.bad[reason] = BadSamples(1, log_ns, example)
+
+    @property
+    def bad_count(self) -> int:
+        """Return how many samples are taken as not sent."""
+        return sum(each.count for each in self.bad.values())
 
     @property
     def skewed(self) -> bool:
@@ -256,6 +271,15 @@ class Timeline:
         for track in self._tracks():
             track.forget(stamp_ns - track.stream.max_age_ns)
 
+    def refuse_picture(self, camera: str, frame: Frame, log_ns: int, why: str) -> None:
+        """Take a camera's frame as not sent, because it is no picture; count it once."""
+        track = self._cameras[camera]
+        index = track.exact(frame.stamp_ns)
+        if index is None:
+            return  # forgotten, or refused before
+        del track.stamps[index], track.values[index]
+        self.health[track.stream.topic].refuse(NO_PICTURE, log_ns, why)
+
     def clear(self) -> None:
         """Drop every sample: the clock jumped."""
         for track in self._tracks():
@@ -359,9 +383,7 @@ class _Track:
             return None
         span = self.stamps[after] - self.stamps[before]
         weight = (stamp_ns - self.stamps[before]) / span
-        if self.source.rotation is not None:
-            return interpolate_rotation(first, self.values[after], weight, self.source.rotation)
-        return interpolate(first, self.values[after], weight, self.source.turning)
+        return _between(self.source, first, self.values[after], weight)
 
     def _planned(self, index: int, stamp_ns: int) -> NDArray[np.float64] | None:
         """Return what the plan at an index says at a stamp; None before its begin or after it."""
@@ -374,7 +396,8 @@ class _Track:
             earlier, at_ns = self.values[index - 1], self.stamps[index]
             is_plan = isinstance(earlier, Plan)
             before = self._planned(index - 1, at_ns) if is_plan else earlier
-        return plan.at(elapsed_ns, before)
+        assert isinstance(self.source, Group)  # no camera sends plans
+        return plan.at(elapsed_ns, before, partial(_between, self.source))
 
     def age(self, stamp_ns: int) -> int | None:
         """Return the distance in ns to the nearest sample, None when there is none."""
@@ -384,3 +407,14 @@ class _Track:
         index = bisect_right(self.stamps, stamp_ns) - 1
         near = index >= 0 and stamp_ns - self.stamps[index] <= self._half_period_ns
         return index if near else None
+
+
+def _between(
+    group: Group, first: NDArray[np.float64], second: NDArray[np.float64], weight: float
+) -> NDArray[np.float64]:
+    """Blend two values (D,) of a group by its kind; weight 0 gives `first`."""
+    if group.rotation is not None:
+        return interpolate_rotation(first, second, weight, group.rotation)
+    if group.normalization == 'binary':
+        return np.array(first)  # a switch has nothing between its two values
+    return interpolate(first, second, weight, group.turning)

@@ -3,13 +3,16 @@
 """Read a state or action group out of a ROS message.
 
 Messages are duck-typed: rclpy's classes and those of `rosbags` both work. Elements are found by
-name where a list of texts beside the field, or further out, names them. Quaternions come out real
-first (w, x, y, z), the order of GR00T's data.
+name where a list of texts beside the field, or further out, names them. A message whose list of
+names is empty is read by place only where the robot file allows that (`Group.by_place`): its
+publisher may have another order. Quaternions come out real first (w, x, y, z), the order of
+GR00T's data.
 """
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cache
+import re
 from typing import Any
 
 import numpy as np
@@ -23,6 +26,11 @@ _COMPONENTS = (('w', 'x', 'y', 'z'), ('x', 'y', 'z'))
 
 # A dataset holds float32; what is larger is not finite there.
 _LARGEST = float(np.finfo(np.float32).max)
+# Fields that name elements, by their own name; others name them if they have as many entries.
+_NAMES = re.compile('name|joint|label|dof')
+
+# Blends two values (D,) of a group by a weight from 0 to 1.
+Between = Callable[[NDArray[np.float64], NDArray[np.float64], float], NDArray[np.float64]]
 
 
 def stamp_ns(message: Any) -> int | None:
@@ -52,14 +60,15 @@ class Plan:
         return int(self.times_ns[-1])
 
     def at(
-        self, elapsed_ns: int, before: NDArray[np.float64] | None
+        self, elapsed_ns: int, before: NDArray[np.float64] | None, between: Between
     ) -> NDArray[np.float64] | None:
-        """Return the (D,) command at a time after the stamp, linear between two points.
+        """Return the (D,) command at a time after the stamp.
 
         Args:
             elapsed_ns: Time since the message's stamp.
             before: The command at that stamp, from which the first point is approached; None when
                 there is none, and then no command is known before the first point.
+            between: How the group goes from one point to the next.
         """
         times, values = self.times_ns, self.values
         last = int(np.searchsorted(times, elapsed_ns, side='right')) - 1
@@ -70,8 +79,7 @@ class Plan:
         start_ns, start = (0, before) if last < 0 else (int(times[last]), values[last])
         assert start is not None
         weight = (elapsed_ns - start_ns) / (int(times[last + 1]) - start_ns)
-        blended: NDArray[np.float64] = start + weight * (values[last + 1] - start)
-        return blended
+        return between(start, values[last + 1], weight)
 
 
 def carries(message: Any, group: Group) -> bool:
@@ -174,6 +182,14 @@ def _read(message: Any, holder: Any, group: Group) -> NDArray[np.float64]:
                 group, group.field, f'{len(values)} values for {len(naming[0])} names', []
             )
         return _by_name(values, naming[0], group)
+    if not group.by_place and (empty := _empty_names(message, holder, group)):
+        error = ObservationError(
+            f'{group.stream.topic} ({group.stream.type}): group {group.name!r}: the message names'
+            f' no element, its {empty} is empty; let the publisher name its joints, or allow the'
+            f' order of the message: offset: {group.offset} beside `joints` in the robot file'
+        )
+        error.reason = 'no names'
+        raise error
     stop = group.offset + group.width
     if len(values) < stop:
         raise _missing(group, group.field, f'{len(values)} values, {stop} expected', [])
@@ -184,14 +200,17 @@ def _by_name(values: NDArray[np.float64], names: list[str], group: Group) -> NDA
     missing = [name for name in group.names if name not in names]
     if missing:
         raise _missing(group, ', '.join(missing), 'not among the names of the message', names)
+    twice = [name for name in group.names if names.count(name) > 1]
+    if twice:
+        raise _missing(group, ', '.join(twice), 'named more than once in the message', names)
     return values[[names.index(name) for name in group.names]]
 
 
 def _name_lists(message: Any, group: Group) -> list[list[str]]:
     """Return the lists of texts that may name the field's elements, the nearest to it first.
 
-    Those are lists beside the field or further out that have `name` in their own name, or exactly
-    as many entries as the field.
+    Those are lists beside the field or further out whose own name says that they are names, or
+    with exactly as many entries as the field.
     """
     holders, value = [message], message
     for part in group.field.split('.'):
@@ -205,8 +224,31 @@ def _name_lists(message: Any, group: Group) -> list[list[str]]:
         for holder in reversed(holders[:-1])
         if holder is not None
         for name, texts in string_lists(holder).items()
-        if 'name' in name or len(texts) == size
+        if _NAMES.search(name) or len(texts) == size
     ]
+
+
+def _empty_names(message: Any, holder: Any, group: Group) -> str:
+    """Return the field that could name the elements and is empty, '' where there is none."""
+    holders = [message, holder]
+    for part in group.field.split('.')[:-1]:
+        holders.append(getattr(holders[-1], part, None))
+    for each in reversed(holders):
+        for name in _attributes(each):
+            value = getattr(each, name, None)
+            if type(value) is list and not value and _NAMES.search(name) and _of_texts(each, name):
+                return name
+    return ''
+
+
+def _of_texts(holder: Any, name: str) -> bool:
+    """Return whether a field is a list of texts, as far as the message's class tells."""
+    kind = type(holder)
+    rclpy_types: Any = getattr(kind, '_fields_and_field_types', {})
+    if name in rclpy_types:
+        return re.match(r'sequence<w?string', rclpy_types[name]) is not None
+    fields: Any = getattr(kind, '__dataclass_fields__', {})
+    return name not in fields or re.search(r'\bstr\b', str(fields[name].type)) is not None
 
 
 def _attributes(holder: Any) -> tuple[str, ...]:

@@ -240,6 +240,7 @@ def _joined(group: ActionGroup, state: Sequence[StateGroup]) -> StateGroup | Non
         names=group.names,
         unit=group.unit,
         units=group.units,
+        by_place=False,
         rotation_target=None,
         normalization='none',
         continuous=tuple(

@@ -95,6 +95,8 @@ class Group:
         field: Dotted path inside the message, e.g. `position` or `pose.orientation`.
         names: Element names in order; joint names where the message has a `name` array.
         offset: First element inside an unnamed array field.
+        by_place: Elements may be read by their place although the message could name them: the
+            file gives `axes`, or `offset` beside `joints`.
         unit: Unit of the values in the message; "rad and m" where the elements differ.
         units: The unit of each element.
         rotation: Rotation type of the values, None when they are not a rotation.
@@ -109,6 +111,7 @@ class Group:
     field: str
     names: tuple[str, ...]
     offset: int
+    by_place: bool
     unit: str
     units: tuple[str, ...]
     rotation: str | None

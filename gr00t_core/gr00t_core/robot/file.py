@@ -261,6 +261,7 @@ def _group(section: Section, values: Mapping[str, Any], pairing: str) -> dict[st
         'field': values.get('field'),
         'names': names,
         'offset': values.get('offset'),
+        'by_place': not values.get('joints') or 'offset' in section.data,
         'unit': ' and '.join(dict.fromkeys(units)) if complete else '',
         'units': tuple(units),
         'rotation': rotation or None,

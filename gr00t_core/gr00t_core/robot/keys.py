@@ -221,7 +221,8 @@ _GROUP = {
     'joints': Key(
         Section.names,
         'list of names',
-        'Joint names in order; found by name where the message carries names. Give `joints` or'
+        'Joint names in order, found by the names in the message. A message that could name its'
+        ' elements and does not is a bad sample, unless `offset` is given. Give `joints` or'
         ' `axes`.',
         default=(),
         default_text='`axes`',
@@ -237,7 +238,8 @@ _GROUP = {
     'offset': Key(
         Section.integer,
         'whole number',
-        'First element inside a field without names.',
+        'First element inside a field without names. Beside `joints` it also allows the places'
+        ' in a message whose list of names is empty.',
         default=0,
         low=0,
         high=MAX_OFFSET,

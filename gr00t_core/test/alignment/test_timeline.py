@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from gr00t_core.actions.rotation_blend import slerp
-from gr00t_core.alignment.timeline import Timeline
+from gr00t_core.alignment.timeline import MOST_REASONS, NO_PICTURE, OTHER_REASONS, Timeline
+from gr00t_core.errors import ObservationError
 from gr00t_core.robot.description import NANOSECONDS
 from gr00t_core.robot.file import load_robot
 
@@ -193,3 +194,78 @@ def test_unknown_joint_is_an_error_that_names_it():
     timeline = Timeline(ROBOT)
     with pytest.raises(Exception, match=r'wrist_roll.*not among the names'):
         timeline.add('joint_states', joint_state(START, joints=JOINTS[:4]), START, START)
+
+
+def trajectory(group, values, times):
+    points = [
+        SimpleNamespace(positions=list(v), time_from_start=SimpleNamespace(sec=0, nanosec=t))
+        for v, t in zip(values, times, strict=True)
+    ]
+    return SimpleNamespace(joint_names=list(group.names), points=points)
+
+
+def planned(group, values):
+    """Return what a plan gives for each ms of its 10 ms between its two points."""
+    robot = replace(ROBOT, action=(group,))
+    timeline = Timeline(robot, with_action=True)
+    timeline.add(group.stream.topic, trajectory(group, values, (0, 10 * MS)), START, START)
+    return [timeline.row(START + k * MS).action[group.name] for k in range(11)]
+
+
+def test_a_plan_turns_the_short_way_round():
+    """Between 3 and -3 rad a joint that turns without end passes π, and never 0."""
+    arm = replace(ROBOT.action[0], field='positions', continuous=('wrist_roll',))
+    values = np.array(planned(arm, [(3.0,) * 5, (-3.0,) * 5]))
+    np.testing.assert_allclose(values[:, 0], np.linspace(3, -3, 11), atol=1e-12)
+    roll = values[:, 4]
+    assert (np.abs(roll) >= 3 - 1e-12).all()
+    expected = np.linspace(3, 2 * np.pi - 3, 11)
+    np.testing.assert_allclose(np.cos(roll), np.cos(expected), atol=1e-12)
+    np.testing.assert_allclose(np.sin(roll), np.sin(expected), atol=1e-12)
+
+
+def test_a_plan_comes_from_the_command_before_it_the_short_way_round():
+    arm = replace(ROBOT.action[0], field='positions', continuous=('wrist_roll',))
+    timeline = Timeline(replace(ROBOT, action=(arm,)), with_action=True)
+    topic = arm.stream.topic
+    timeline.add(topic, trajectory(arm, [(3.0,) * 5], (0,)), START - MS, START)
+    plan = trajectory(arm, [(-3.0,) * 5, (-3.0,) * 5], (10 * MS, 20 * MS))
+    timeline.add(topic, plan, START, START)
+    assert abs(abs(timeline.row(START + 5 * MS).action['single_arm'][4]) - np.pi) < 0.1
+    assert abs(timeline.row(START + 5 * MS).action['single_arm'][0]) < 1e-12
+
+
+def test_a_plan_of_rotations_stays_on_the_sphere_and_a_switch_switches():
+    rotation = replace(
+        ROBOT.action[0], field='positions', names=('w', 'x', 'y', 'z'), rotation='quaternion'
+    )
+    half = np.sqrt(0.5)
+    values = planned(rotation, [(1.0, 0, 0, 0), (-half, -half, 0, 0)])
+    np.testing.assert_allclose(np.linalg.norm(values, axis=1), 1.0, atol=1e-12)
+    np.testing.assert_allclose(values[5], [np.cos(np.pi / 8), np.sin(np.pi / 8), 0, 0], atol=1e-9)
+    switch = replace(ROBOT.action[1], field='positions', normalization='binary', kind='binary')
+    assert [v[0] for v in planned(switch, [(0.0,), (1.0,)])] == [0.0] * 10 + [1.0]
+
+
+def test_a_picture_that_is_none_is_as_if_not_sent():
+    timeline = Timeline(ROBOT)
+    fill(timeline, stream(WRIST, lambda s: (s - START) // MS, FRAME, 4, 0))
+    frame = timeline.row(START + FRAME).frames['wrist']
+    for _ in range(2):  # counted once
+        timeline.refuse_picture('wrist', frame, START, 'no JPEG')
+    (bad,) = timeline.health[WRIST].bad.items()
+    assert (bad[0], bad[1].count, bad[1].example) == (NO_PICTURE, 1, 'no JPEG')
+    assert timeline.row(START + FRAME).frames['wrist'].payload in (0, 66)
+
+
+def test_reasons_are_counted_but_not_without_end():
+    """A message may have any number of values: each is a reason of its own."""
+    timeline = Timeline(ROBOT)
+    for count in range(7, 100):
+        message = SimpleNamespace(name=JOINTS, position=[0.0] * count)
+        with pytest.raises(ObservationError):
+            timeline.add('joint_states', message, START, START)
+    health = timeline.health['joint_states']
+    assert health.bad_count == 93
+    assert len(health.bad) == MOST_REASONS + 1
+    assert health.bad[OTHER_REASONS].count == 93 - MOST_REASONS

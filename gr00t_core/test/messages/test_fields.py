@@ -4,6 +4,7 @@ from types import SimpleNamespace as Message
 
 import numpy as np
 import pytest
+import yaml
 
 from gr00t_core.errors import ObservationError
 from gr00t_core.messages.fields import carries, Plan, read_group, read_sample, stamp_ns
@@ -12,6 +13,10 @@ from gr00t_core.robot.file import load_robot
 SO101 = load_robot('so101')
 ARM, GRIPPER = SO101.state
 NAMES = [*ARM.names, 'gripper']
+
+
+def linear(first, second, weight):
+    return first + weight * (second - first)
 
 
 def joint_state(names=NAMES, position=(0.0, 1.0, 2.0, 3.0, 4.0, 5.0)):
@@ -104,10 +109,10 @@ def test_plans_are_read_whole_and_sampled():
     message = Message(joint_names=list(group.names), points=[point(1.0, 100), point(3.0, 300)])
     plan = read_sample(message, group)
     assert isinstance(plan, Plan)
-    assert plan.at(50, None) is None
+    assert plan.at(50, None, linear) is None
     zero = np.zeros(7)
     for elapsed, value in ((0, 0.0), (50, 0.5), (100, 1.0), (200, 2.0), (300, 3.0), (900, 3.0)):
-        np.testing.assert_allclose(plan.at(elapsed, zero), value)
+        np.testing.assert_allclose(plan.at(elapsed, zero, linear), value)
     with pytest.raises(ObservationError, match='a plan of 2 points'):
         read_group(message, group)
     message.points = [point(1.0, 300), point(3.0, 300)]
@@ -123,3 +128,75 @@ def test_a_text_is_no_list_of_names():
 def test_lists_of_other_texts_do_not_name():
     message = Message(errors=['hot'], position=np.arange(6.0))
     np.testing.assert_array_equal(read_group(message, ARM), [0, 1, 2, 3, 4])
+
+
+def robot_file(folder, change):
+    data = yaml.safe_load(SO101.source.read_text())
+    change(data)
+    path = folder / 'robot.yaml'
+    path.write_text(yaml.safe_dump(data, sort_keys=False))
+    return load_robot(path)
+
+
+NAMELESS = {
+    'beside': Message(name=[], position=np.arange(6.0)),
+    'outside': Message(dof_names=[], inner=Message(position=np.arange(6.0))),
+    'trajectory': Message(joint_names=[], points=[Message(position=np.arange(6.0))]),
+}
+
+
+@pytest.mark.parametrize('place', NAMELESS)
+def test_joints_without_names_are_read_by_place_only_if_the_robot_file_says_so(tmp_path, place):
+    message = NAMELESS[place]
+    field = 'inner.position' if place == 'outside' else 'position'
+
+    def with_field(data):
+        data['state']['single_arm']['field'] = field
+
+    group = robot_file(tmp_path, with_field).state[0]
+    assert carries(message, group)  # so it is counted as bad
+    with pytest.raises(ObservationError, match='offset: 0 beside `joints`') as error:
+        read_sample(message, group)
+    assert error.value.reason == 'no names'
+
+    def with_offset(data):
+        with_field(data)
+        data['state']['single_arm']['offset'] = 1
+
+    group = robot_file(tmp_path, with_offset).state[0]
+    np.testing.assert_array_equal(read_group(message, group), [1, 2, 3, 4, 5])
+
+    def with_axes(data):
+        with_field(data)
+        arm = data['state']['single_arm']
+        arm['axes'] = arm.pop('joints')
+        data['action']['single_arm']['state'] = 'none'
+
+    group = robot_file(tmp_path, with_axes).state[0]
+    np.testing.assert_array_equal(read_group(message, group), [0, 1, 2, 3, 4])
+
+
+def test_only_a_list_of_texts_can_lack_names():
+    """The classes of rosbags and rclpy say what an empty list would hold."""
+    typesys = pytest.importorskip('rosbags.typesys')
+    store = typesys.get_typestore(typesys.Stores.ROS2_JAZZY)
+    definition = 'float64[] position\nsensor_msgs/JointState[] joint_parts\nstring[] errors\n'
+    store.register(typesys.get_types_from_msg(definition, 'demo_msgs/msg/Odd'))
+    message = store.types['demo_msgs/msg/Odd'](np.arange(6.0), [], [])
+    np.testing.assert_array_equal(read_group(message, ARM), [0, 1, 2, 3, 4])
+    time = store.types['builtin_interfaces/msg/Time'](5, 6)
+    header = store.types['std_msgs/msg/Header'](time, '')
+    empty = np.array([])
+    for kind in (store.types['sensor_msgs/msg/JointState'], rclpy_joint_state):
+        with pytest.raises(ObservationError, match='its name is empty'):
+            read_group(kind(header, [], np.arange(6.0), empty, empty), ARM)
+
+
+def rclpy_joint_state(_, name, position, *__):
+    messages = pytest.importorskip('sensor_msgs.msg')
+    return messages.JointState(name=name, position=list(position))
+
+
+def test_a_joint_that_is_named_twice_is_refused():
+    with pytest.raises(ObservationError, match='shoulder_pan: named more than once'):
+        read_group(joint_state([*NAMES[:5], 'shoulder_pan']), ARM)

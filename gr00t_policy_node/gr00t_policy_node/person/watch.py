@@ -18,6 +18,8 @@ LEVELS = {0: ('ok', 'green'), 1: ('WARN', 'yellow'), 2: ('ERROR', 'bold red'), 3
 IN_MESSAGE = ('mode', 'reason')
 # Values that say nothing: nothing was counted, nothing is known.
 EMPTY = ('', '-', '0', 'False')
+# Keys of what was refused begin with these, or have "reject" or "refus" in them.
+REFUSALS = ('bad samples', 'last bad', 'dropped', 'last dropped', 'unreadable')
 # A line of the screen: text and style.
 Line = tuple[str, str]
 
@@ -85,9 +87,7 @@ def _status(each: 'Status', now: float) -> Iterable[Line]:
 
 
 def _is_refusal(text: str) -> bool:
-    return (
-        'reject' in text or 'refus' in text or text.startswith(('last unreadable', 'unreadable'))
-    )
+    return 'reject' in text or 'refus' in text or text.startswith(REFUSALS)
 
 
 def _recorder(told: dict[str, Any], age_s: float) -> Iterable[Line]:

@@ -26,7 +26,7 @@ from gr00t_core.alignment.timeline import Row
 from gr00t_core.errors import Gr00tError, ObservationError
 from gr00t_core.robot.description import NANOSECONDS, Robot
 from gr00t_policy_node.policy.backends import action_values, Backend
-from gr00t_policy_node.policy.observing import observation_of, Observer
+from gr00t_policy_node.policy.observing import observation_of, Observer, PictureError
 
 # With nothing to do for so long, the backend is asked whether it is still there.
 IDLE_S = 2.0
@@ -238,23 +238,33 @@ class Inference:
             return None if self._stopping else prepared
 
     def _observe(self, request: Request) -> Prepared | Refusal:
+        """Pair and decode; a picture that is none is as if not sent, as in the converter."""
+        began, bad = time.perf_counter(), ''
+        while True:
+            try:
+                return self._pair(request, began, bad)
+            except PictureError as error:  # each time a frame less is left
+                bad = str(error)
+                if error.camera == self._robot.reference_camera:
+                    return Refusal(request, 'observation', bad)
+            except ObservationError as error:
+                return Refusal(request, 'observation', str(error))
+
+    def _pair(self, request: Request, began: float, bad: str) -> Prepared | Refusal:
         observer = self._observer
-        began = time.perf_counter()
-        try:
-            # The state of the stamp comes as a rule after the frames: decode in the meantime.
-            early = observer.images(request.stamp_ns, request.arrived_ns)
-            decoded = time.perf_counter()
-            row = observer.row(request.stamp_ns, request.arrived_ns)
-            if row.gaps:
-                return Refusal(request, 'observation', _gap_text(row))
-            images = {
-                name: early[name][1]
-                if name in early and early[name][0] == frame
-                else observer.decode(name, frame)
-                for name, frame in row.frames.items()
-            }
-        except ObservationError as error:
-            return Refusal(request, 'observation', str(error))
+        # The state of the stamp comes as a rule after the frames: decode in the meantime.
+        early = observer.images(request.stamp_ns, request.arrived_ns)
+        decoded = time.perf_counter()
+        row = observer.row(request.stamp_ns, request.arrived_ns)
+        if row.gaps:
+            text = _gap_text(row) + (f'; {bad}' if bad else '')
+            return Refusal(request, 'observation', text)
+        images = {
+            name: early[name][1]
+            if name in early and early[name][0] == frame
+            else observer.decode(name, frame)
+            for name, frame in row.frames.items()
+        }
         paired_s = time.perf_counter() - decoded
         observation = observation_of(self._robot, row, images, request.instruction)
         return Prepared(request, observation, row.held, decoded - began, paired_s)

@@ -26,7 +26,14 @@ from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 
-from gr00t_core.alignment.timeline import Frame, Row, StreamHealth, Timeline
+from gr00t_core.alignment.timeline import (
+    Frame,
+    NO_PICTURE,
+    Row,
+    StreamHealth,
+    Timeline,
+    UNDECODABLE,
+)
 from gr00t_core.errors import ObservationError
 from gr00t_core.messages import cdr
 from gr00t_core.messages.fields import stamp_ns as header_stamp_ns
@@ -44,6 +51,8 @@ QUEUE_S = 0.2
 # While a row waits for a sample the queues are looked into so often; a long wait, for a slow
 # stream, gets longer by this share at most.
 POLL_S, POLL_SHARE = 0.001, 0.05
+# Bad samples that differ, e.g. in their values, are logged this seldom.
+QUIET_S = 5.0
 # Which elements of a rotation are 1 where there is none.
 IDENTITY = {'quaternion': [0], 'rotation_6d': [0, 4], 'matrix': [0, 4, 8]}
 
@@ -56,7 +65,9 @@ class StreamReport:
         rate_hz: Measured since the report before this one.
         age_s: Time since the last message, None before the first.
         reliable: Reliability of the subscription; publishers: how many there are.
-        rejected, reason: Messages that could not be read, and why the last one could not.
+        bad: Reason → samples that are taken as not sent for it, by the converter's rule.
+        new, new_bad: Messages and bad samples since the report before this one.
+        last_bad: What was wrong with the last bad sample, '' without any.
     """
 
     stream: Stream
@@ -64,9 +75,25 @@ class StreamReport:
     age_s: float | None
     reliable: bool
     publishers: int
-    rejected: int
-    reason: str
+    bad: dict[str, int]
+    new: int
+    new_bad: int
+    last_bad: str
     health: StreamHealth
+
+
+class PictureError(ObservationError):
+    """A camera's frame is no picture that the policy can see; from now on as if not sent.
+
+    Attributes:
+        camera: Its name.
+    """
+
+    reason = NO_PICTURE
+
+    def __init__(self, camera: str, text: str) -> None:
+        super().__init__(text)
+        self.camera = camera
 
 
 def message_class(type_name: str) -> type[Any]:
@@ -192,8 +219,7 @@ class Observer:
         gap is missing.
 
         Raises:
-            ObservationError: A frame cannot be decoded or has another size than the robot file
-                says.
+            PictureError: As `decode`; the others go on being decoded for nothing.
         """
         begun: dict[str, tuple[Frame, Future[RGB]]] = {}
 
@@ -247,21 +273,28 @@ class Observer:
         """Decode a camera's frame to (h, w, 3).
 
         Raises:
-            ObservationError: It cannot be decoded or has another size than the robot file says.
+            PictureError: It cannot be decoded or has another size than the robot file says. It is
+                counted as bad, and no row has it from now on.
         """
         camera = self._robot.camera(name)
         try:
             message = cdr.read_image(frame.payload, camera.stream.type)
             return decode_image(message, size=(camera.width, camera.height))
         except ObservationError as error:
-            raise ObservationError(f'{camera.stream.topic}: {error}') from None
+            text = f'{camera.stream.topic}: {error}'
+            with self._lock:
+                log_ns = self._node.get_clock().now().nanoseconds
+                self._timeline.refuse_picture(name, frame, log_ns, text)
+                self._feeds[camera.stream.topic].refused(text, self._node.get_logger())
+            raise PictureError(name, text) from None
 
     def report(self) -> list[StreamReport]:
         """Return how each topic does since the last call."""
-        return [
-            feed.report(self._timeline.health[topic], time.monotonic_ns())
-            for topic, feed in self._feeds.items()
-        ]
+        with self._lock:
+            return [
+                feed.report(self._timeline.health[topic], time.monotonic_ns())
+                for topic, feed in self._feeds.items()
+            ]
 
     def take(self) -> bool:
         """Take what came, every `QUEUE_S` at the latest; return whether anything did."""
@@ -281,15 +314,22 @@ class Observer:
         log_ns = self._node.get_clock().now().nanoseconds - age_ns
         feed.take(time.monotonic_ns() - age_ns)
         with self._lock:
-            try:
-                if feed.camera is not None:
-                    message = bytes(message)
+            header_ns: int | None = None
+            if feed.camera is None:
+                header_ns = header_stamp_ns(message)
+            else:
+                message = bytes(message)
+                try:
                     header_ns = cdr.stamp_ns(message)
-                else:
-                    header_ns = header_stamp_ns(message)
+                except ObservationError as error:
+                    health = self._timeline.health[feed.stream.topic]
+                    health.refuse(UNDECODABLE, log_ns, str(error))
+                    feed.refused(str(error), self._node.get_logger())
+                    return
+            try:
                 stamp_ns = self._timeline.add(feed.stream.topic, message, header_ns, log_ns)
-            except ObservationError as error:
-                feed.reject(str(error), self._node.get_logger())
+            except ObservationError as error:  # counted by the timeline
+                feed.refused(str(error), self._node.get_logger())
                 return
             if feed.camera is not self._timeline.reference or stamp_ns is None:
                 return
@@ -317,8 +357,8 @@ class _Feed:
         self.reliable = False
         self.publishers = 0
         self._received = 0
-        self._rejected = 0
-        self._reason = ''
+        self._reported = 0, 0  # messages and bad samples up to the last report
+        self._last_bad = ''
         self._arrived_ns: int | None = None
         self._rate = RateMeter(clock)
 
@@ -326,22 +366,25 @@ class _Feed:
         self._received += 1
         self._arrived_ns = arrived_ns
 
-    def reject(self, reason: str, logger: Any) -> None:
-        self._rejected += 1
-        if reason != self._reason:
-            logger.error(f'message rejected: {reason}')
-        self._reason = reason
+    def refused(self, why: str, logger: Any) -> None:
+        if why != self._last_bad:
+            logger.error(f'bad sample, as if not sent: {why}', throttle_duration_sec=QUIET_S)
+        self._last_bad = why
 
     def report(self, health: StreamHealth, now_ns: int) -> StreamReport:
         age_ns = None if self._arrived_ns is None else now_ns - self._arrived_ns
+        new, new_bad = self._received - self._reported[0], health.bad_count - self._reported[1]
+        self._reported = self._received, health.bad_count
         return StreamReport(
             stream=self.stream,
             rate_hz=self._rate.of(self._received),
             age_s=None if age_ns is None else age_ns / NANOSECONDS,
             reliable=self.reliable,
             publishers=self.publishers,
-            rejected=self._rejected,
-            reason=self._reason,
+            bad={reason: samples.count for reason, samples in health.bad.items()},
+            new=new,
+            new_bad=new_bad,
+            last_bad=self._last_bad,
             health=health,
         )
 

@@ -32,8 +32,11 @@ def stream_status(report: StreamReport, node: str, robot: str) -> DiagnosticStat
         level, message = ERROR, f'nothing received yet ({found})'
     elif report.age_s > max(SILENT_S, (stream.max_age_ns / NANOSECONDS) + 1.0 / stream.rate_hz):
         level, message = ERROR, f'silent for {report.age_s:.1f} s ({report.publishers} publishers)'
-    elif report.reason and not counts.received:
-        level, message = ERROR, report.reason
+    elif report.new_bad and report.new_bad >= report.new:
+        level, message = ERROR, f'every sample is bad: {report.last_bad}'
+    elif report.new_bad:
+        level = WARN
+        message = f'{report.new_bad} of {report.new} samples are bad: {report.last_bad}'
     elif counts.skewed:
         level, message = WARN, f'stamps and clock differ by {p50:.1f} s'
     elif report.rate_hz < SLOW * stream.rate_hz:
@@ -48,8 +51,9 @@ def stream_status(report: StreamReport, node: str, robot: str) -> DiagnosticStat
         'late': counts.late,
         'clock jumps': counts.jumps,
         'without stamp': counts.unstamped,
-        'rejected': report.rejected,
-        'last rejection': report.reason,
+        'bad samples': counts.bad_count,
+        **{f'bad samples: {reason}': count for reason, count in report.bad.items()},
+        'last bad sample': report.last_bad,
         'publishers': report.publishers,
         'subscription': 'reliable' if report.reliable else 'best effort',
     }

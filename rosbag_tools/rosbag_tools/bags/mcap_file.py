@@ -17,8 +17,6 @@ import struct
 from typing import BinaryIO, NamedTuple
 import zlib
 
-from lz4.frame import LZ4FrameDecompressor  # type: ignore[import-untyped]
-
 from rosbag_tools.bags.embedded_metadata import custom_data_of
 from rosbag_tools.bags.storage import (
     Channel,
@@ -30,6 +28,7 @@ from rosbag_tools.bags.storage import (
     MOST_HELD_BYTES,
     Place,
     Stored,
+    unlz4,
     unzstd,
 )
 
@@ -429,10 +428,7 @@ def _unpacked(record: bytes) -> bytes:
     if compression == 'zstd':
         data = unzstd(packed, size)
     elif compression == 'lz4':
-        try:
-            data = bytes(LZ4FrameDecompressor().decompress(packed, size + 1))
-        except (RuntimeError, EOFError, ValueError) as error:
-            raise DamagedError(f'lz4: {error}', cut_off=True) from None
+        data = unlz4(packed, size)
     elif compression:
         raise DamagedError(f'compression {compression!r} is not known; allowed: zstd, lz4, none')
     else:

@@ -2,10 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read a ROS 1 bag; its messages stay in ROS 1's serialization."""
 
+from bz2 import decompress as bz2_decompress
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
-from rosbag_tools.bags.storage import Channel, Contents, DamagedError, Definition, Place, Stored
+from lz4.frame import decompress as lz4_decompress  # type: ignore[import-untyped]
+
+from rosbag_tools.bags.storage import (
+    Channel,
+    Contents,
+    DamagedError,
+    Definition,
+    LARGEST_BYTES,
+    Place,
+    Stored,
+    unbz2,
+    unlz4,
+)
 
 MAGIC = b'#ROSBAG V'
 
@@ -25,6 +39,10 @@ class Ros1File:
         try:
             self._reader = Reader(path)
             self._reader.open()
+            _bound_chunks(self._reader)
+        except DamagedError:
+            self._reader.close()
+            raise
         except Exception as error:  # rosbags' errors on damaged files are of any kind
             raise DamagedError(
                 f'no readable ROS 1 bag: {error or type(error).__name__}; an unfinished one is'
@@ -65,5 +83,25 @@ class Ros1File:
         try:
             for each, log_ns, raw in self._reader.messages(wanted):
                 yield Stored(each.topic, log_ns, bytes(raw), (0, log_ns))
+        except DamagedError:
+            raise
         except Exception as error:  # see above
             raise DamagedError(f'damaged: {error or type(error).__name__}') from None
+
+
+def _bound_chunks(reader: Any) -> None:
+    """Make a reader decompress its chunks within `LARGEST_BYTES`.
+
+    rosbags decompresses a chunk whole, whatever it becomes: a few kB may be 4 GB.
+
+    Raises:
+        DamagedError: A chunk is larger as it lies in the file.
+    """
+    bounded: dict[Any, Any] = {bz2_decompress: unbz2, lz4_decompress: unlz4}
+    for at, chunk in reader.chunks.items():
+        if chunk.datasize > LARGEST_BYTES:
+            raise DamagedError(
+                f'a chunk of {chunk.datasize} bytes; allowed: at most {LARGEST_BYTES}'
+            )
+        unpack = bounded.get(chunk.decompressor, chunk.decompressor)
+        reader.chunks[at] = chunk._replace(decompressor=unpack)

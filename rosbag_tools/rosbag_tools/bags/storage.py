@@ -6,11 +6,13 @@ A file is read by its own rules and trusted in nothing: sizes are bounded before
 for them, and what does not fit raises `DamagedError`.
 """
 
+from bz2 import BZ2Decompressor
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from lz4.frame import LZ4FrameDecompressor  # type: ignore[import-untyped]
 import zstandard
 
 # No message or chunk of a robot is larger; a size beyond it is damage or an attack.
@@ -127,4 +129,40 @@ def unzstd(data: bytes, limit: int = LARGEST_BYTES) -> bytes:
         raise DamagedError(f'zstd: {error}') from None
     if len(content) > limit:
         raise DamagedError(f'more than {limit} bytes in zstd frames')
+    return content
+
+
+def unlz4(data: bytes, limit: int = LARGEST_BYTES) -> bytes:
+    """Decompress one lz4 frame whose content has at most `limit` bytes.
+
+    Raises:
+        DamagedError: The content is larger, incomplete, or no lz4.
+    """
+    frame = LZ4FrameDecompressor()
+    try:
+        content = bytes(frame.decompress(data, limit + 1))
+    except (RuntimeError, EOFError, ValueError, MemoryError) as error:
+        raise DamagedError(f'lz4: {error}', cut_off=True) from None
+    return _bounded('lz4', content, limit, frame.eof)
+
+
+def unbz2(data: bytes, limit: int = LARGEST_BYTES) -> bytes:
+    """Decompress one bz2 stream whose content has at most `limit` bytes.
+
+    Raises:
+        DamagedError: The content is larger, incomplete, or no bz2.
+    """
+    stream = BZ2Decompressor()
+    try:
+        content = stream.decompress(data, limit + 1)
+    except (OSError, EOFError, ValueError, MemoryError) as error:
+        raise DamagedError(f'bz2: {error}') from None
+    return _bounded('bz2', content, limit, stream.eof)
+
+
+def _bounded(name: str, content: bytes, limit: int, is_whole: bool) -> bytes:
+    if len(content) > limit:
+        raise DamagedError(f'more than {limit} bytes in {name} data; allowed: at most {limit}')
+    if not is_whole:
+        raise DamagedError(f'{name}: the data end too early', cut_off=True)
     return content

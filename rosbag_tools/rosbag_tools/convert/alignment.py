@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.alignment.row_ticks import frames_are_ticks, FrameTicks, GridTicks, Tick
-from gr00t_core.alignment.timeline import BadSamples, Row, Timeline
+from gr00t_core.alignment.timeline import BadSamples, Row, Timeline, UNDECODABLE
 from gr00t_core.errors import BagError, ObservationError
 from gr00t_core.messages.fields import string_lists
 from gr00t_core.robot.description import NANOSECONDS, Robot
@@ -236,7 +236,7 @@ def _messages(bag: Bag, names: Mapping[str, str], timeline: Timeline) -> Iterato
         try:
             payload, stamp_ns = bag.deserialize(message), bag.stamp_ns(message)
         except BagError as error:
-            timeline.health[name].refuse('undecodable', message.log_ns, str(error))
+            timeline.health[name].refuse(UNDECODABLE, message.log_ns, str(error))
             continue
         yield _Event(segment, message.log_ns, name, payload, stamp_ns)
 

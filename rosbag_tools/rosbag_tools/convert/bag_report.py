@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gr00t_core.alignment.timeline import NO_PICTURE
 from gr00t_core.robot.description import NANOSECONDS, Robot
 from rosbag_tools.convert.episode_plan import PlannedEpisode
 from rosbag_tools.convert.one_bag import Converted, ConvertOptions
 from rosbag_tools.convert.survey import StreamSurvey
+from rosbag_tools.rates import rate_hz
 from rosbag_tools.record.jpeg_topics import SUFFIX
 
 # A warning is given from here on.
@@ -22,7 +24,6 @@ MOST_IDLE = 0.3  # share of an episode's rows in which nothing moves
 SAME_ACTION = 0.9  # share of rows whose action equals the state
 FROZEN_SHARE = 0.5  # of the rows in which the robot moves, with the same picture as before
 FROZEN_ROWS = 15  # so many of them at least
-NO_PICTURE = 'no picture'
 _WHAT = {NO_PICTURE: 'images cannot be decoded'}
 EDGE_SHARE = 1e-6  # of a column's range; a value this near to its end is clipped
 CURVE_POINTS = 400  # per curve, to bound the report's size
@@ -168,7 +169,7 @@ def _episode(
         'repeated': int(episode.repeated.sum()),
         'trimmed': episode.trimmed,
         'seconds': _seconds(episode.stamp_ns),
-        'rate_hz': round((rows - 1) / max(_seconds(episode.stamp_ns), 1e-9), 3),
+        'rate_hz': round(rate_hz(episode.stamp_ns), 3),
         'frozen': _frozen(robot, converted, episode, ~still),
         'idle_share': round(float(still.mean()), 3),
         'action_equals_state': _equal_share(robot, options, episode),

@@ -16,6 +16,8 @@ import simplejpeg
 from gr00t_core.dataset.video.reader import VideoReader
 from gr00t_core.dataset.write.piece import shard_video
 from gr00t_core.robot.description import Camera, Robot
+from rosbag_tools.advice import next_step
+from rosbag_tools.convert.bag_report import FROZEN_SHARE
 from rosbag_tools.convert.summary import grouped_warnings
 
 THUMBNAIL_WIDTH = 160
@@ -44,7 +46,8 @@ def report_page(report: Mapping[str, Any], robot: Robot, shards: Sequence[Path])
     template = Path(__file__).with_name('report_page.html').read_text(encoding='utf-8')
     return Template(template).substitute(
         title=escape(Path(report['output']).name),
-        summary=_summary(report, episodes),
+        lead=_lead(report, episodes),
+        summary=_summary(report),
         warnings=_warnings(report),
         left_out=_left_out(report),
         values=_values(converted),
@@ -59,8 +62,19 @@ def report_page(report: Mapping[str, Any], robot: Robot, shards: Sequence[Path])
     )
 
 
-def _summary(report: Mapping[str, Any], episodes: Sequence[tuple[Any, Any]]) -> str:
+def _lead(report: Mapping[str, Any], episodes: Sequence[tuple[Any, Any]]) -> str:
+    """Say in a sentence what there is."""
     rows = sum(episode['rows'] for _, episode in episodes)
+    good = len({bag['bag'] for bag, _ in episodes})
+    text = (
+        f'{len(episodes)} episode{"s" * (len(episodes) != 1)}, {rows} rows'
+        f' ({rows / report["fps"]:.1f} s at {report["fps"]:g} Hz), of {good} of'
+        f' {len(report["bags"])} bag{"s" * (len(report["bags"]) != 1)}.'
+    )
+    return f'<p class="lead">{escape(text)}</p>'
+
+
+def _summary(report: Mapping[str, Any]) -> str:
     converted = [bag for bag in report['bags'] if 'error' not in bag]
     failed = len(report['bags']) - len(converted)
     aligned = sum(bag['rows']['aligned'] for bag in converted)
@@ -78,9 +92,6 @@ def _summary(report: Mapping[str, Any], episodes: Sequence[tuple[Any, Any]]) -> 
         (f'{share:.1%}', f'of the rows dropped{": " + worst if worst else ""}', share > 0),
         (f'{failed} of {len(report["bags"])}', 'bags failed', failed > 0),
         (bad, 'messages that cannot be used', bad > 0),
-        (len(episodes), 'episodes', False),
-        (f'{rows} ({rows / report["fps"]:.1f} s)', 'rows', False),
-        (f'{report["fps"]:g} Hz', 'rate', False),
         (report['robot'], 'robot', False),
         (f'LeRobot {report["version"]}', 'format', False),
         (report['action_from'], 'actions', False),
@@ -94,13 +105,20 @@ def _summary(report: Mapping[str, Any], episodes: Sequence[tuple[Any, Any]]) -> 
 
 def _warnings(report: Mapping[str, Any]) -> str:
     lines = [
-        f'<li><code>{escape(bag["bag"])}</code> {escape(bag["error"])}</li>'
+        f'<li><code>{escape(Path(bag["bag"]).name)}</code> failed: {escape(_reason(bag))}</li>'
         for bag in report['bags']
         if 'error' in bag
     ]
     for text, names in grouped_warnings(report):
-        lines.append(f'<li><code>{escape(", ".join(names))}</code> {escape(text)}</li>')
+        step = next_step(text)
+        said = f'<span>{escape(step)}</span>' if step else ''
+        lines.append(f'<li><code>{escape(", ".join(names))}</code> {escape(text)}{said}</li>')
     return f'<ul class="warnings">{"".join(lines)}</ul>' if lines else '<p>No warnings.</p>'
+
+
+def _reason(bag: Mapping[str, Any]) -> str:
+    """Return the error of a bag without the path that stands before it."""
+    return str(bag['error']).removeprefix(f'{bag["bag"]}: ').removeprefix(f'{bag["bag"]}/')
 
 
 def _left_out(report: Mapping[str, Any]) -> str:
@@ -132,7 +150,7 @@ def _values(bags: Sequence[Mapping[str, Any]]) -> str:
             if share > CLIPPED_SHARE:
                 notes.append(f'at its {text} value in {share:.0%} of a bag\u2019s rows: clipped?')
         rows.append([name, low, high, parts[0]['unit'], '; '.join(notes)])
-    return _table(('element', 'lowest', 'highest', 'unit', 'note'), rows)
+    return _table(('element', 'lowest', 'highest', 'unit', 'note'), rows, warn='note')
 
 
 def _instructions(episodes: Sequence[tuple[Any, Any]]) -> str:
@@ -145,7 +163,7 @@ def _instructions(episodes: Sequence[tuple[Any, Any]]) -> str:
 def _bag(bag: Mapping[str, Any]) -> str:
     title = f'<h3><code>{escape(bag["bag"])}</code></h3>'
     if 'error' in bag:
-        return f'{title}<p class="error">{escape(bag["error"])}</p>'
+        return f'{title}<p class="error">{escape(_reason(bag))}</p>'
     rows = []
     for name, stream in bag['streams'].items():
         latency = stream['latency_ms'] or {}
@@ -190,7 +208,10 @@ def _episode_table(episodes: Sequence[tuple[Any, Any]]) -> str:
 
 
 def _episode(index: int, episode: Mapping[str, Any], robot: Robot, shard: Path) -> str:
-    strips = ''.join(_strip(camera, shard, episode['rows']) for camera in robot.cameras)
+    strips = ''.join(
+        _strip(camera, shard, episode['rows'], episode['frozen'].get(camera.name, 0.0))
+        for camera in robot.cameras
+    )
     plots = ''.join(_plot(title, lines, episode) for title, lines in _pairs(robot))
     title = f'<h3>Episode {index}: {escape(episode["instruction"])}</h3>'
     legend = '<p class="legend">State: solid, action: dashed; time in s from the first row.</p>'
@@ -218,7 +239,7 @@ def _pairs(robot: Robot) -> list[tuple[str, _Lines]]:
     return plots
 
 
-def _strip(camera: Camera, shard: Path, rows: int) -> str:
+def _strip(camera: Camera, shard: Path, rows: int, frozen: float) -> str:
     reader = VideoReader()
     numbers = np.linspace(0, rows - 1, min(THUMBNAILS, rows)).round().astype(int).tolist()
     frames = reader.frames(shard_video(shard, camera.dataset_key), numbers)
@@ -228,7 +249,12 @@ def _strip(camera: Camera, shard: Path, rows: int) -> str:
         f' src="data:image/jpeg;base64,{_jpeg(frame)}">'
         for number, frame in zip(numbers, frames, strict=True)
     )
-    return f'<figure><figcaption>{escape(camera.name)}</figcaption>{pictures}</figure>'
+    strip = f'<div class="strip">{pictures}</div>'
+    note = ''
+    if frozen > FROZEN_SHARE:
+        text = f'frozen: the same picture in {frozen:.0%} of the rows in which the robot moves'
+        note = f' <b class="error">{text}</b>'
+    return f'<figure><figcaption>{escape(camera.name)}{note}</figcaption>{strip}</figure>'
 
 
 def _jpeg(frame: NDArray[np.uint8]) -> str:
@@ -263,7 +289,7 @@ def _plot(title: str, lines: _Lines, episode: Mapping[str, Any]) -> str:
             f'<text x="{LEFT - 4}" y="{level + 3:.1f}" text-anchor="end">'
             f'{low + span * part:.3g}</text>'
             f'<text x="{at:.1f}" y="{PLOT_HEIGHT - 4}" text-anchor="{anchor}">'
-            f'{duration * part:.1f}</text>'
+            f'{duration * part:.3g}</text>'
         )
     box = f'viewBox="0 0 {PLOT_WIDTH} {PLOT_HEIGHT}"'
     svg = f'<svg {box}><g class="axes">{"".join(axes)}</g>{"".join(drawn)}</svg>'
@@ -273,9 +299,14 @@ def _plot(title: str, lines: _Lines, episode: Mapping[str, Any]) -> str:
     return f'<figure><figcaption>{escape(title)}</figcaption>{svg}<p>{keys}</p></figure>'
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def _table(head: Sequence[str], rows: Sequence[Sequence[Any]], *, warn: str = '') -> str:
+    """Return a table; the column `warn` holds what is wrong."""
     cells = ''.join(f'<th>{escape(text)}</th>' for text in head)
+    opened = ['<td class="error">' if text == warn else '<td>' for text in head]
     body = ''.join(
-        '<tr>' + ''.join(f'<td>{escape(str(cell))}</td>' for cell in row) + '</tr>' for row in rows
+        '<tr>'
+        + ''.join(f'{td}{escape(str(cell))}</td>' for td, cell in zip(opened, row, strict=True))
+        + '</tr>'
+        for row in rows
     )
     return f'<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>'

@@ -18,6 +18,7 @@ from gr00t_core.robot.description import NANOSECONDS, Robot, Stream
 from rosbag_tools.bags.bag import Bag, Message, Topic
 from rosbag_tools.convert.camera_decoder import starts_decoding, video_codec
 from rosbag_tools.convert.set_backs import find_set_backs, first_set_back, SetBack
+from rosbag_tools.rates import rate_of
 from rosbag_tools.record.jpeg_topics import COMPRESSED, RAW, SUFFIX
 
 # A log clock before 2000-01-01 is simulated time.
@@ -65,7 +66,7 @@ class StreamSurvey:
         parts = [part for part in np.split(self.log_ns, list(self.starts)) if len(part) > 1]
         duration_ns = sum(int(part.max() - part.min()) for part in parts)
         messages = sum(len(part) - 1 for part in parts)
-        return messages * NANOSECONDS / duration_ns if duration_ns else 0.0
+        return rate_of(messages, duration_ns)
 
     @cached_property
     def sender_hz(self) -> float:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from gr00t_core.errors import BagError
-from gr00t_core.robot.description import NANOSECONDS, Robot
+from gr00t_core.robot.description import Robot
 from gr00t_core.robot.sight import SeenTopic, Sight
 from rosbag_tools.bags.bag import Bag, Message
+from rosbag_tools.rates import rate_of
 
 READ = 50  # messages of a topic that are read; joints of one topic may come in several messages
 
@@ -67,7 +68,7 @@ class _Looked:
 
     def seen(self, kind: str) -> SeenTopic:
         span_ns = self._last_ns - self._first_ns
-        rate_hz = (self._count - 1) * NANOSECONDS / span_ns if span_ns > 0 else None
+        rate_hz = rate_of(self._count - 1, span_ns) or None
         samples = tuple(self._samples.values())
         return SeenTopic(kind, self._count, rate_hz, samples, trouble=self._trouble)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from gr00t_core.alignment.timeline import SKEW_NS
 from gr00t_core.robot.description import NANOSECONDS, Stream
-from rosbag_tools.rates import rate_hz
+from rosbag_tools.rates import rate_hz, rate_of
 
 WINDOW_NS = 2 * NANOSECONDS
 # A rate that is lower by this share than the robot file's is a trouble; a higher one is none.
@@ -46,13 +46,6 @@ class Watched:
     episode_hz: float
     latency_ms: float | None
     trouble: str
-
-
-def rate_of(messages: int, first_to_last_ns: int) -> float:
-    """Return `rates.rate_hz` of many messages (Hz), by their number and duration alone."""
-    if messages < 2 or first_to_last_ns <= 0:
-        return 0.0
-    return (messages - 1) * NANOSECONDS / first_to_last_ns
 
 
 class StreamWatch:
@@ -110,7 +103,7 @@ class StreamWatch:
             None if age_ns is None else age_ns / NANOSECONDS,
             self._longest_gap_ns / NANOSECONDS,
             self._messages,
-            round(rate_of(self._messages, (self._last_ns or 0) - self._began_ns), 2),
+            round(rate_of(self._messages - 1, (self._last_ns or 0) - self._began_ns), 2),
             None if latency_ns is None else latency_ns / 1e6,
             self._trouble(seen_hz, age_ns, latency_ns, seen_ns),
         )

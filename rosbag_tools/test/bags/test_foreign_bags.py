@@ -2,17 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bags as other people record them: what is not needed does not matter, what is lost is told."""
 
+import bz2
 import json
 from pathlib import Path
+import re
 import shutil
 import sqlite3
+import subprocess
+import sys
 
 from converted import convert
+import lz4.frame
 from mcap.writer import CompressionType
 from mcap.writer import Writer as McapWriter
 from mutations import write_mcap
 import numpy as np
 import pytest
+from rosbags.rosbag1 import Reader as Ros1Reader
 from rosbags.rosbag1 import Writer as Ros1Writer
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
@@ -24,6 +30,7 @@ from gr00t_core.commands.main import run as gr00t
 from gr00t_core.errors import BagError
 from gr00t_core.robot.file import load_robot
 from rosbag_tools.bags.bag import Bag, header_ns
+from rosbag_tools.bags.storage import DamagedError, unbz2, unlz4
 from rosbag_tools.inspect.repair import repair
 
 JOINTS, COMMANDS = '/joint_states', '/joint_commands'
@@ -307,11 +314,14 @@ def test_the_hint_follows_the_cause(tmp_path, name, data, words):
     assert '--repair' not in str(error.value)
 
 
-def test_ros_1_bags_are_read(tmp_path, content):
+def ros_1_bag(path, content, compression=None):
+    """Write the messages as a ROS 1 recorder does."""
     topics, messages = content
     store = get_typestore(Stores.ROS1_NOETIC)
-    path = tmp_path / 'take.bag'
-    with Ros1Writer(path) as writer:
+    writer = Ros1Writer(path)
+    if compression:
+        writer.set_compression(compression)
+    with writer:
         known = {n: writer.add_connection(n, t.type, typestore=store) for n, t in topics.items()}
         for number, m in enumerate(messages):
             kind = topics[m.topic].type
@@ -324,10 +334,67 @@ def test_ros_1_bags_are_read(tmp_path, content):
             else:
                 made = store.types[kind](head, read.format, read.data)
             writer.write(known[m.topic], m.log_ns, bytes(store.serialize_ros1(made, kind)))
+    return path
+
+
+@pytest.mark.parametrize('compression', [None, *Ros1Writer.CompressionFormat])
+def test_ros_1_bags_are_read(tmp_path, content, compression):
+    path = ros_1_bag(tmp_path / 'take.bag', content, compression)
     truth = convert(tmp_path, path)
     assert truth.rows == 30
     assert np.abs(truth.skew_ms).max() < 0.2
     assert gr00t('inspect', [str(path)]) == 0
+
+
+READ_WITHIN = """
+import resource, sys
+from pathlib import Path
+from gr00t_core.errors import BagError
+from rosbag_tools.bags.bag import Bag
+resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+try:
+    with Bag(Path(sys.argv[1])) as bag:
+        list(bag.messages(bag.topics))
+except BagError as error:
+    print(error)
+"""
+
+
+def test_chunks_of_ros_1_bags_are_bounded_before_they_are_decompressed(tmp_path, content):
+    """The first chunk is replaced by 4 GB of zeros, which are 17 MB in the file."""
+    path = ros_1_bag(tmp_path / 'bomb.bag', content, Ros1Writer.CompressionFormat.LZ4)
+    zeros, frame = bytes(1 << 20), lz4.frame.LZ4FrameCompressor()
+    packed = frame.begin() + b''.join(frame.compress(zeros) for _ in range(4096)) + frame.flush()
+    data = path.read_bytes()
+    with Ros1Reader(path) as reader:
+        chunk = reader.chunks[reader.chunk_infos[0].pos]
+    size_at, end = chunk.datapos - 4, chunk.datapos + chunk.datasize
+    evil = data[:size_at] + len(packed).to_bytes(4, 'little') + packed + data[end:]
+    longer = len(evil) - len(data)
+    for key in (b'index_pos=', b'chunk_pos='):
+        for found in re.finditer(key, evil):
+            at = slice(found.end(), found.end() + 8)
+            place = int.from_bytes(evil[at], 'little')
+            place += longer if place > size_at else 0
+            evil = evil[: at.start] + place.to_bytes(8, 'little') + evil[at.stop :]
+    path.write_bytes(evil)
+    done = subprocess.run(
+        [sys.executable, '-c', READ_WITHIN, str(path)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'more than 268435456 bytes in lz4 data' in done.stdout
+
+
+@pytest.mark.parametrize(('unpack', 'pack'), [(unlz4, lz4.frame.compress), (unbz2, bz2.compress)])
+def test_lz4_and_bz2_are_unpacked_within_their_limit(unpack, pack):
+    data = bytes(range(256)) * 100
+    assert unpack(pack(data), len(data)) == data
+    with pytest.raises(DamagedError, match='more than 25599 bytes'):
+        unpack(pack(data), len(data) - 1)
+    with pytest.raises(DamagedError, match='end too early'):
+        unpack(pack(data)[:-12])
+    with pytest.raises(DamagedError):
+        unpack(b'nothing of that kind')
 
 
 def named_elsewhere(folder, definition, kind, build, field):
@@ -396,6 +463,44 @@ def test_joint_names_are_found_at_any_depth(tmp_path, name):
     truth = convert(tmp_path, bag, '--robot', str(robot))
     action, state = truth.dataset.column('action'), truth.dataset.column('observation.state')
     assert np.abs(action - state - 0.01).max() < 0.012
+
+
+def nameless(folder, change):
+    """Write a bag of states in the order of the robot file, and of which no message has names."""
+    with Bag(TruthBag(seconds=1).write(folder / 'source')) as bag:
+        topics = kinds(bag.topics)
+        events = []
+        for m in bag.messages(bag.topics):
+            raw = m.raw
+            if m.topic == JOINTS:
+                read = bag.deserialize(m)
+                read.name = []
+                raw = serialized(read, JOINT_STATE)
+            events.append((m.topic, m.log_ns, raw))
+    return write(folder / 'bag', topics, events), robot_with(folder, change)
+
+
+def test_states_without_names_are_no_states_of_joints(tmp_path, capsys):
+    bag, robot = nameless(tmp_path, lambda data: None)
+    words = [str(bag), '--robot', str(robot), '--output', str(tmp_path / 'o')]
+    assert gr00t('convert', words) == 1
+    said = ' '.join(capsys.readouterr().err.split())
+    assert 'none of 110 messages can be used' in said
+    assert 'the message names no element, its name is empty' in said
+    assert 'offset: 0 beside `joints`' in said
+
+
+def test_states_without_names_are_read_by_place_if_the_robot_file_says_so(tmp_path):
+    def change(data):
+        data['state']['single_arm']['offset'] = 0
+        data['state']['gripper']['offset'] = 5
+
+    bag, robot = nameless(tmp_path, change)
+    truth = convert(tmp_path, bag, '--robot', str(robot))
+    assert truth.rows == 30
+    assert np.abs(truth.skew_ms).max() < 0.2
+    state = truth.dataset.column('observation.state')
+    np.testing.assert_allclose(state[:, 5], 6 * state[:, 0], atol=1e-5)
 
 
 def test_names_that_do_not_fit_are_refused(tmp_path):

@@ -14,6 +14,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from truth_bag import Fault, STORE, TruthBag
 
 from gr00t_core.robot.file import load_robot
+from rosbag_tools.advice import next_step
 from rosbag_tools.bags.bag import Bag
 
 FRONT = 'camera/front/image_raw/compressed'
@@ -68,6 +69,21 @@ def test_warnings_say_what_is_wrong(converted):
     assert good['streams'][FRONT]['latency_ms']['median'] == pytest.approx(2, abs=0.4)
 
 
+def looked(chromium, page, profile, width):
+    """Return what the browser made of a page in a window of some width."""
+    words = [chromium, *HEADLESS, f'--user-data-dir={profile}', f'--window-size={width},900']
+    shown = subprocess.run(
+        [*words, '--virtual-time-budget=3000', '--dump-dom', page.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    return json.loads(
+        html.unescape(re.search(r'<pre id="found">(.*?)</pre>', shown.stdout, re.S)[1])
+    )
+
+
 def test_the_page_is_shown_by_a_browser(converted, tmp_path):
     chromium = shutil.which('chromium') or shutil.which('google-chrome')
     if chromium is None:
@@ -76,30 +92,27 @@ def test_the_page_is_shown_by_a_browser(converted, tmp_path):
     assert not re.search(r'(src|href)\s*=\s*"(?!data:)', page)  # nothing is fetched
     copy = tmp_path / 'page.html'
     copy.write_text(page + LOOK, encoding='utf-8')
-    words = [
-        chromium,
-        *HEADLESS,
-        f'--user-data-dir={tmp_path / "profile"}',
-        '--window-size=1200,900',
-    ]
-    shown = subprocess.run(
-        [*words, '--virtual-time-budget=3000', '--dump-dom', copy.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    found = json.loads(
-        html.unescape(re.search(r'<pre id="found">(.*?)</pre>', shown.stdout, re.S)[1])
-    )
+    found = looked(chromium, copy, tmp_path / 'profile', 1200)
     episodes = sum(len(bag['episodes']) for bag in converted.report['bags'] if 'error' not in bag)
     assert len(found['images']) == episodes * 2 * 5
     assert min(found['images']) >= 100
     assert found['curves'] == episodes * 12  # six of the state, six of the action, in two plots
     assert found['tables'] >= 4
     assert found['wide'] <= 1200
+    assert looked(chromium, copy, tmp_path / 'profile', 500)['wide'] <= 500  # its least
     for text in ('wave <b>now</b>', 'joint_states', '60', 'skewed', 'Hz seen / expected'):
         assert text in found['text'], text
+
+
+def test_every_warning_has_a_next_step_and_the_good_news_comes_first(converted):
+    page = (converted.path / 'meta' / 'conversion_report.html').read_text()
+    assert page.index('of 2 of 3 bags.') < page.index('of the rows dropped')
+    warnings = [text for bag in converted.report['bags'] for text in bag['warnings']]
+    assert len(warnings) >= 4
+    for text in warnings:
+        step = next_step(text)
+        assert step or 'two clocks; if' in text, text
+        assert html.escape(step) in page
 
 
 def test_a_frozen_camera_and_a_stuck_joint_are_found(tmp_path):
@@ -130,5 +143,7 @@ def test_a_frozen_camera_and_a_stuck_joint_are_found(tmp_path):
     assert f'state.single_arm/{names[2]}: does not change, but action' in text
     page = (truth.path / 'meta' / 'conversion_report.html').read_text()
     assert 'at its highest value in' in page
+    assert '>front <b class="error">frozen: the same picture in 100%' in page
+    assert '>wrist</figcaption>' in page
     assert page.count('<polyline class="state"') == page.count('<polyline class="action"') == 6
     assert page.count('<svg') == 2  # state and action of a group are in one plot
