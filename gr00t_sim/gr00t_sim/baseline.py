@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from gr00t_core.fields import stamp_ns
 from gr00t_core.robot import NANOSECONDS, Robot
 from gr00t_msgs.msg import ActionChunk
-from gr00t_sim.binding import message_class
 from gr00t_sim.client import Client
-from gr00t_sim.expert import Expert
-from gr00t_sim.scene import JOINTS
-from gr00t_sim.simulation import Outcome, Simulation
-from gr00t_sim.task import Task, training_task
+from gr00t_sim.scenes.so101.binding import message_class
+from gr00t_sim.scenes.so101.expert import Expert
+from gr00t_sim.scenes.so101.scene import JOINTS
+from gr00t_sim.scenes.so101.simulation import Outcome, Simulation
+from gr00t_sim.scenes.so101.task import Task, training_task
 
 HORIZON = 16  # as N1.5's
 MEAN_SEEDS = range(60)

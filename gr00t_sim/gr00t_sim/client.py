@@ -22,7 +22,7 @@ from std_srvs.srv import Trigger
 from gr00t_core.errors import ServingError
 from gr00t_core.fields import stamp_ns
 from gr00t_core.robot import Robot
-from gr00t_sim.task import Task
+from gr00t_sim.scenes.so101.task import Task
 
 CALL_LIMIT_S = 20.0
 LATCHED = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)

@@ -26,8 +26,8 @@ from gr00t_sim.bag_check import missing_messages
 from gr00t_sim.client import Client
 from gr00t_sim.domain import own_domain
 from gr00t_sim.processes import Up
-from gr00t_sim.scene import Layout
-from gr00t_sim.task import training_layout, training_task
+from gr00t_sim.scenes.so101.scene import Layout
+from gr00t_sim.scenes.so101.task import training_layout, training_task
 
 START_LIMIT_S = 60.0
 EPISODE_LIMIT_S = 300.0  # wall time; a simulated episode lasts 12 s at most

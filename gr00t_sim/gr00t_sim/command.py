@@ -15,7 +15,7 @@ from gr00t_core.errors import Gr00tError
 from gr00t_core.robot import load_robot
 from gr00t_core.robot_compare import robot_for
 
-FIRST_EVALUATION_SEED = 1_000_000  # gr00t_sim.task.EVALUATION_SEEDS; a test compares
+FIRST_EVALUATION_SEED = 1_000_000  # gr00t_sim.scenes.so101.task.EVALUATION_SEEDS; a test compares
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,8 @@ def _evaluate(asked: Evaluate) -> int:
             _say(remark)
             robot = str(taken.source)
     from gr00t_sim.domain import own_domain
+    from gr00t_sim.scenes.so101.task import evaluation_task
     from gr00t_sim.tables import print_tables
-    from gr00t_sim.task import evaluation_task
 
     for seed in (asked.seed_start, asked.seed_start + max(asked.episodes - 1, 0)):
         evaluation_task(seed)
@@ -178,7 +178,7 @@ def _check_output(asked: Evaluate) -> None:
 
 
 def _collect(asked: Collect) -> int:
-    from gr00t_sim.task import training_task
+    from gr00t_sim.scenes.so101.task import training_task
 
     for seed in (asked.seed_start, asked.seed_start + max(asked.episodes - 1, 0)):
         training_task(seed)

@@ -27,8 +27,8 @@ from gr00t_msgs.msg import ActionChunk
 from gr00t_sim.baseline import Baseline, mean_trajectory
 from gr00t_sim.client import Client, LATCHED
 from gr00t_sim.processes import Up
+from gr00t_sim.scenes.so101.task import evaluation_task, swapped, Task
 from gr00t_sim.scores import jerk, Scored, summary
-from gr00t_sim.task import evaluation_task, swapped, Task
 from gr00t_sim.video import write_video
 from gr00t_sim.watch import Watch
 

@@ -29,12 +29,12 @@ from gr00t_core.fields import read_group, stamp_ns
 from gr00t_core.robot import load_robot
 from gr00t_ros.parameters import Allowed, declare
 from gr00t_ros.start import initialize
-from gr00t_sim.binding import bind, JOINT_STATE, merge, message_class
-from gr00t_sim.expert import Expert
 from gr00t_sim.pace import LockStepPace, RealTimePace
-from gr00t_sim.scene import JOINTS, Layout, parse_layout, PHYSICS_HZ
-from gr00t_sim.simulation import Outcome, Simulation
-from gr00t_sim.task import parse_task
+from gr00t_sim.scenes.so101.binding import bind, JOINT_STATE, merge, message_class
+from gr00t_sim.scenes.so101.expert import Expert
+from gr00t_sim.scenes.so101.scene import JOINTS, Layout, parse_layout, PHYSICS_HZ
+from gr00t_sim.scenes.so101.simulation import Outcome, Simulation
+from gr00t_sim.scenes.so101.task import parse_task
 
 PLACED = 'placed'
 RUNNING = 'running'

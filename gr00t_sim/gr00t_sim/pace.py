@@ -21,8 +21,8 @@ from gr00t_core.errors import Gr00tError
 from gr00t_core.robot import NANOSECONDS
 from gr00t_core.timeline import tick_ns
 from gr00t_sim.rendering import Renderer
-from gr00t_sim.scene import PHYSICS_HZ
-from gr00t_sim.simulation import steps_per
+from gr00t_sim.scenes.so101.scene import PHYSICS_HZ
+from gr00t_sim.scenes.so101.simulation import steps_per
 
 if TYPE_CHECKING:
     from gr00t_sim.node import SimNode

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.robot import NANOSECONDS
-from gr00t_sim.simulation import Outcome
-from gr00t_sim.task import is_for_evaluation_only
+from gr00t_sim.scenes.so101.simulation import Outcome
+from gr00t_sim.scenes.so101.task import is_for_evaluation_only
 
 CONFIDENCE = 0.95
 SMOOTHNESS_HZ = 30.0  # about the samples per second that jerk is taken from, at any rate

@@ -17,8 +17,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from gr00t_core.errors import ObservationError
 from gr00t_core.images import decode_image
-from gr00t_sim.gripper_path import GripperPath
 from gr00t_sim.recording import Recording, SeenChunk, Series
+from gr00t_sim.scenes.so101.gripper_path import GripperPath
 
 PAST_S, FUTURE_S = 4.0, 1.0
 _CAMERA = (480, 360)  # w, h of each camera in the video

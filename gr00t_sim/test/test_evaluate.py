@@ -17,9 +17,8 @@ import pytest
 from gr00t_core.errors import Gr00tError, RobotFileError
 from gr00t_core.robot import load_robot
 from gr00t_sim import command
-from gr00t_sim.scores import groups, jerk, score, Scored, summary, wilson
-from gr00t_sim.simulation import Simulation
-from gr00t_sim.task import (
+from gr00t_sim.scenes.so101.simulation import Simulation
+from gr00t_sim.scenes.so101.task import (
     EVALUATION_SEEDS,
     evaluation_task,
     is_for_evaluation_only,
@@ -27,6 +26,7 @@ from gr00t_sim.task import (
     TRAINING_SEEDS,
     training_task,
 )
+from gr00t_sim.scores import groups, jerk, score, Scored, summary, wilson
 
 SEED = EVALUATION_SEEDS.start
 SHIPPED = Path(__file__).resolve().parents[2] / 'reproduce' / 'checkpoint'

@@ -12,7 +12,7 @@ import re
 import numpy as np
 
 from gr00t_core.errors import Gr00tError
-from gr00t_sim.scene import COLORS, Layout
+from gr00t_sim.scenes.so101.scene import COLORS, Layout
 
 # The first phrasing is the plain one. Those for evaluation are never in a training recording.
 TRAINING_PHRASINGS = (

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from gr00t_core.errors import RobotFileError
 from gr00t_core.robot import ActionGroup, Robot
-from gr00t_sim.scene import CAMERAS, JOINTS
-from gr00t_sim.simulation import steps_per
+from gr00t_sim.scenes.so101.scene import CAMERAS, JOINTS
+from gr00t_sim.scenes.so101.simulation import steps_per
 
 JOINT_STATE = 'sensor_msgs/msg/JointState'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gr00t_core.errors import Gr00tError
 from gr00t_sim.rendering import Renderer
-from gr00t_sim.scene import (
+from gr00t_sim.scenes.so101.scene import (
     arrange,
     build_model,
     CAMERAS,
@@ -26,7 +26,7 @@ from gr00t_sim.scene import (
     Layout,
     PHYSICS_HZ,
 )
-from gr00t_sim.task import Task
+from gr00t_sim.scenes.so101.task import Task
 
 LIFT_HEIGHT = 0.05  # m above the resting height
 HOLD_STEPS = PHYSICS_HZ // 2  # half a second
