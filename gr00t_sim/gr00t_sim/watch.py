@@ -13,8 +13,8 @@ from gr00t_core.chunk import ActionChunk
 from gr00t_core.fields import read_group, stamp_ns
 from gr00t_core.robot import ActionGroup, NANOSECONDS, Robot, StateGroup, Stream
 from gr00t_msgs.msg import ActionChunk as ChunkMessage
+from gr00t_sim.messages import message_class
 from gr00t_sim.recording import Recording, SeenChunk, SeenFrame, Series
-from gr00t_sim.scenes.so101.binding import message_class
 
 _SENSOR = QoSProfile(depth=200, reliability=ReliabilityPolicy.BEST_EFFORT)
 

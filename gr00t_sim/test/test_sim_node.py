@@ -26,7 +26,7 @@ from std_srvs.srv import Trigger  # noqa: E402
 
 from gr00t_core.fields import stamp_ns  # noqa: E402
 from gr00t_core.robot import load_robot  # noqa: E402
-from gr00t_sim.scenes.so101.binding import message_class  # noqa: E402
+from gr00t_sim.messages import message_class  # noqa: E402
 from gr00t_sim.scenes.so101.expert import Expert  # noqa: E402
 from gr00t_sim.scenes.so101.scene import HOME, JOINTS  # noqa: E402
 from gr00t_sim.scenes.so101.simulation import Outcome, Simulation  # noqa: E402
