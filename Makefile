@@ -15,7 +15,7 @@ TYPED := gr00t_core/gr00t_core gr00t_training/gr00t_training rosbag_tools/rosbag
 NODES := gr00t_ros/gr00t_ros gr00t_policy_node/gr00t_policy_node gr00t_bringup/gr00t_bringup
 BENCHES := $(wildcard $(patsubst %,benchmarks/%.py,node_latency handover convert random_access train inference_cpu))
 
-.PHONY: help setup build demo reproduce test lint bench bench-gpu clean
+.PHONY: help setup build demo libero reproduce test lint bench bench-gpu clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,11 @@ build: setup  ## build the workspace into install/
 
 demo: build  ## record, convert, finetune and run in the simulator, small; writes demo/index.html
 	@$(IN_ENV) python -m gr00t_sim.demo
+
+libero: build  ## install LIBERO, the second simulated robot, into .venv (0.75 GB to download)
+	@echo 'libero: 0.75 GB to download, 1.3 GB on disk; what belongs to whom: docs/how-to/libero.md'
+	@.venv/bin/python -m pip install --disable-pip-version-check --no-deps -r requirements/libero.txt
+	@.venv/bin/python -c 'from gr00t_sim.scenes.libero.tasks import require; require()'
 
 reproduce: build  ## make the shipped checkpoint again, from nothing (hours; ARGS=--smoke for minutes)
 	@$(IN_ENV) python reproduce/run.py $(ARGS)

@@ -10,7 +10,7 @@ from hypothesis import settings
 import pytest
 
 ROOT = Path(__file__).resolve().parent
-OPT_IN = ('slow', 'gpu', 'soak', 'lerobot', 'launch', 'isaac')
+OPT_IN = ('slow', 'gpu', 'soak', 'lerobot', 'launch', 'isaac', 'libero')
 DDS_PROFILE = ROOT / 'gr00t_bringup' / 'config' / 'fastdds_shm.xml'
 
 # Two shared cores: a slow first call says nothing about the code.

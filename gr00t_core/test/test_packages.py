@@ -23,10 +23,12 @@ ROSDEP = {
     'zmq': 'python3-zmq',
 }
 # Imported where present, installed by those who want them.
-OPTIONAL = {'cv_bridge', 'flash_attn', 'ray', 'tensorrt', 'tensorrt_rtx', 'torchcodec', 'wandb'}
+OPTIONAL = {'cv_bridge', 'flash_attn', 'libero', 'ray', 'tensorrt', 'tensorrt_rtx', 'torchcodec'}
+OPTIONAL |= {'wandb'}
 # Needed without being imported: what a launch file starts, messages that robot files name as text.
 NOT_IMPORTED = {
     'gr00t_policy_node': {'geometry_msgs', 'sensor_msgs', 'trajectory_msgs'},
+    'gr00t_sim': {'geometry_msgs'},
     'gr00t_bringup': {'gr00t_msgs', 'gr00t_policy_node', 'gr00t_sim', 'launch', 'launch_ros'}
     | {'ros2launch', 'rosbag_tools'},
 }

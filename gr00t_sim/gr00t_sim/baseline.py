@@ -13,16 +13,13 @@ from numpy.typing import NDArray
 from gr00t_core.messages.fields import stamp_ns
 from gr00t_core.robot.description import NANOSECONDS, Robot
 from gr00t_msgs.msg import ActionChunk
-from gr00t_sim.binding import message_class
 from gr00t_sim.client import Client
-from gr00t_sim.expert import Expert
-from gr00t_sim.scene import JOINTS
-from gr00t_sim.simulation import Outcome, Simulation
-from gr00t_sim.task import Task, training_task
+from gr00t_sim.messages import message_class
+from gr00t_sim.scenes.interface import Episode, Kind, Outcome, Scene
+from gr00t_sim.scenes.registry import kind_of
 
 HORIZON = 16  # as N1.5's
 MEAN_SEEDS = range(60)
-LONGEST_S = 12.0
 
 
 class Baseline:
@@ -31,8 +28,8 @@ class Baseline:
     Args:
         robot: Whose names and rate.
         client: Its node publishes.
-        trajectory: (N, 6) rad in the order of `JOINTS` at the robot's rate, from the episode's
-            start; None to stand still where the arm is then.
+        trajectory: (N, A) actions at the robot's rate, from the episode's start; None to stand
+            still where the arm is then.
     """
 
     def __init__(
@@ -41,7 +38,6 @@ class Baseline:
         self._robot = robot
         self._client = client
         self._trajectory = trajectory
-        self._columns = [JOINTS.index(name.split('/')[-1]) for name in robot.action_names]
         self._acting = False
         self._start_ns: int | None = None
         self._rows = trajectory
@@ -73,7 +69,9 @@ class Baseline:
             return
         if self._start_ns is None:
             self._start_ns = stamp
-            self._rows = np.array([state[1]]) if self._trajectory is None else self._trajectory
+            self._rows = self._trajectory
+            if self._rows is None:
+                self._rows = standing(self._robot, np.array(state[1]))[None]
         assert self._rows is not None
         first = round((stamp - self._start_ns) / self._robot.step_ns)
         steps = np.minimum(np.arange(first, first + HORIZON), len(self._rows) - 1)
@@ -81,8 +79,8 @@ class Baseline:
             embodiment=self._robot.embodiment,
             names=list(self._robot.action_names),
             horizon=HORIZON,
-            width=len(self._columns),
-            data=self._rows[steps][:, self._columns].astype(np.float32).ravel().tolist(),
+            width=self._robot.action_width,
+            data=self._rows[steps].astype(np.float32).ravel().tolist(),
             sequence=self._sequence,
         )
         chunk.header.stamp = message.header.stamp
@@ -91,15 +89,39 @@ class Baseline:
         self._publisher.publish(chunk)
 
 
-def mean_trajectory(rate_hz: float) -> NDArray[np.float64]:
-    """Return the mean of what the expert commands in training scenes: (N, 6) rad.
+def standing(robot: Robot, state: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the (A,) action that leaves the robot at a state (S,).
+
+    Deltas and velocities are zero; a position that nothing measures is at its upper limit, which
+    is an open gripper.
+    """
+    parts = []
+    for group in robot.action:
+        columns = robot.measured_columns(group)
+        if group.command != 'position':
+            parts.append(np.zeros(group.width))
+        elif columns is not None:
+            parts.append(state[columns])
+        else:
+            upper = group.limits.upper
+            parts.append(np.ones(group.width) if upper is None else upper)
+    return np.concatenate(parts)
+
+
+def mean_trajectory(robot: Robot) -> NDArray[np.float64]:
+    """Return the mean of what the expert commands in training scenes: (N, A).
 
     An episode that is over stays at its last command; N is the length of the longest one.
     """
-    simulation = Simulation(tick_hz=int(rate_hz))
-    episodes = [
-        expert_trajectory(simulation, seed, training_task(seed), rate_hz) for seed in MEAN_SEEDS
-    ]
+    kind = kind_of(robot)
+    scene = kind.make(robot, kind.bind(robot), 0.0)
+    try:
+        episodes = [
+            expert_trajectory(scene, kind, kind.training(seed, 0.0, 0.0, ''), robot)
+            for seed in MEAN_SEEDS
+        ]
+    finally:
+        scene.close()
     longest = max(map(len, episodes))
     held = [np.pad(rows, ((0, longest - len(rows)), (0, 0)), 'edge') for rows in episodes]
     mean: NDArray[np.float64] = np.mean(held, axis=0)
@@ -107,13 +129,18 @@ def mean_trajectory(rate_hz: float) -> NDArray[np.float64]:
 
 
 def expert_trajectory(
-    simulation: Simulation, seed: int, task: Task, rate_hz: float
+    scene: Scene, kind: Kind, episode: Episode, robot: Robot
 ) -> NDArray[np.float64]:
-    """Return what the expert commands in a scene until its end: (N, 6) rad."""
-    simulation.reset(seed, task)
-    expert = Expert(simulation, seed, 1.0 / rate_hz)
+    """Return what the expert commands in a scene until its end: (N, A) at the robot's rate."""
+    scene.reset(episode)
+    expert = scene.expert(episode.seed, 1.0 / robot.rate_hz)
+    steps = round(kind.steps_hz / robot.rate_hz)
     rows: list[NDArray[np.float64]] = []
-    while simulation.outcome is Outcome.NONE and len(rows) < LONGEST_S * rate_hz:
-        rows.append(expert.act())
-        simulation.step(rows[-1])
+    while len(rows) < kind.limit_s * robot.rate_hz:
+        if scene.outcome is not Outcome.NONE and expert.done:
+            break
+        action = expert.act()
+        rows.append(np.concatenate([action[group.name] for group in robot.action]))
+        scene.command(action)
+        scene.advance(steps)
     return np.array(rows)

@@ -4,6 +4,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 import json
 import time
 from typing import Any, TypeVar
@@ -15,19 +16,20 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from gr00t_core.errors import ServingError
-from gr00t_core.messages.fields import stamp_ns
+from gr00t_core.messages.fields import read_group, stamp_ns
 from gr00t_core.robot.description import Robot
-from gr00t_sim.task import Task
+from gr00t_sim.messages import message_class
+from gr00t_sim.scenes.interface import Episode
 
-CALL_LIMIT_S = 20.0
+CALL_LIMIT_S = 180.0  # a busy machine loads a scene slowly
 LATCHED = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 DEEP = QoSProfile(depth=1000, reliability=ReliabilityPolicy.BEST_EFFORT)  # lock-step runs ahead
 ENDED = ('success', 'wrong', 'none')
+PLACED_BY = ('seed', 'instruction', 'layout', 'task', 'init_state')  # parameters of the node
 
 T = TypeVar('T')
 
@@ -52,8 +54,11 @@ class Client:
         self._positions: list[list[float]] = []
         self._clients: dict[str, Any] = {}
         self.node.create_subscription(String, 'sim/episode', self._on_report, LATCHED)
-        for topic in dict.fromkeys(group.stream.topic for group in robot.state):
-            self.node.create_subscription(JointState, topic, self._on_state, DEEP)
+        self._state = robot.state
+        self._known: dict[str, NDArray[np.float64]] = {}
+        for topic, kind in {g.stream.topic: g.stream.type for g in robot.state}.items():
+            heard = partial(self._on_state, topic)
+            self.node.create_subscription(message_class(kind), topic, heard, DEEP)
 
     def close(self) -> None:
         """Leave the graph."""
@@ -102,12 +107,12 @@ class Client:
         if not response.success:
             raise ServingError(f'{name}: {response.message}')
 
-    def place(self, seed: int, task: Task, **parameters: Any) -> int:
-        """Put the simulator into the scene of a seed; return the episode's number.
+    def place(self, episode: Episode, **parameters: Any) -> int:
+        """Put the simulator into the scene of an episode; return its number.
 
-        Joint states that are known afterwards are those of the new scene.
+        States that are known afterwards are those of the new scene.
         """
-        values = {'seed': seed, 'instruction': task.instruction, **parameters}
+        values = {name: getattr(episode, name) for name in PLACED_BY} | parameters
         request = SetParameters.Request(
             parameters=[Parameter(k, value=v).to_parameter_msg() for k, v in values.items()]
         )
@@ -117,15 +122,15 @@ class Client:
         response = self.call(Trigger, 'sim/reset', Trigger.Request())
         if not response.success:
             raise ServingError(f'sim/reset: {response.message}')
-        episode = int(response.message.split()[-1])
-        placed = self.until(lambda: self._report(episode), CALL_LIMIT_S, 'the new scene')
+        number = int(response.message.split()[-1])
+        placed = self.until(lambda: self._report(number), CALL_LIMIT_S, 'the new scene')
         assert placed is not None
         self.until(
             lambda: self._stamps and self._stamps[-1] >= placed['start_ns'],
             CALL_LIMIT_S,
-            'joint states of the new scene',
+            'states of the new scene',
         )
-        return episode
+        return number
 
     def start(self) -> None:
         """Begin the episode in the scene that was placed."""
@@ -140,7 +145,7 @@ class Client:
         return report
 
     def motion(self, since_ns: int, until_ns: int) -> tuple[list[int], NDArray[np.float64]]:
-        """Return stamps and (N, D) joint positions seen between two stamps; forget all older."""
+        """Return stamps and (N, S) state rows seen between two stamps; forget all older."""
         rows = [i for i, t in enumerate(self._stamps) if since_ns <= t <= until_ns]
         stamps = [self._stamps[i] for i in rows]
         positions = np.array([self._positions[i] for i in rows], np.float64)
@@ -150,7 +155,7 @@ class Client:
 
     @property
     def newest_state(self) -> tuple[int, list[float]] | None:
-        """Return stamp and (D,) positions of the last joint states."""
+        """Return stamp and (S,) values of the last state, in the order of the state vector."""
         return (self._stamps[-1], self._positions[-1]) if self._stamps else None
 
     def _report(self, episode: int, *outcomes: str) -> dict[str, Any] | None:
@@ -162,6 +167,10 @@ class Client:
             self._reports.append(json.loads(message.data))
             del self._reports[:-20]
 
-    def _on_state(self, message: Any) -> None:
-        self._stamps.append(stamp_ns(message) or 0)
-        self._positions.append(list(message.position))
+    def _on_state(self, topic: str, message: Any) -> None:
+        mine = [group for group in self._state if group.stream.topic == topic]
+        self._known |= {group.name: read_group(message, group) for group in mine}
+        if topic == self._state[-1].stream.topic and len(self._known) == len(self._state):
+            row = np.concatenate([self._known[group.name] for group in self._state])
+            self._stamps.append(stamp_ns(message) or 0)
+            self._positions.append(row.tolist())

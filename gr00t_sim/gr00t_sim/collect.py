@@ -27,11 +27,11 @@ from gr00t_sim.bag_check import missing_messages
 from gr00t_sim.client import Client
 from gr00t_sim.domain import own_domain
 from gr00t_sim.processes import Up
-from gr00t_sim.scene import Layout
-from gr00t_sim.task import training_layout, training_task
+from gr00t_sim.scenes.interface import Episode
+from gr00t_sim.scenes.registry import kind_of
 
 START_LIMIT_S = 60.0
-EPISODE_LIMIT_S = 300.0  # wall time; a simulated episode lasts 12 s at most
+EPISODE_LIMIT_S = 600.0  # wall time
 TAIL_S = 0.2  # simulated time that is recorded after the outcome
 MOST_RESTARTS = 5  # of a worker's processes, in a row
 MOST_LOSSES = 3  # recordings of a scene that lack messages
@@ -64,6 +64,7 @@ def collect(
     disturbance: float,
     alone: float,
     ordered: float,
+    task: str,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Record every scene that is not in the ledger yet, and return the counts.
@@ -73,20 +74,20 @@ def collect(
             of the scenes recorded already.
         ServingError: A worker gave up.
     """
-    load_robot(robot)  # its errors come before processes start
+    kind = kind_of(load_robot(robot))  # its errors come before processes start
     output.mkdir(parents=True, exist_ok=True)
     ledger = output / LEDGER
     done = read_ledger(ledger)
     asked = range(seed_start, seed_start + episodes)
-    layouts = {seed: training_layout(seed, alone, ordered) for seed in asked}
-    for seed, layout in layouts.items():
-        if seed in done and done[seed].layout != layout.value:
+    wanted = {seed: kind.training(seed, alone, ordered, task) for seed in asked}
+    for seed, episode in wanted.items():
+        if seed in done and done[seed].layout != episode.layout:
             raise Gr00tError(
                 f'{ledger}: scene {seed} was recorded {done[seed].layout}, and --alone {alone}'
-                f' --ordered {ordered} make it {layout.value}: give the shares that the recording'
-                ' began with, or another --output'
+                f' --ordered {ordered} make it {episode.layout}: give the shares that the'
+                ' recording began with, or another --output'
             )
-    scenes = [(seed, layout) for seed, layout in layouts.items() if seed not in done]
+    scenes = [episode for seed, episode in wanted.items() if seed not in done]
     spawn = multiprocessing.get_context('spawn')
     results: Any = spawn.Queue()
     processes = [
@@ -100,7 +101,7 @@ def collect(
     began = time.monotonic()
     for process in processes:
         process.start()
-    left = {seed for seed, _ in scenes}
+    left = {episode.seed for episode in scenes}
     try:
         with ledger.open('a', encoding='utf-8') as lines:
             while left:
@@ -156,7 +157,7 @@ def read_ledger(ledger: Path) -> dict[int, Demonstration]:
 
 
 def _work(
-    scenes: list[tuple[int, Layout]],
+    scenes: list[Episode],
     output: Path,
     worker: int,
     name: str,
@@ -190,12 +191,12 @@ def _work(
                 while left:
                     if parent is not None and not parent.is_alive():
                         return  # killed; no process keeps the ledger any more
-                    results.put(_record(client, robot, folder, *left[0]))
+                    results.put(_record(client, robot, folder, left[0]))
                     left.pop(0)
                     failures = 0
             except Gr00tError as error:
                 failures += 1
-                results.put(f'worker {worker}, seed {left[0][0]}: {error}')
+                results.put(f'worker {worker}, seed {left[0].seed}: {error}')
                 if failures > MOST_RESTARTS:
                     return
             finally:
@@ -204,15 +205,13 @@ def _work(
                 up.stop()
 
 
-def _record(
-    client: Client, robot: Robot, folder: Path, seed: int, layout: Layout
-) -> Demonstration:
+def _record(client: Client, robot: Robot, folder: Path, wanted: Episode) -> Demonstration:
     """Record one scene, again where messages were lost."""
-    task = training_task(seed)
+    tags = [f'seed:{wanted.seed}', 'expert', *([f'task:{wanted.task}'] if wanted.task else [])]
     for loss in range(MOST_LOSSES):
-        episode = client.place(seed, task, layout=layout.value)
+        episode = client.place(wanted, episode_limit_s=kind_of(robot).limit_s)
         client.until(
-            lambda: _start(client, task.instruction, [f'seed:{seed}', 'expert']),
+            lambda: _start(client, wanted.instruction, tags),
             START_LIMIT_S,
             'the recorder to hear every topic',
         )
@@ -236,13 +235,13 @@ def _record(
         if outcome != LOST or loss + 1 == MOST_LOSSES:
             break
     return Demonstration(
-        seed=seed,
-        instruction=task.instruction,
+        seed=wanted.seed,
+        instruction=wanted.instruction,
         outcome=outcome,
         bag=bag and f'{folder.name}/{bag}',
         duration_s=report['duration_s'],
         attempts=report['attempts'] or 0,
-        layout=layout.value,
+        layout=wanted.layout,
     )
 
 

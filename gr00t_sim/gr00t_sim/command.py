@@ -14,8 +14,9 @@ import tyro
 from gr00t_core.errors import Gr00tError
 from gr00t_core.robot.compare import robot_for
 from gr00t_core.robot.file import load_robot
+from gr00t_sim.scenes.interface import check_seed, EVALUATION_SEEDS, TRAINING_SEEDS
 
-FIRST_EVALUATION_SEED = 1_000_000  # gr00t_sim.task.EVALUATION_SEEDS; a test compares
+FIRST_EVALUATION_SEED = EVALUATION_SEEDS.start
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,24 @@ class Evaluate:
         baseline_episodes: Episodes of each baseline; as many as of the policy by default.
         chunk_period: Lock-step: simulated time from one chunk to the next, s.
         chunk_timeout: Lock-step: time that the policy may take for a chunk, s.
-        episode_limit: Simulated time after which an episode has failed, s.
+        episode_limit: Simulated time after which an episode has failed, s; none: usual for the
+            scene (SO-101 12 s).
         noise_seed: Of the noise that chunks start from; with a local server only.
         videos: Films of the first so many episodes, with instruction and chunk.
         output: Folder for logs, episodes.jsonl, evaluation.json and films; new or empty.
         overwrite: Replace an earlier evaluation in the output folder.
         json: Print one JSON object instead of the tables.
+        suite: In place of scenes drawn by a seed: a suite of LIBERO's by its published protocol
+            (docs/how-to/libero.md). An interrupted run goes on with the same command. These count
+            then: checkpoint, server_address, backend, robot (default libero_panda), noise_seed,
+            chunk_timeout, videos, output, overwrite, json, and the options below.
+        tasks: Numbers of tasks of the suite; all by default.
+        episodes_per_task: Stored starts of each task, from 0 on.
+        expert: The scripted expert acts, as chunks through the executor; no checkpoint.
+        direct: Straight to the policy server (or expert), without ROS.
+        rows: Rows of each chunk that are used before the next one: 1 is the protocol.
+        denoising_steps: Of the flow; 8 is the protocol.
+        processes: Simulators at the same time, each with a graph (and a local server) of its own.
     """
 
     checkpoint: Path | None = None
@@ -55,12 +68,22 @@ class Evaluate:
     baseline_episodes: int | None = None
     chunk_period: float = 0.2
     chunk_timeout: float = 5.0
-    episode_limit: float = 12.0
+    episode_limit: float | None = None
     noise_seed: int = 0
     videos: int = 0
     output: Path = field(default_factory=lambda: Path('sim_evaluation'))
     overwrite: bool = False
     json: bool = False
+    suite: (
+        Literal['libero_spatial', 'libero_object', 'libero_goal', 'libero_10', 'libero_90'] | None
+    ) = None
+    tasks: tuple[int, ...] = ()
+    episodes_per_task: int = 5
+    expert: bool = False
+    direct: bool = False
+    rows: int = 1
+    denoising_steps: int = 8
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -77,6 +100,8 @@ class Collect:
         alone, ordered: Shares of the scenes in which the named cube lies alone, and in which the
             red one lies left of the blue one: from these a policy learns to look and to listen
             before it can do both (docs/decisions/0007-task.md).
+        task: LIBERO: a task of a suite, e.g. libero_object/7, in its stored starts from 5 on (0 to
+            4 are for evaluation); without it, things are shuffled and any of them is named.
     """
 
     output: Path
@@ -87,6 +112,7 @@ class Collect:
     disturbance: float = 0.02
     alone: float = 0.0
     ordered: float = 0.0
+    task: str = ''
 
 
 Sub = (
@@ -103,12 +129,57 @@ def main(argv: list[str]) -> int:
     return _evaluate(asked) if isinstance(asked, Evaluate) else _collect(asked)
 
 
+def _evaluate_suite(asked: Evaluate) -> int:
+    from gr00t_sim.suites.protocol import SUITES
+    from gr00t_sim.suites.results import print_report
+    from gr00t_sim.suites.run import check_plan, run_suite, SuitePlan
+
+    acts = asked.checkpoint is not None or bool(asked.server_address)
+    if asked.expert is acts:
+        raise Gr00tError(
+            '--suite: give one of --checkpoint DIR, --server-address ADDRESS and --expert'
+        )
+    if min(asked.rows, asked.processes, asked.episodes_per_task) < 1:
+        raise Gr00tError('--rows, --processes and --episodes-per-task are 1 or more')
+    if asked.checkpoint is not None and not (asked.checkpoint / 'config.json').is_file():
+        raise Gr00tError(f'--checkpoint {asked.checkpoint}: no checkpoint folder (no config.json)')
+    robot = load_robot(asked.robot or 'libero_panda')
+    plan = SuitePlan(
+        suite=SUITES[asked.suite or ''],
+        tasks=asked.tasks,
+        per_task=asked.episodes_per_task,
+        robot=str(robot.source),
+        checkpoint='' if asked.checkpoint is None else str(asked.checkpoint.resolve()),
+        server_address=asked.server_address,
+        backend=asked.backend,
+        through_ros=not asked.direct,
+        rows=asked.rows,
+        denoising_steps=asked.denoising_steps,
+        chunk_timeout_s=asked.chunk_timeout,
+        noise_seed=asked.noise_seed,
+        processes=asked.processes,
+        films=asked.videos,
+        out=asked.output,
+        overwrite=asked.overwrite,
+    )
+    check_plan(plan)
+    report = run_suite(plan, _say)
+    if asked.json:
+        sys.stdout.write(json.dumps(report) + '\n')
+    else:
+        print_report(report)
+    return 0
+
+
 def _evaluate(asked: Evaluate) -> int:
+    if asked.suite is not None:
+        return _evaluate_suite(asked)
     if asked.checkpoint is None and not asked.server_address:
         raise Gr00tError('give --checkpoint DIR, or --server-address of a running gr00t serve')
     if asked.checkpoint is not None and not (asked.checkpoint / 'config.json').is_file():
         raise Gr00tError(f'--checkpoint {asked.checkpoint}: no checkpoint folder (no config.json)')
     _check_output(asked)
+    _check_seeds(asked, EVALUATION_SEEDS)
     robot = asked.robot
     if robot is None:
         if asked.checkpoint is None or not (asked.checkpoint / 'robot.yaml').is_file():
@@ -121,11 +192,10 @@ def _evaluate(asked: Evaluate) -> int:
             _say(remark)
             robot = str(taken.source)
     from gr00t_sim.domain import own_domain
+    from gr00t_sim.scenes.registry import kind_of
     from gr00t_sim.tables import print_tables
-    from gr00t_sim.task import evaluation_task
 
-    for seed in (asked.seed_start, asked.seed_start + max(asked.episodes - 1, 0)):
-        evaluation_task(seed)
+    kind = kind_of(load_robot(robot))
     with own_domain():
         from gr00t_sim.evaluate import evaluate, Plan
 
@@ -143,7 +213,7 @@ def _evaluate(asked: Evaluate) -> int:
             runs=('policy', *(('swapped', 'blank', 'zero', 'mean') if asked.baselines else ())),
             chunk_period_s=asked.chunk_period,
             chunk_timeout_s=asked.chunk_timeout,
-            episode_limit_s=asked.episode_limit,
+            episode_limit_s=asked.episode_limit or kind.limit_s,
             noise_seed=asked.noise_seed,
             videos=asked.videos,
             out=asked.output,
@@ -154,6 +224,11 @@ def _evaluate(asked: Evaluate) -> int:
     else:
         print_tables(report)
     return 0
+
+
+def _check_seeds(asked: Evaluate | Collect, allowed: range) -> None:
+    for seed in (asked.seed_start, asked.seed_start + max(asked.episodes - 1, 0)):
+        check_seed(seed, allowed)
 
 
 def _check_output(asked: Evaluate) -> None:
@@ -178,10 +253,12 @@ def _check_output(asked: Evaluate) -> None:
 
 
 def _collect(asked: Collect) -> int:
-    from gr00t_sim.task import training_task
+    from gr00t_sim.scenes.registry import kind_of
 
-    for seed in (asked.seed_start, asked.seed_start + max(asked.episodes - 1, 0)):
-        training_task(seed)
+    _check_seeds(asked, TRAINING_SEEDS)
+    kind_of(load_robot(asked.robot)).training(
+        asked.seed_start, asked.alone, asked.ordered, asked.task
+    )
     from gr00t_sim.collect import collect
 
     counts = collect(**vars(asked), say=_say)

@@ -10,7 +10,7 @@ processes when one dies; an episode in which that happened is run again.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 import json
 from pathlib import Path
 import platform
@@ -28,14 +28,15 @@ from gr00t_msgs.msg import ActionChunk
 from gr00t_sim.baseline import Baseline, mean_trajectory
 from gr00t_sim.client import Client, LATCHED
 from gr00t_sim.processes import Up
+from gr00t_sim.scenes.interface import Episode
+from gr00t_sim.scenes.registry import kind_of
 from gr00t_sim.scores import jerk, Scored, summary
-from gr00t_sim.task import evaluation_task, swapped, Task
 from gr00t_sim.video import write_video
 from gr00t_sim.watch import Watch
 
 POLICY, SWAPPED, BLANK, ZERO, MEAN = 'policy', 'swapped', 'blank', 'zero', 'mean'
 START_LIMIT_S = 300.0  # loading a large model takes minutes
-REARM_LIMIT_S = 20.0
+REARM_LIMIT_S = 60.0  # a busy machine discovers slowly
 SETTLE_S = 1.0  # from here one does not see whether the others have found one another
 MOST_RESTARTS = 5  # in a row, of the processes
 VIDEO_FPS = 30
@@ -60,6 +61,9 @@ class Plan:
     noise_seed: int
     videos: int
     out: Path
+    scene: str = ''
+    sim: dict[str, Any] = field(default_factory=dict)  # more parameters of the simulator
+    denoising_steps: int = 0  # 0: the checkpoint's own
 
 
 def evaluate(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
@@ -82,7 +86,7 @@ def evaluate(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
         while jobs:
             acts = jobs[0][0] not in (ZERO, MEAN)
             try:
-                with _Stage(plan, robot, acts) as stage:
+                with Stage(plan, robot, acts) as stage:
                     ready = True
                     while jobs and acts is (jobs[0][0] not in (ZERO, MEAN)):
                         scored = stage.run(*jobs[0])
@@ -101,17 +105,18 @@ def evaluate(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
                     raise
                 say(f'starting the nodes again ({failures} of {MOST_RESTARTS})')
     seconds = time.monotonic() - began
-    report = summary(done) | _provenance(plan, done, seconds)
+    report = summary(done, kind_of(robot, plan.scene)) | _provenance(plan, done, seconds)
     (plan.out / 'evaluation.json').write_text(json.dumps(report, indent=1) + '\n', 'utf-8')
     return report
 
 
-class _Stage:
+class Stage:
     """Processes and a client, for episodes in a row."""
 
     def __init__(self, plan: Plan, robot: Robot, acts: bool) -> None:
         self._plan = plan
         self._robot = robot
+        self._kind = kind_of(robot, plan.scene)
         self._acts = acts
         self._clock = [] if plan.real_time else ['--use-sim-time']
         self._sim = self._make_sim()
@@ -121,7 +126,7 @@ class _Stage:
         self._chunks: list[Any] = []
         self._videos = 0
 
-    def __enter__(self) -> '_Stage':
+    def __enter__(self) -> 'Stage':
         """Start everything and wait until it is ready.
 
         Raises:
@@ -159,39 +164,18 @@ class _Stage:
         """
         client, plan = self._client, self._plan
         assert client is not None
-        task = evaluation_task(seed)
-        told = swapped(task) if run == SWAPPED else task
-        filmed = run == POLICY and self._videos < plan.videos
-        baseline = self._act(run)
-        self._tell('')
-        client.trigger('chunk_executor/stop')
-        client.until(self._rearmed, REARM_LIMIT_S, 'the executor to re-arm')  # it stands still
-        episode = client.place(
-            seed, task, blank=run == BLANK, view=filmed, episode_limit_s=plan.episode_limit_s
-        )
-        self._chunks.clear()
-        if baseline is not None:
-            baseline.begin()
-        # In lock-step there is no frame before the start; in real time the arm would move before.
-        with self._film(filmed, run, seed, told):
-            if plan.real_time:
-                client.start()
-                self._tell(told.instruction)
-            else:
-                self._tell(told.instruction)
-                client.start()
-            report = client.outcome(episode, 30.0 * plan.episode_limit_s + 60.0)
-        if baseline is not None:
-            baseline.end()
-        if self._acts and {chunk.instruction for chunk in self._chunks} - {told.instruction}:
-            raise ServingError('the policy followed another instruction than it was told')
+        asked = self._kind.evaluation(seed)
+        told = self._kind.swapped(asked) if run == SWAPPED else asked
+        film = plan.out / f'{run}_{seed}.mp4' if run == POLICY else None
+        film = film if self._videos < plan.videos else None
+        report = self.play(asked, told.instruction, film, self._act(run), blank=run == BLANK)
         start_ns = int(report['start_ns'])
         stop_ns = start_ns + round(report['duration_s'] * NANOSECONDS)
         return Scored(
             run=run,
             seed=seed,
-            color=task.color,
-            instruction=task.instruction,
+            target=asked.target,
+            instruction=asked.instruction,
             told=told.instruction,
             outcome=report['outcome'],
             duration_s=report['duration_s'],
@@ -199,8 +183,54 @@ class _Stage:
             chunks=len(self._chunks),
             ticks=report.get('ticks', 0),
             silent_ticks=report.get('silent_ticks', 0),
-            timeouts=report.get('command_timeouts', 0) + report.get('chunk_timeouts', 0),
+            timeouts=timeouts_of(report),
         )
+
+    def play(
+        self,
+        asked: Episode,
+        told: str,
+        film: Path | None = None,
+        baseline: Baseline | None = None,
+        blank: bool = False,
+    ) -> dict[str, Any]:
+        """Play one episode and return the simulator's report of it.
+
+        Args:
+            asked: What it is judged by.
+            told: What the policy hears.
+            film: MP4 to write; None for none.
+            baseline: What acts in place of the policy.
+            blank: Frames are black.
+
+        Raises:
+            ServingError: A process died, does not answer, or the policy heard something else.
+        """
+        client, plan = self._client, self._plan
+        assert client is not None
+        self._tell('')
+        client.trigger('chunk_executor/stop')
+        client.until(self._rearmed, REARM_LIMIT_S, 'the executor to re-arm')  # it stands still
+        episode = client.place(
+            asked, blank=blank, view=film is not None, episode_limit_s=plan.episode_limit_s
+        )
+        self._chunks.clear()
+        if baseline is not None:
+            baseline.begin()
+        # In lock-step there is no frame before the start; in real time the arm would move before.
+        with self._film(film, f'{told!r}, {asked.task} seed {asked.seed}'):
+            if plan.real_time:
+                client.start()
+                self._tell(told)
+            else:
+                self._tell(told)
+                client.start()
+            report = client.outcome(episode, 30.0 * plan.episode_limit_s + 60.0)
+        if baseline is not None:
+            baseline.end()
+        if self._acts and {chunk.instruction for chunk in self._chunks} - {told}:
+            raise ServingError('the policy followed another instruction than it was told')
+        return report
 
     def _act(self, run: str) -> Baseline | None:
         """Have the baseline of a run act, and no other."""
@@ -209,7 +239,7 @@ class _Stage:
             self._baseline = None
         if self._baseline is None and run in (ZERO, MEAN):
             assert self._client is not None
-            rows = mean_trajectory(self._robot.rate_hz) if run == MEAN else None
+            rows = mean_trajectory(self._robot) if run == MEAN else None
             self._baseline = run, Baseline(self._robot, self._client, rows)
             self._heard(self._client)
         return None if self._baseline is None else self._baseline[1]
@@ -223,8 +253,8 @@ class _Stage:
         return bool(self._client.call(Trigger, 'chunk_executor/rearm', request).success)
 
     @contextmanager
-    def _film(self, filmed: bool, run: str, seed: int, told: Task) -> Iterator[None]:
-        if not filmed:
+    def _film(self, path: Path | None, title: str) -> Iterator[None]:
+        if path is None:
             yield
             return
         assert self._client is not None
@@ -241,8 +271,7 @@ class _Stage:
             yield
         finally:
             watch.close()
-        path = self._plan.out / f'{run}_{seed}.mp4'
-        write_video(watch.recording, path, VIDEO_FPS, f'{told.instruction!r}, seed {seed}')
+        write_video(watch.recording, path, VIDEO_FPS, title, self._kind)
 
     def _check(self) -> None:
         self._sim.check()
@@ -254,7 +283,7 @@ class _Stage:
 
     def _make_sim(self) -> Up:
         plan = self._plan
-        values: dict[str, Any] = {'start_on_reset': False}
+        values: dict[str, Any] = {'start_on_reset': False, 'scene': plan.scene} | plan.sim
         if not plan.real_time:
             values |= {
                 'chunk_period_s': plan.chunk_period_s,
@@ -276,6 +305,7 @@ class _Stage:
                 values['server_arguments'] = f'--seed {plan.noise_seed}'
             # In lock-step a slow policy costs time, not success.
             values['request_timeout_s'] = plan.chunk_timeout_s
+            values |= {'denoising_steps': plan.denoising_steps} if plan.denoising_steps else {}
         else:
             arguments += ['--no-autostart']
         return Up(arguments, {'policy_node': values}, plan.out / 'policy.log')
@@ -315,6 +345,11 @@ class _Stage:
             REARM_LIMIT_S,
             'the executor to listen to chunks',
         )
+
+
+def timeouts_of(report: dict[str, Any]) -> int:
+    """Return the waits of an episode's lock-step that ended without an answer."""
+    return int(report.get('command_timeouts', 0)) + int(report.get('chunk_timeouts', 0))
 
 
 def _count(plan: Plan, run: str) -> int:

@@ -22,6 +22,7 @@ from gr00t_core.errors import ServingError
 from gr00t_core.robot.description import Robot
 from gr00t_core.robot.file import load_robot
 from gr00t_sim.recording import Figures, measure, Recording
+from gr00t_sim.scenes.registry import kind_of
 from gr00t_sim.video import write_video
 from gr00t_sim.watch import Watch
 
@@ -45,7 +46,7 @@ def run_live(checkpoint: Path, video: Path, log: Path, seconds: float) -> Figure
     with _nodes(checkpoint, log) as process:
         recording = watch(robot, process, log, seconds, start_limit=120.0)
     title = f'{robot.name}, {checkpoint.name}, {robot.instruction!r}, real time'
-    write_video(recording, video, VIDEO_FPS, title)
+    write_video(recording, video, VIDEO_FPS, title, kind_of(robot))
     return measure(recording, {c.name: c.stream.rate_hz for c in robot.cameras})
 
 

@@ -1,9 +1,10 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Put the simulated SO-101 behind the topics of the real arm.
+"""Put a simulated robot behind the topics of the real one.
 
-Topics, types and rates are those of the robot description. Two paces (`gr00t_sim.pace`): real
-time, stamped by the system clock, and lock-step, where `/clock` waits for each command.
+Topics, types and rates are those of the robot description; the world behind them is one of
+`gr00t_sim.scenes`. Two paces (`gr00t_sim.pace`): real time, stamped by the system clock, and
+lock-step, where `/clock` waits for each command.
 """
 
 import json
@@ -19,22 +20,20 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from sensor_msgs.msg import CompressedImage, JointState
+from sensor_msgs.msg import CompressedImage
 import simplejpeg
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from gr00t_core.errors import Gr00tError, RobotFileError
+from gr00t_core.errors import Gr00tError
 from gr00t_core.messages.fields import read_group, stamp_ns
 from gr00t_core.robot.file import load_robot
 from gr00t_ros.parameters import Allowed, declare
 from gr00t_ros.start import initialize
-from gr00t_sim.binding import bind, JOINT_STATE, merge, message_class
-from gr00t_sim.expert import Expert
+from gr00t_sim.messages import message_class, message_of
 from gr00t_sim.pace import LockStepPace, RealTimePace
-from gr00t_sim.scene import JOINTS, Layout, parse_layout, PHYSICS_HZ
-from gr00t_sim.simulation import Outcome, Simulation
-from gr00t_sim.task import parse_task
+from gr00t_sim.scenes.interface import Episode, Expert, Outcome, Scene, Values
+from gr00t_sim.scenes.registry import kind_of
 
 PLACED = 'placed'
 RUNNING = 'running'
@@ -44,11 +43,12 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # next reset.
 FIXED_PARAMETERS: dict[str, tuple[Any, str, Allowed]] = {
     'robot': ('so101', 'robot description: shipped name or path', None),
+    'scene': ('', 'so101 or libero; empty: the one whose name the robot\'s begins with', None),
     'lock_step': (False, 'publish /clock and wait for the command of every tick', None),
     'tick_hz': (
-        30,
-        'lock-step: ticks per second; multiple of the camera rate, divides 600',
-        (1, PHYSICS_HZ),
+        0,
+        'lock-step: ticks per second, a multiple of the camera rate; 0: usual for the scene',
+        (0, 600),
     ),
     'command_timeout_s': (
         0.5,
@@ -74,6 +74,12 @@ FIXED_PARAMETERS: dict[str, tuple[Any, str, Allowed]] = {
     'jpeg_quality': (90, 'JPEG quality of the frames', (1, 100)),
     'disturbance': (0.0, 'standard deviation of a slow error of the servos, rad', (0.0, 1.0)),
     'expert': (False, "publish the scripted expert's commands on the command topics", None),
+    'expert_chunks': (
+        False,
+        "lock-step with chunk_period_s: publish the expert's actions as action chunks for the"
+        ' executor, one per frame; its first row is the action',
+        None,
+    ),
     'next_after_s': (
         0.0,
         'simulated time from the end of an episode to the begin of the next, with the next seed;'
@@ -91,10 +97,13 @@ EPISODE_PARAMETERS: dict[str, tuple[Any, str, Allowed]] = {
     'seed': (0, 'poses of the cubes and the arm in the next episode', None),
     'instruction': ('', 'judges the next episode; empty: the robot description\'s', None),
     'layout': (
-        'free',
-        'how the cubes of the next scene lie: free, ordered (red left), alone',
-        tuple(layout.value for layout in Layout),
+        '',
+        'how things lie in the next episode; SO-101: free (default), ordered (red left), alone;'
+        ' LIBERO: stored (default), shuffled',
+        None,
     ),
+    'task': ('', 'task of the next episode, e.g. libero_object/7; empty: the first', None),
+    'init_state': (-1, 'number of a stored start of the task; -1: drawn by the seed', None),
     'episode_limit_s': (
         12.0,
         'simulated time after which an episode counts as `none`',
@@ -118,12 +127,15 @@ class SimNode(Node):
         super().__init__('sim')
         declare(self, PARAMETERS, writable=EPISODE_PARAMETERS)
         self.robot = load_robot(self.value('robot'))
-        self.binding = bind(self.robot)
-        self.simulation = Simulation(
-            width=self.binding.width,
-            height=self.binding.height,
-            disturbance=self.value('disturbance'),
-        )
+        self.kind = kind_of(self.robot, self.value('scene'))
+        self.binding = self.kind.bind(self.robot)
+        lock_step = self.value('lock_step')
+        if not (lock_step or self.kind.real_time):
+            raise Gr00tError(
+                f'the scene {self.kind.name} cannot keep up with the clock: set lock_step:=true'
+                ' (`gr00t up --sim --use-sim-time`)'
+            )
+        self.scene: Scene = self.kind.make(self.robot, self.binding, self.value('disturbance'))
         self._quality = self.value('jpeg_quality')
         # The reference camera's frame comes last: who acts on it finds the others there.
         reference = self.robot.reference.name
@@ -137,7 +149,8 @@ class SimNode(Node):
             for camera in cameras
         }
         self._states = [
-            self.create_publisher(JointState, topic, 10) for topic in self.binding.state_topics
+            (topic, self.create_publisher(message_class(kind), topic, 10))
+            for topic, kind in self.binding.state_types.items()
         ]
         latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._episodes = self.create_publisher(String, 'sim/episode', latched)
@@ -148,8 +161,6 @@ class SimNode(Node):
         self._start_steps = self._ended_steps = 0
         self._began = 0
         self.running = False
-        self.targets = self.simulation.joint_targets()
-        lock_step = self.value('lock_step')
         self.pace: LockStepPace | RealTimePace = (
             LockStepPace(self) if lock_step else RealTimePace(self)
         )
@@ -173,14 +184,16 @@ class SimNode(Node):
         return self.get_parameter(name).value
 
     def place(self) -> None:
-        """Reset the scene by the parameters `seed` and `instruction`; begin if that is asked for.
+        """Reset the scene by the parameters of the episode; begin if that is asked for.
 
         Raises:
-            Gr00tError: The instruction does not name exactly one cube, or there is no such layout.
+            Gr00tError: The instruction does not name exactly one object, or there is no such
+                layout, task or start.
         """
-        task = parse_task(self.value('instruction') or self.robot.instruction)
-        self.simulation.reset(self.value('seed'), task, parse_layout(self.value('layout')))
-        self.targets = self.simulation.joint_targets()
+        names = ('seed', 'instruction', 'layout', 'task', 'init_state')
+        asked = Episode(**{name: self.value(name) for name in names})
+        self.episode = self.kind.parse(self.robot, asked)
+        self.scene.reset(self.episode)
         self._episode += 1
         self.running = False
         if self.value('start_on_reset'):
@@ -195,53 +208,56 @@ class SimNode(Node):
         self.running = True
         self._began = self._episode
         self._episode_start_ns = self.pace.begin_episode()
-        self._start_steps = self.simulation.steps
-        if self._expert_publishers:
-            self._expert = Expert(self.simulation, self.value('seed'), self.pace.expert_period_s)
+        self._start_steps = self.scene.steps
+        if self._expert_publishers or self.value('expert_chunks'):
+            self._expert = self.scene.expert(self.value('seed'), self.pace.expert_period_s)
         self._report(RUNNING)
         self.pace.observe()
 
     def advance(self, steps: int) -> None:
-        """Advance the physics towards the newest targets and judge the episode."""
-        self.simulation.command(self.targets)
-        self.simulation.advance(steps)
+        """Advance the scene and judge the episode."""
+        if self._began != self._episode and not self.kind.real_time:
+            return  # time goes on, but a stored start is played as it was stored
+        self.scene.advance(steps)
         if not self.running:
             return
         late = self._episode_s >= self.value('episode_limit_s')
-        if self.simulation.outcome is not Outcome.NONE or late:
+        # A demonstration goes on to its own end, e.g. until the hand is away from the object.
+        shown = self.value('expert') and self._expert is not None and not self._expert.done
+        outcome = Outcome.NONE if shown else self.scene.outcome
+        if outcome is not Outcome.NONE or late:
             self.running = False
-            self._ended_steps = self.simulation.steps
-            self._report(self.simulation.outcome.value)
+            self._ended_steps = self.scene.steps
+            self._report(outcome.value)
 
     def _begin_next(self) -> None:
         """Begin an episode in the scene of the next seed, a while after the last one ended."""
         if self.running or self._began != self._episode:
             return
-        if (self.simulation.steps - self._ended_steps) / PHYSICS_HZ >= self.value('next_after_s'):
+        waited_s = (self.scene.steps - self._ended_steps) / self.kind.steps_hz
+        if waited_s >= self.value('next_after_s'):
             self.set_parameters([Parameter('seed', value=self.value('seed') + 1)])
             self.place()
 
     @property
     def _episode_s(self) -> float:
-        return (self.simulation.steps - self._start_steps) / PHYSICS_HZ
+        return (self.scene.steps - self._start_steps) / self.kind.steps_hz
 
     def publish_states(self, stamp: int) -> None:
-        """Publish the joint states, stamped with the time they hold for."""
-        message = JointState(name=list(JOINTS))
-        message.header.stamp = to_time(stamp)
-        message.position = self.simulation.joint_positions().tolist()
-        message.velocity = self.simulation.joint_velocities().tolist()
-        for publisher in self._states:
-            publisher.publish(message)
+        """Publish the measured states, stamped with the time they hold for."""
+        values = self.scene.measured()
+        for topic, publisher in self._states:
+            groups = self.binding.state_groups[topic]
+            publisher.publish(message_of(groups, values, stamp, self.scene.extras(topic)))
 
     def publish_frames(self, stamp: int) -> None:
         """Render and publish a frame of every camera now."""
-        frames = {camera: self.simulation.render(camera) for camera in self.frame_publishers}
+        frames = {camera: self.scene.render(camera) for camera in self.frame_publishers}
         self.publish_images(self.frame_publishers, frames, stamp)
 
     def publish_view(self, stamp: int) -> None:
         """Render and publish a frame of every camera now for a video."""
-        frames = {camera: self.simulation.render(camera) for camera in self._views}
+        frames = {camera: self.scene.render(camera) for camera in self._views}
         self.publish_images(self._views, frames, stamp)
 
     def publish_images(
@@ -259,38 +275,42 @@ class SimNode(Node):
             publisher.publish(message)
 
     def publish_expert(self, stamp: int) -> None:
-        """Publish the expert's next command if there is an expert; between episodes the last."""
+        """Publish the expert's next command if there is an expert; between episodes, rest."""
         if not self._expert_publishers:
             return
-        command = self._expert.act() if self._expert and self.running else self.targets
-        message = JointState(name=list(JOINTS), position=command.tolist())
-        message.header.stamp = to_time(stamp)
-        for publisher in self._expert_publishers:
-            publisher.publish(message)
+        acting = self._expert is not None and self.running
+        command = self._expert.act() if self._expert and acting else self.scene.rest()
+        for topic, publisher in self._expert_publishers:
+            publisher.publish(message_of(self.binding.command_groups[topic], command, stamp))
 
-    def _make_expert_publishers(self) -> list[Any]:
+    def expert_rows(self, horizon: int) -> NDArray[np.float64]:
+        """Return (H, A): the expert's action now, then what leaves the robot where it is."""
+        assert self._expert is not None
+        action, rest = self._expert.act(), self.scene.rest()
+        deltas = {group.name for group in self.robot.action if group.command == 'delta'}
+        later = {name: rest[name] if name in deltas else row for name, row in action.items()}
+        rows = [_row(self.robot, action), *[_row(self.robot, later)] * (horizon - 1)]
+        return np.array(rows)
+
+    def _make_expert_publishers(self) -> list[tuple[str, Any]]:
         if not self.value('expert'):
             return []
-        for topic, kind in self.binding.command_types.items():
-            if kind != JOINT_STATE:
-                raise RobotFileError(
-                    f'{self.robot.source}: {topic} is a {kind}; the expert commands by'
-                    f' {JOINT_STATE}: use the robot file so101, or expert:=false'
-                )
-        return [self.create_publisher(JointState, t, 10) for t in self.binding.command_types]
+        command = self.scene.rest()
+        for groups in self.binding.command_groups.values():
+            message_of(groups, command, 0)  # a type that cannot be written is told at the start
+        types = self.binding.command_types.items()
+        return [(topic, self.create_publisher(message_class(t), topic, 10)) for topic, t in types]
 
     def _on_command(self, topic: str, message: Any) -> None:
         stamp = stamp_ns(message)
         if stamp is not None and stamp < self._episode_start_ns:
             return  # meant for the episode before
+        groups = self.binding.command_groups[topic]
         try:
-            targets = self.targets
-            for group in self.binding.command_groups[topic]:
-                targets = merge(targets, group, read_group(message, group))
+            self.scene.command({group.name: read_group(message, group) for group in groups})
         except Gr00tError as error:
             self.get_logger().error(f'command ignored: {error}', throttle_duration_sec=1.0)
             return
-        self.targets = targets
         self.pace.commanded(topic, stamp)
 
     def _on_reset(self, _: Any, response: Any) -> Any:
@@ -310,12 +330,13 @@ class SimNode(Node):
         return response
 
     def _report(self, outcome: str) -> None:
-        task = self.simulation.task
+        episode = self.episode
         report = {
             'episode': self._episode,
-            'seed': self.value('seed'),
-            'instruction': task.instruction,
-            'color': task.color,
+            'seed': episode.seed,
+            'instruction': episode.instruction,
+            'target': episode.target,
+            **self.scene.describe(),
             'outcome': outcome,
             'start_ns': self._episode_start_ns,
             'duration_s': self._episode_s,
@@ -323,7 +344,11 @@ class SimNode(Node):
             **self.pace.counts(),
         }
         self._episodes.publish(String(data=json.dumps(report)))
-        self.get_logger().info(f'episode {self._episode} ({task.instruction}): {outcome}')
+        self.get_logger().info(f'episode {self._episode} ({episode.instruction}): {outcome}')
+
+
+def _row(robot: Any, values: Values) -> NDArray[np.float64]:
+    return np.concatenate([values[group.name] for group in robot.action])
 
 
 def to_time(nanoseconds: int) -> Time:
@@ -355,7 +380,7 @@ def main(args: list[str] | None = None) -> int:
         if node is not None:
             executor.shutdown()
             node.pace.close()
-            node.simulation.close()
+            node.scene.close()
             node.destroy_node()
         rclpy.try_shutdown()
     return 0

@@ -13,21 +13,18 @@ import time
 from typing import Any, TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from rclpy.clock import Clock, ClockType
 from rosgraph_msgs.msg import Clock as ClockMessage
 
 from gr00t_core.alignment.timeline import tick_ns
 from gr00t_core.errors import Gr00tError
 from gr00t_core.robot.description import NANOSECONDS
-from gr00t_sim.rendering import Renderer
-from gr00t_sim.scene import PHYSICS_HZ
-from gr00t_sim.simulation import steps_per
 
 if TYPE_CHECKING:
     from gr00t_sim.node import SimNode
 
-_LARGEST_LAG = PHYSICS_HZ // 2  # physics steps; a longer lag is skipped, not made up for
+CHUNK_HORIZON = 16  # as N1.5's
+_LARGEST_LAG_S = 0.5  # a longer lag is skipped, not made up for
 # Lock-step: how often waits are looked at, and how often time moves on between two episodes, s.
 _WATCH_S = 0.02
 
@@ -46,13 +43,14 @@ class RealTimePace:
         self._start_ns = 0
         self._step = 0
         self._skips = 0
-        self.expert_period_s = node.binding.frame_steps / PHYSICS_HZ
+        self._hz = node.kind.steps_hz
+        self.expert_period_s = node.binding.frame_steps / self._hz
 
     def start(self) -> None:
         """Start the physics and the frames."""
         self._frames.start()
         self._start_ns = self.now_ns()
-        period = self._node.binding.state_steps / PHYSICS_HZ
+        period = self._node.binding.state_steps / self._hz
         self._node.create_timer(
             period, self._catch_up, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
@@ -82,12 +80,12 @@ class RealTimePace:
     def _catch_up(self) -> None:
         self._frames.check()
         binding = self._node.binding
-        due = (self.now_ns() - self._start_ns) * PHYSICS_HZ // NANOSECONDS
-        if abs(due - self._step) > _LARGEST_LAG:
+        due = (self.now_ns() - self._start_ns) * self._hz // NANOSECONDS
+        if abs(due - self._step) > _LARGEST_LAG_S * self._hz:
             self._skips += 1
-            self._start_ns += (due - self._step) * NANOSECONDS // PHYSICS_HZ
+            self._start_ns += (due - self._step) * NANOSECONDS // self._hz
             self._node.get_logger().warning(
-                f'{(due - self._step) / PHYSICS_HZ:.2f} s skipped:'
+                f'{(due - self._step) / self._hz:.2f} s skipped:'
                 ' the machine stalled or its clock jumped'
             )
             return
@@ -100,11 +98,11 @@ class RealTimePace:
                 return
             self._node.advance(step - self._step)
             self._step = step
-            stamp = tick_ns(self._start_ns, step, PHYSICS_HZ)
+            stamp = tick_ns(self._start_ns, step, self._hz)
             if step % binding.state_steps == 0:
                 self._node.publish_states(stamp)
             if step % binding.frame_steps == 0:
-                self._frames.offer(stamp, self._node.simulation.data.qpos.copy())
+                self._frames.offer(stamp, self._node.scene.snapshot())
                 self._node.publish_expert(stamp)
 
 
@@ -113,7 +111,7 @@ class _FrameThread:
 
     def __init__(self, node: 'SimNode') -> None:
         self._node = node
-        self._offered: queue.Queue[tuple[int, NDArray[np.float64]] | None] = queue.Queue(maxsize=1)
+        self._offered: queue.Queue[tuple[int, Any] | None] = queue.Queue(maxsize=1)
         self._thread = threading.Thread(target=self._run, name='frames', daemon=True)
         self._ready = threading.Event()
         self._error: Exception | None = None
@@ -125,8 +123,8 @@ class _FrameThread:
         self._ready.wait()
         self.check()
 
-    def offer(self, stamp: int, qpos: NDArray[np.float64]) -> None:
-        self.dropped += self._replace((stamp, qpos))
+    def offer(self, stamp: int, snapshot: Any) -> None:
+        self.dropped += self._replace((stamp, snapshot))
 
     def check(self) -> None:
         """Raise in the calling thread what ended this one."""
@@ -138,7 +136,7 @@ class _FrameThread:
             self._replace(None)
             self._thread.join()
 
-    def _replace(self, item: tuple[int, NDArray[np.float64]] | None) -> bool:
+    def _replace(self, item: tuple[int, Any] | None) -> bool:
         # Only one thread puts, so there is room once the queue was emptied: this never blocks.
         try:
             self._offered.get_nowait()
@@ -151,11 +149,11 @@ class _FrameThread:
     def _run(self) -> None:
         try:
             binding = self._node.binding
-            renderer = Renderer(self._node.simulation.model, binding.width, binding.height)
+            renderer = self._node.scene.frame_renderer()
             self._ready.set()
             while (offered := self._offered.get()) is not None:
-                stamp, qpos = offered
-                frames = {name: renderer.render(qpos, name) for name in binding.camera_topics}
+                stamp, snapshot = offered
+                frames = {name: renderer.render(snapshot, name) for name in binding.camera_topics}
                 self._node.publish_images(self._node.frame_publishers, frames, stamp)
             renderer.close()
         except Exception as error:
@@ -188,19 +186,25 @@ class LockStepPace:
 
     def __init__(self, node: 'SimNode') -> None:
         self._node = node
-        self._tick_hz = node.value('tick_hz')
-        self._steps = steps_per(self._tick_hz)
+        hz = node.kind.steps_hz
+        self._tick_hz = node.value('tick_hz') or node.binding.tick_hz
+        self._steps = hz // self._tick_hz
+        if hz % self._tick_hz:
+            raise Gr00tError(f'tick_hz={self._tick_hz} does not divide {hz} Hz, the rate of steps')
         if node.binding.frame_steps % self._steps:
             raise Gr00tError(
                 f'tick_hz={self._tick_hz} is no multiple of the camera rate'
-                f' {PHYSICS_HZ // node.binding.frame_steps} Hz, so frames would fall between ticks'
+                f' {hz // node.binding.frame_steps} Hz, so frames would fall between ticks'
             )
         self._frame_ticks = node.binding.frame_steps // self._steps
-        frames = round(node.value('chunk_period_s') * PHYSICS_HZ / node.binding.frame_steps)
+        frames = round(node.value('chunk_period_s') * hz / node.binding.frame_steps)
         self._chunk_ticks = frames * self._frame_ticks
+        self._chunks: Any = None
         if node.value('chunk_period_s') > 0:
             self._chunk_ticks = max(self._chunk_ticks, self._frame_ticks)
             self._subscribe_chunks()
+        elif node.value('expert_chunks'):
+            raise Gr00tError('expert_chunks:=true needs chunk_period_s:=0.05 or another period')
         self._episode_tick = 0
         self._ticks = 0
         self._silent = False
@@ -246,12 +250,14 @@ class LockStepPace:
         due = self._tick % self._frame_ticks == 0
         asks = bool(self._chunk_ticks) and node.running
         asks = asks and (self._tick - self._episode_tick) % self._chunk_ticks == 0
-        if due and (asks or not self._chunk_ticks):
+        if due and (asks or not self._chunk_ticks) and self._chunks is None:
             node.publish_frames(stamp)
         if due and node.value('view'):
             node.publish_view(stamp)
         if asks:
             self._await(_Awaiting.CHUNK)
+            if self._chunks is not None:
+                self._publish_chunk(stamp)
         elif node.running:
             self._reach()
         else:
@@ -282,6 +288,26 @@ class LockStepPace:
         from gr00t_msgs.msg import ActionChunk  # only this option needs the built interfaces
 
         self._node.create_subscription(ActionChunk, 'action_chunk', self._on_chunk, 10)
+        if self._node.value('expert_chunks'):
+            self._chunks = self._node.create_publisher(ActionChunk, 'action_chunk', 10)
+
+    def _publish_chunk(self, stamp: int) -> None:
+        from gr00t_msgs.msg import ActionChunk
+
+        robot = self._node.robot
+        rows = self._node.expert_rows(CHUNK_HORIZON)
+        message = ActionChunk(
+            embodiment=robot.embodiment,
+            names=list(robot.action_names),
+            horizon=len(rows),
+            width=rows.shape[1],
+            data=rows.astype(np.float32).ravel().tolist(),
+            sequence=self._tick,
+            instruction=self._node.episode.instruction,
+        )
+        message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp, NANOSECONDS)
+        message.step.sec, message.step.nanosec = divmod(robot.step_ns, NANOSECONDS)
+        self._chunks.publish(message)
 
     def _on_chunk(self, message: Any) -> None:
         stamp = message.header.stamp.sec * NANOSECONDS + message.header.stamp.nanosec

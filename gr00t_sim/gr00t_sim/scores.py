@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.robot.description import NANOSECONDS
-from gr00t_sim.simulation import Outcome
-from gr00t_sim.task import is_for_evaluation_only
+from gr00t_sim.scenes.interface import Kind, Outcome
 
 CONFIDENCE = 0.95
 SMOOTHNESS_HZ = 30.0  # about the samples per second that jerk is taken from, at any rate
@@ -25,9 +24,9 @@ class Scored:
     Attributes:
         run: What acted: `policy` or the name of a baseline.
         seed: Of the scene.
-        color, instruction: What the episode is judged by.
+        target, instruction: What the episode is judged by.
         told: What the policy was told; the same but for the run `swapped`.
-        outcome: Which cube was lifted: the named one, the other, or none in time.
+        outcome: Whether the named object was moved as asked, another one, or none in time.
         duration_s: Simulated time to the outcome.
         jerk: Root mean square of the measured joints' third derivative, rad/s³; None when the
             episode was too short.
@@ -38,7 +37,7 @@ class Scored:
 
     run: str
     seed: int
-    color: str
+    target: str
     instruction: str
     told: str
     outcome: str
@@ -51,12 +50,12 @@ class Scored:
 
     @property
     def right(self) -> bool:
-        """Return whether the named cube was lifted."""
+        """Return whether the named object was moved as asked."""
         return self.outcome == Outcome.SUCCESS.value
 
     @property
     def wrong(self) -> bool:
-        """Return whether the other cube was lifted."""
+        """Return whether another object was."""
         return self.outcome == Outcome.WRONG.value
 
 
@@ -118,13 +117,13 @@ def score(episodes: Sequence[Scored]) -> Score:
     )
 
 
-def groups(episodes: Sequence[Scored]) -> dict[str, Score]:
-    """Score the episodes of one run by cube, by phrasing and by whether the words are new."""
+def groups(episodes: Sequence[Scored], kind: Kind) -> dict[str, Score]:
+    """Score the episodes of one run by object, by phrasing and by whether the words are new."""
     keys: dict[str, list[Scored]] = {}
     for episode in episodes:
-        words = episode.instruction.replace(episode.color, '<color>')
-        new = is_for_evaluation_only(episode.instruction)
-        keys.setdefault(f'the {episode.color} cube', []).append(episode)
+        words = kind.words(episode.instruction, episode.target)
+        new = kind.is_new(episode.instruction)
+        keys.setdefault(kind.label(episode.target), []).append(episode)
         keys.setdefault('phrasings never trained' if new else 'phrasings trained', []).append(
             episode
         )
@@ -133,7 +132,7 @@ def groups(episodes: Sequence[Scored]) -> dict[str, Score]:
     return {key: score(keys[key]) for key in order}
 
 
-def summary(episodes: Sequence[Scored]) -> dict[str, Any]:
+def summary(episodes: Sequence[Scored], kind: Kind) -> dict[str, Any]:
     """Return the figures of an evaluation; those of runs that were not made are None."""
     runs = {run: score([e for e in episodes if e.run == run]) for run in {e.run for e in episodes}}
     policy = runs.get('policy')
@@ -152,7 +151,7 @@ def summary(episodes: Sequence[Scored]) -> dict[str, Any]:
         'zero_success': success('zero'),
         'mean_success': success('mean'),
         'runs': {name: runs[name].as_dict() for name in sorted(runs)},
-        'groups': {name: value.as_dict() for name, value in groups(policy_episodes).items()},
+        'groups': {name: value.as_dict() for name, value in groups(policy_episodes, kind).items()},
     }
 
 

@@ -17,8 +17,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from gr00t_core.errors import ObservationError
 from gr00t_core.messages.images import decode_image
-from gr00t_sim.gripper_path import GripperPath
 from gr00t_sim.recording import Recording, SeenChunk, Series
+from gr00t_sim.scenes.interface import Kind
 
 PAST_S, FUTURE_S = 4.0, 1.0
 _CAMERA = (480, 360)  # w, h of each camera in the video
@@ -31,8 +31,8 @@ _MEASURED, _COMMANDED, _PREDICTED = (120, 190, 255), (255, 190, 80), (130, 225, 
 _OUTLINE = (10, 70, 30)  # what is predicted shows on a bright table, too
 
 
-def write_video(recording: Recording, path: Path, fps: int, title: str) -> int:
-    """Write an H.264 MP4 and return its number of frames.
+def write_video(recording: Recording, path: Path, fps: int, title: str, kind: Kind) -> int:
+    """Write an H.264 MP4 of a scene's recording and return its number of frames.
 
     Raises:
         ObservationError: A camera gave no frame.
@@ -43,7 +43,7 @@ def write_video(recording: Recording, path: Path, fps: int, title: str) -> int:
     begin = max(frames[0].received_ns for frames in recording.frames.values())
     end = min(frames[-1].received_ns for frames in recording.frames.values())
     count = max(int((end - begin) * fps / 1e9), 1)
-    canvas = Canvas(recording, title)
+    canvas = Canvas(recording, title, kind)
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), 'w') as container:
         stream = container.add_stream('libx264', rate=Fraction(fps))
@@ -60,7 +60,7 @@ def write_video(recording: Recording, path: Path, fps: int, title: str) -> int:
 class Canvas:
     """Draws a recording at any time of it."""
 
-    def __init__(self, recording: Recording, title: str) -> None:
+    def __init__(self, recording: Recording, title: str, kind: Kind) -> None:
         self._recording = recording
         self._title = title
         self._font = ImageFont.load_default(_FONT_PX)
@@ -76,7 +76,7 @@ class Canvas:
         }
         self._chunk_arrivals = [seen.received_ns for seen in recording.chunks]
         self._ranges = {name: self._range(name) for name in self._names}
-        self._path = GripperPath(_CAMERA[0] / _CAMERA[1])
+        self._path = kind.pointer(_CAMERA[0] / _CAMERA[1])
 
     def draw(self, now_ns: int) -> NDArray[np.uint8]:
         """Draw what was known at a time: (h, w, 3) uint8 RGB."""
@@ -89,7 +89,7 @@ class Canvas:
             corner = (index * _CAMERA[0], _TITLE_HEIGHT)
             picture.paste(frame, corner)
             pen.text((corner[0] + 6, corner[1] + 4), name, _BACKGROUND, self._font)
-            if chunk is not None and name == self._path.camera:
+            if chunk is not None and self._path is not None and name == self._path.camera:
                 self._lead(pen, corner, chunk, now_ns)
         sequence = '-' if chunk is None else str(chunk.chunk.sequence)
         pen.text((8, 5), f'{self._title}    chunk {sequence}', _TEXT, self._font)

@@ -13,7 +13,7 @@ from gr00t_core.actions.chunk import ActionChunk
 from gr00t_core.messages.fields import read_group, stamp_ns
 from gr00t_core.robot.description import ActionGroup, NANOSECONDS, Robot, StateGroup, Stream
 from gr00t_msgs.msg import ActionChunk as ChunkMessage
-from gr00t_sim.binding import message_class
+from gr00t_sim.messages import message_class
 from gr00t_sim.recording import Recording, SeenChunk, SeenFrame, Series
 
 _SENSOR = QoSProfile(depth=200, reliability=ReliabilityPolicy.BEST_EFFORT)

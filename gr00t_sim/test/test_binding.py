@@ -7,8 +7,8 @@ import pytest
 
 from gr00t_core.errors import Gr00tError
 from gr00t_core.robot.file import load_robot
-from gr00t_sim.binding import bind, merge
-from gr00t_sim.scene import CAMERAS, JOINTS
+from gr00t_sim.scenes.so101.binding import bind, merge
+from gr00t_sim.scenes.so101.scene import CAMERAS, JOINTS
 
 
 def test_the_shipped_robot_binds() -> None:

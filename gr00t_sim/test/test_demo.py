@@ -23,6 +23,7 @@ from gr00t_core.actions.chunk import ActionChunk
 from gr00t_core.errors import ObservationError
 from gr00t_sim.demo_page import write_page
 from gr00t_sim.recording import measure, Recording, SeenChunk, SeenFrame
+from gr00t_sim.scenes.so101.kind import KIND
 from gr00t_sim.video import Canvas, write_video
 
 START = 1_700_000_000_000_000_000
@@ -89,13 +90,13 @@ def test_what_was_not_seen_is_not_measured() -> None:
 def test_the_video_shows_both_cameras_and_plots(tmp_path: Path) -> None:
     path = tmp_path / 'demo.mp4'
     recording = made()
-    count = write_video(recording, path, fps=30, title='test')
+    count = write_video(recording, path, fps=30, title='test', kind=KIND)
     assert count == pytest.approx(58, abs=1)
     with av.open(str(path)) as container:
         frames = [frame.to_ndarray(format='rgb24') for frame in container.decode(video=0)]
     assert len(frames) == count
     height, width, _ = frames[0].shape
-    assert (width, height) == Canvas(recording, 'test').size
+    assert (width, height) == Canvas(recording, 'test', KIND).size
     left, right = frames[0][200, width // 4], frames[0][200, 3 * width // 4]
     np.testing.assert_allclose(left, [200, 80, 40], atol=12)
     np.testing.assert_allclose(right, [20, 80, 40], atol=12)
@@ -106,7 +107,7 @@ def test_the_chunk_known_at_that_time_is_drawn() -> None:
     green = np.array([130, 225, 140])
 
     def shown(now_ns: int) -> bool:
-        pixels = Canvas(recording, '').draw(now_ns)[390:].astype(int)
+        pixels = Canvas(recording, '', KIND).draw(now_ns)[390:].astype(int)
         return bool((np.abs(pixels - green).max(axis=2) < 8).any())
 
     assert not shown(START + 40_000_000)  # the first chunk arrives 50 ms after its frame
@@ -115,9 +116,9 @@ def test_the_chunk_known_at_that_time_is_drawn() -> None:
 
 def test_a_wild_chunk_stays_in_its_plot() -> None:
     recording = made()
-    calm = Canvas(recording, '').draw(START + 60_000_000)
+    calm = Canvas(recording, '', KIND).draw(START + 60_000_000)
     recording.chunks[0].chunk.values[::2] = 50.0
-    wild = Canvas(recording, '').draw(START + 60_000_000)
+    wild = Canvas(recording, '', KIND).draw(START + 60_000_000)
     np.testing.assert_array_equal(calm[26:386], wild[26:386])  # the cameras
     assert not np.array_equal(calm[386:], wild[386:])
 
@@ -126,7 +127,7 @@ def test_a_silent_camera_is_named(tmp_path: Path) -> None:
     recording = made()
     recording.frames['wrist'].clear()
     with pytest.raises(ObservationError, match='wrist'):
-        write_video(recording, tmp_path / 'demo.mp4', fps=30, title='')
+        write_video(recording, tmp_path / 'demo.mp4', fps=30, title='', kind=KIND)
 
 
 FAKE_UP = """
@@ -190,7 +191,7 @@ def test_the_demo_watches_a_real_graph(
     assert figures.latency_p50_ms is not None
     assert figures.latency_p50_ms < 200.0
     assert figures.state_hz == pytest.approx(100.0, rel=0.1)
-    assert write_video(recording, tmp_path / 'demo.mp4', fps=30, title='') > 20
+    assert write_video(recording, tmp_path / 'demo.mp4', fps=30, title='', kind=KIND) > 20
 
 
 def test_nodes_that_end_are_reported_with_their_log(
@@ -271,7 +272,7 @@ def test_a_browser_plays_the_films_and_shows_the_plots(tmp_path: Path) -> None:
     films = [tmp_path / 'live.mp4']
     films += [tmp_path / 'evaluation' / f'policy_{seed}.mp4' for seed in (1, 2)]
     for film in films:
-        write_video(made(0.5), film, fps=30, title='')
+        write_video(made(0.5), film, fps=30, title='', kind=KIND)
     plot = io.BytesIO()
     Image.new('RGB', (300, 200)).save(plot, 'png')
     report = tmp_path / 'dataset' / 'meta' / 'conversion_report.html'
@@ -280,7 +281,7 @@ def test_a_browser_plays_the_films_and_shows_the_plots(tmp_path: Path) -> None:
     page = page_of_two_episodes(tmp_path, plot.getvalue())
     copy = tmp_path / 'copy.html'
     copy.write_text(page.read_text('utf-8') + LOOK, 'utf-8')
-    width = Canvas(made(0.5), '').size[0]
+    width = Canvas(made(0.5), '', KIND).size[0]
     good = set()
     for scheme in ('light', 'dark'):
         words = [chromium, *HEADLESS, f'--user-data-dir={tmp_path / scheme}']

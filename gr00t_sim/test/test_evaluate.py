@@ -17,9 +17,8 @@ import pytest
 from gr00t_core.errors import Gr00tError, RobotFileError
 from gr00t_core.robot.file import load_robot
 from gr00t_sim import command
-from gr00t_sim.scores import groups, jerk, score, Scored, summary, wilson
-from gr00t_sim.simulation import Simulation
-from gr00t_sim.task import (
+from gr00t_sim.scenes.so101.kind import KIND
+from gr00t_sim.scenes.so101.task import (
     EVALUATION_SEEDS,
     evaluation_task,
     is_for_evaluation_only,
@@ -27,6 +26,7 @@ from gr00t_sim.task import (
     TRAINING_SEEDS,
     training_task,
 )
+from gr00t_sim.scores import groups, jerk, score, Scored, summary, wilson
 
 SEED = EVALUATION_SEEDS.start
 SHIPPED = Path(__file__).resolve().parents[2] / 'reproduce' / 'checkpoint'
@@ -80,14 +80,14 @@ def test_wilson_interval_is_that_of_the_literature() -> None:
 def test_summary_counts_outcomes_and_leaves_open_what_was_not_run() -> None:
     episodes = [scored('success', seed=SEED + i, seconds=2.0 + i) for i in range(3)]
     episodes += [scored('wrong', seed=SEED + 3), scored('none', seed=SEED + 4, seconds=12.0)]
-    found = summary([*episodes, scored('none', run='swapped')])
+    found = summary([*episodes, scored('none', run='swapped')], KIND)
     assert found['success'] == pytest.approx(0.6)
     assert found['right_object'] == pytest.approx(0.75)
     assert found['wilson_low'] == pytest.approx(wilson(3, 5)[0])
     assert found['swapped_success'] == 0.0
     assert found['blank_success'] is None
     assert found['runs']['policy']['time_s'] == 3.0
-    by_cube = groups(episodes)
+    by_cube = groups(episodes, KIND)
     assert by_cube['the red cube'].episodes + by_cube['the blue cube'].episodes == 5
     assert score([scored('none')]).right_object is None
     json.dumps(found)
@@ -131,7 +131,8 @@ def test_the_experts_trajectory_sent_as_chunks_lifts_the_named_cube(
     from gr00t_sim.baseline import expert_trajectory
 
     robot = load_robot('so101')
-    rows = expert_trajectory(Simulation(), SEED + 1, evaluation_task(SEED + 1), robot.rate_hz)
+    scene = KIND.make(robot, KIND.bind(robot), 0.0)
+    rows = expert_trajectory(scene, KIND, KIND.evaluation(SEED + 1), robot)
     monkeypatch.setattr(evaluate, 'mean_trajectory', lambda rate: rows)
     said: list[str] = []
     found = evaluate.evaluate(plan(tmp_path, ('mean', 'zero'), SEED + 1, 1), said.append)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from gr00t_core.robot.file import load_robot
-from gr00t_sim.expert import Expert
-from gr00t_sim.kinematics import ARM, Grasp, Kinematics
-from gr00t_sim.scene import COLORS, HOME
-from gr00t_sim.simulation import Outcome, Simulation
-from gr00t_sim.task import make_task
+from gr00t_sim.scenes.so101.expert import Expert
+from gr00t_sim.scenes.so101.kinematics import ARM, Grasp, Kinematics
+from gr00t_sim.scenes.so101.scene import COLORS, HOME
+from gr00t_sim.scenes.so101.simulation import Outcome, Simulation
+from gr00t_sim.scenes.so101.task import make_task
 
 PERIOD = 1.0 / 30.0
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from gr00t_core.actions.chunk import ActionChunk
-from gr00t_sim.gripper_path import GripperPath
-from gr00t_sim.kinematics import Kinematics
 from gr00t_sim.rendering import Renderer
-from gr00t_sim.scene import build_model, HOME, JOINTS
+from gr00t_sim.scenes.so101.gripper_path import GripperPath
+from gr00t_sim.scenes.so101.kinematics import Kinematics
+from gr00t_sim.scenes.so101.scene import build_model, HOME, JOINTS
 
 SIZE = (320, 240)
 GOALS = ((0.5, -0.3, 0.6, 0.9, 0.0), (-0.6, 0.1, 0.2, 1.0, 0.3), (0.1, -0.9, 0.8, 0.9, 0.0))

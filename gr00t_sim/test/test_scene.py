@@ -7,7 +7,7 @@ import pytest
 
 from gr00t_core.errors import Gr00tError
 from gr00t_core.robot.file import load_robot
-from gr00t_sim import scene
+from gr00t_sim.scenes.so101 import scene
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.001, 0.5))

@@ -26,11 +26,11 @@ from std_srvs.srv import Trigger  # noqa: E402
 
 from gr00t_core.messages.fields import stamp_ns  # noqa: E402
 from gr00t_core.robot.file import load_robot  # noqa: E402
-from gr00t_sim.binding import message_class  # noqa: E402
-from gr00t_sim.expert import Expert  # noqa: E402
-from gr00t_sim.scene import HOME, JOINTS  # noqa: E402
-from gr00t_sim.simulation import Outcome, Simulation  # noqa: E402
-from gr00t_sim.task import make_task  # noqa: E402
+from gr00t_sim.messages import message_class  # noqa: E402
+from gr00t_sim.scenes.so101.expert import Expert  # noqa: E402
+from gr00t_sim.scenes.so101.scene import HOME, JOINTS  # noqa: E402
+from gr00t_sim.scenes.so101.simulation import Outcome, Simulation  # noqa: E402
+from gr00t_sim.scenes.so101.task import make_task  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures('gl')
 
@@ -280,7 +280,8 @@ def test_the_expert_goes_from_scene_to_scene(ros_domain: dict[str, str], lock_st
 
 INTERRUPTED = """
 import ctypes, os, signal, sys, time
-from gr00t_sim import node, simulation
+from gr00t_sim import node
+from gr00t_sim.scenes.so101 import simulation
 class Converted:
     @classmethod
     def from_param(cls, value):

@@ -5,9 +5,23 @@ from numpy.typing import NDArray
 import pytest
 
 from gr00t_core.errors import Gr00tError
-from gr00t_sim.scene import AWAY, CAMERAS, COLORS, CUBE_HALF, JOINTS, Layout, PHYSICS_HZ
-from gr00t_sim.simulation import HOLD_STEPS, LIFT_HEIGHT, Outcome, Simulation, steps_per
-from gr00t_sim.task import make_task
+from gr00t_sim.scenes.so101.scene import (
+    AWAY,
+    CAMERAS,
+    COLORS,
+    CUBE_HALF,
+    JOINTS,
+    Layout,
+    PHYSICS_HZ,
+)
+from gr00t_sim.scenes.so101.simulation import (
+    HOLD_STEPS,
+    LIFT_HEIGHT,
+    Outcome,
+    Simulation,
+    steps_per,
+)
+from gr00t_sim.scenes.so101.task import make_task
 
 RED = make_task('red')
 

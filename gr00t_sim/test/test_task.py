@@ -3,8 +3,8 @@
 import pytest
 
 from gr00t_core.errors import Gr00tError
-from gr00t_sim.scene import COLORS, Layout
-from gr00t_sim.task import (
+from gr00t_sim.scenes.so101.scene import COLORS, Layout
+from gr00t_sim.scenes.so101.task import (
     EVALUATION_PHRASINGS,
     make_task,
     parse_task,

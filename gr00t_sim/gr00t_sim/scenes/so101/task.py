@@ -12,7 +12,8 @@ import re
 import numpy as np
 
 from gr00t_core.errors import Gr00tError
-from gr00t_sim.scene import COLORS, Layout
+from gr00t_sim.scenes.interface import check_seed, EVALUATION_SEEDS, TRAINING_SEEDS
+from gr00t_sim.scenes.so101.scene import COLORS, Layout
 
 # The first phrasing is the plain one. Those for evaluation are never in a training recording.
 TRAINING_PHRASINGS = (
@@ -26,8 +27,6 @@ EVALUATION_PHRASINGS = (
     'please pick the {color} block up',
     'lift up the cube that is {color}',
 )
-TRAINING_SEEDS = range(1_000_000)
-EVALUATION_SEEDS = range(1_000_000, 2_000_000)
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def training_task(seed: int) -> Task:
     Raises:
         Gr00tError: The seed is not one for training.
     """
-    _check_seed(seed, TRAINING_SEEDS, 'training')
+    check_seed(seed, TRAINING_SEEDS)
     return make_task(COLORS[seed % len(COLORS)], seed // len(COLORS))
 
 
@@ -99,7 +98,7 @@ def evaluation_task(seed: int) -> Task:
     Raises:
         Gr00tError: The seed is not one for evaluation.
     """
-    _check_seed(seed, EVALUATION_SEEDS, 'evaluation')
+    check_seed(seed, EVALUATION_SEEDS)
     turn = seed // len(COLORS) % (len(TRAINING_PHRASINGS) + len(EVALUATION_PHRASINGS))
     new = turn - len(TRAINING_PHRASINGS)
     return make_task(COLORS[seed % len(COLORS)], new if new >= 0 else turn, evaluation=new >= 0)
@@ -118,11 +117,3 @@ def is_for_evaluation_only(instruction: str) -> bool:
         for phrasing in EVALUATION_PHRASINGS
         for color in COLORS
     )
-
-
-def _check_seed(seed: int, allowed: range, purpose: str) -> None:
-    if seed not in allowed:
-        raise Gr00tError(
-            f'seed {seed} is not one for {purpose}: {allowed.start} to {allowed.stop - 1};'
-            ' training and evaluation scenes are kept apart'
-        )

@@ -12,7 +12,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from gr00t_sim.scene import JOINTS, SITE
+from gr00t_sim.scenes.so101.scene import JOINTS, SITE
 
 GRASP_OFFSET = 0.018  # m from the fixed finger's tip towards the moving jaw
 ARM = len(JOINTS) - 1

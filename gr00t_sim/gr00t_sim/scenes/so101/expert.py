@@ -10,9 +10,9 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from gr00t_sim.kinematics import ARM, Grasp, Kinematics
-from gr00t_sim.scene import COLORS, CUBE_HALF, SHOULDER
-from gr00t_sim.simulation import Simulation
+from gr00t_sim.scenes.so101.kinematics import ARM, Grasp, Kinematics
+from gr00t_sim.scenes.so101.scene import COLORS, CUBE_HALF, SHOULDER
+from gr00t_sim.scenes.so101.simulation import Simulation
 
 OPEN = 0.9  # rad, gripper
 CLOSED = 0.1  # rad; closing to the stop squeezes the cube out

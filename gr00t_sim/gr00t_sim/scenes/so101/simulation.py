@@ -6,15 +6,14 @@ The rule: a cube is lifted when its centre stays more than 5 cm above where it r
 second. The first lifted cube decides: the named one is a success, the other a failure (`wrong`).
 """
 
-from enum import Enum
-
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.errors import Gr00tError
 from gr00t_sim.rendering import Renderer
-from gr00t_sim.scene import (
+from gr00t_sim.scenes.interface import Outcome
+from gr00t_sim.scenes.so101.scene import (
     arrange,
     build_model,
     CAMERAS,
@@ -26,7 +25,7 @@ from gr00t_sim.scene import (
     Layout,
     PHYSICS_HZ,
 )
-from gr00t_sim.task import Task
+from gr00t_sim.scenes.so101.task import Task
 
 LIFT_HEIGHT = 0.05  # m above the resting height
 HOLD_STEPS = PHYSICS_HZ // 2  # half a second
@@ -36,14 +35,6 @@ SETTLE_STEPS = PHYSICS_HZ // 5
 # Servo disturbance: a slow random error per joint, renewed 30 times a second, forgotten in 0.4 s.
 DISTURBANCE_STEPS = PHYSICS_HZ // 30
 DISTURBANCE_MEMORY = float(np.exp(-1.0 / (30.0 * 0.4)))
-
-
-class Outcome(str, Enum):
-    """What an episode has come to."""
-
-    NONE = 'none'
-    SUCCESS = 'success'
-    WRONG = 'wrong'
 
 
 class Simulation:

