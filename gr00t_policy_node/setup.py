@@ -33,6 +33,7 @@ setup(
         'gr00t.robot_sources': ['live = gr00t_policy_node.robot_source:look'],
         'gr00t.verbs': [
             'do = gr00t_policy_node.do:main',
+            'end = gr00t_policy_node.end:main',
             'rearm = gr00t_policy_node.stop:rearm',
             'stop = gr00t_policy_node.stop:main',
             'watch = gr00t_policy_node.watch:main',

@@ -38,8 +38,8 @@ from std_srvs.srv import Trigger
 from gr00t_core.errors import Gr00tError, ObservationError
 from gr00t_core.fields import carries, read_group, stamp_ns
 from gr00t_core.robot import ActionGroup, load_robot, NANOSECONDS, StateGroup, Stream
-from gr00t_msgs.msg import ActionChunk
-from gr00t_policy_node import diagnostics, executor_parameters
+from gr00t_msgs.msg import ActionChunk, CommandSource
+from gr00t_policy_node import command_source, diagnostics, executor_parameters
 from gr00t_policy_node.admission import ReceivedChunk
 from gr00t_policy_node.entrance import Refusal
 from gr00t_policy_node.executor_core import Command, ExecutorCore
@@ -91,6 +91,8 @@ class ExecutorNode(Node):
             )
             for output in outputs_of(self.robot, self.core.layout, self.core.period_ns)
         ]
+        topic = f'~/shadow/{command_source.TOPIC}' if self.shadow else command_source.TOPIC
+        self._source = self.create_publisher(CommandSource, topic, 10)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._logged = self.core.mode
         self._last_tick_ns: int | None = None  # node clock
@@ -385,6 +387,9 @@ class ExecutorNode(Node):
             if due and names <= command.groups:
                 publisher.publish(output.fill(command))
                 self._sent += 1
+        if publish:
+            source = command_source.source_message(command.stamp_ns, self.core.mode)
+            self._source.publish(source)
 
     def _log(self) -> None:
         """Log and report a change of the mode, once."""

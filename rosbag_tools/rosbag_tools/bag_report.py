@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gr00t_core.dataset.corrections import count_sources
 from gr00t_core.robot import NANOSECONDS, Robot
 from rosbag_tools.convert import Converted, ConvertOptions
 from rosbag_tools.jpeg_topics import SUFFIX
@@ -38,6 +39,8 @@ def bag_report(
         {'shard': shard.name, **_episode(robot, options, converted, episode)}
         for shard, episode in zip(converted.shards, converted.plan.episodes, strict=True)
     ]
+    for episode, sources in zip(episodes, converted.sources or (), strict=False):
+        episode['decided'] = count_sources(sources)
     aligned, made = converted.alignment, converted.plan
     bad = [
         {
