@@ -16,6 +16,7 @@ from gr00t_ros import parameter_files
 
 PACKAGE = 'gr00t_bringup'
 SIMULATED_ROBOT = 'so101'  # what gr00t_sim simulates
+SIMULATED_DETECTOR = 'gr00t_sim.detector:make'  # ends a goal as the simulated episode ends
 # Between two scenes of the expert (s): time to press a key, and to look.
 PAUSE_S = 3.0
 # Fast DDS 2 (Humble, Jazzy) reads the first, Fast DDS 3 (Kilted on) the second.
@@ -142,6 +143,7 @@ def nodes(
         parameters = {name: value for name, value in asked.items() if value}
         parameters |= {} if autostart else {'autostart': False}
         parameters |= {'use_default_instruction': True} if sim or use_default_instruction else {}
+        parameters |= {'success_detector': SIMULATED_DETECTOR} if sim else {}
         found += [
             NodeSpec(
                 'gr00t_policy_node',

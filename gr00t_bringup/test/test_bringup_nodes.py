@@ -64,6 +64,7 @@ def test_switches():
         'autostart': False,
         'use_sim_time': True,
         'use_default_instruction': True,
+        'success_detector': 'gr00t_sim.detector:make',
     }
     assert found['sim'].parameters == {'robot': 'so101', 'lock_step': True}
     assert named(nodes(sim=True))['policy_node'].parameters['robot'] == 'so101'

@@ -26,7 +26,17 @@ ROS_PACKAGES = {'gr00t_ros', 'gr00t_policy_node', 'gr00t_bringup'}
 # The only modules of the others that may know ROS, and with it gr00t_msgs and gr00t_ros;
 # of rosbag_tools the room `record`.
 ROS_MODULES = {
-    'gr00t_sim': {'baseline', 'client', 'collect', 'evaluate', 'live', 'node', 'pace', 'watch'},
+    'gr00t_sim': {
+        'baseline',
+        'client',
+        'collect',
+        'detector',
+        'evaluate',
+        'live',
+        'node',
+        'pace',
+        'watch',
+    },
 }
 ROS = {'rclpy', 'launch', 'launch_ros', 'ament_index_python'}
 

@@ -61,6 +61,12 @@ class FinetuneConfig:
         balance_trajectory_weights: Draw episodes by their length.
         start_steps, start_weight: Draw the first steps of an episode so many times as often. There
             the images and the words decide what is done; later much of it follows from the state.
+        rows: Which rows are drawn of a dataset that says who decided them: all, those of the
+            policy, or those of a person, the corrections. Rows in which the executor held or
+            braked never are. Of datasets that do not say it, all are drawn.
+        correction_weight: Draw rows that a person decided so many times as often, in such a
+            dataset.
+        only_success: Leave out such a dataset's episodes that are not marked as a success.
         augment: Random crop and colour jitter; without, the centre crop.
         crop: Part of height and width that is kept.
         brightness, contrast, saturation, hue: Strength of the colour jitter.
@@ -132,6 +138,9 @@ class FinetuneConfig:
     balance_trajectory_weights: bool = True
     start_steps: int = 0
     start_weight: float = 1.0
+    rows: Literal['all', 'policy', 'person'] = 'all'
+    correction_weight: float = 1.0
+    only_success: bool = False
     augment: bool = True
     crop: float = 0.95
     brightness: float = 0.3

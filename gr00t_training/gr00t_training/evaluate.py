@@ -69,6 +69,9 @@ def main(argv: list[str]) -> int:
         )
         for name, group in result['groups'].items():
             table.add_row('', name, f'{group["mse"]:.6g}', f'{group["mae"]:.6g}', '')
+        for word, found in result.get('decided', {}).items():
+            what = f'{found["steps"]} steps of {word}'
+            table.add_row('', what, f'{found["mse"]:.6g}', f'{found["mae"]:.6g}', '')
     console = Console()
     console.print(table)
     for line in results['verdicts']:
@@ -85,7 +88,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
             exist, or the output folder holds something else.
     """
     from gr00t_training import baselines
-    from gr00t_training.open_loop import errors, smoothness
+    from gr00t_training.open_loop import decided, errors, smoothness
     from gr00t_training.report import require_own_folder, write_report
 
     require_own_folder(config.output)
@@ -103,6 +106,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
                 'path': str(checkpoint),
                 **errors(trajectories),
                 'smoothness': smoothness(trajectories),
+                'decided': decided(trajectories),
                 'episodes': [
                     {
                         'episode': one.episode,

@@ -4,10 +4,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+import logging
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gr00t_core.dataset.checks.robot_fit import require_fit
+from gr00t_core.dataset.corrections import counted, row_weights
 from gr00t_core.dataset.mixture import Member, Mixture
 from gr00t_core.dataset.modality import configs_for_data_config
 from gr00t_core.dataset.reader import Dataset
@@ -26,6 +31,8 @@ from gr00t_training.data import TrainingData, without_episodes
 from gr00t_training.feature_cache import FeatureCache, open_feature_cache
 from gr00t_training.frame_cache import FrameSource, model_side, open_frame_cache, Videos
 from gr00t_training.step_table import StepTable
+
+_log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 
@@ -108,6 +115,7 @@ def make_mixture(subjects: Sequence[Subject], config: FinetuneConfig, horizon: i
             subject.tag,
             configs_for_data_config(subject.data_config, horizon),
             weight,
+            _row_weights(subject.dataset, config),
         )
         for number, (subject, weight) in enumerate(zip(subjects, weights, strict=True))
     ]
@@ -119,6 +127,19 @@ def make_mixture(subjects: Sequence[Subject], config: FinetuneConfig, horizon: i
         start_steps=config.start_steps,
         start_weight=config.start_weight,
     )
+
+
+def _row_weights(dataset: Dataset, config: FinetuneConfig) -> NDArray[np.float64] | None:
+    """Return how often the rows of a dataset are drawn; say what that comes to."""
+    weights = row_weights(dataset, config.rows, config.correction_weight, config.only_success)
+    if weights is None:
+        if config.rows != 'all' or config.correction_weight != 1.0 or config.only_success:
+            _log.info('%s: does not say who decided its rows: all are drawn', dataset.path)
+        return None
+    counts = ', '.join(f'{count} of {word}' for word, count in counted(dataset).items())
+    drawn, total = int((weights > 0).sum()), len(weights)
+    _log.info('%s: rows: %s; drawn: %d of %d', dataset.path, counts, drawn, total)
+    return weights
 
 
 def augmentation(config: FinetuneConfig) -> Augmentation | None:

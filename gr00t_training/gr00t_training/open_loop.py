@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gr00t_core.dataset.corrections import has_corrections, SOURCE, SOURCES
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.embodiments import ModalityConfig
 from gr00t_core.errors import DatasetError
@@ -35,6 +36,7 @@ class Trajectory:
         truth, predicted: Group → (L, D) in the data's units.
         state: Group → (L, D) of the state group of the same name and width.
         marks: Steps at which the policy was asked.
+        source: (L,) who decided each step, None where the dataset does not say.
     """
 
     episode: int
@@ -43,6 +45,7 @@ class Trajectory:
     predicted: Mapping[str, Values]
     state: Mapping[str, Values]
     marks: tuple[int, ...]
+    source: NDArray[np.int64] | None = None
 
 
 def predict_episode(
@@ -115,7 +118,33 @@ def predict_episode(
         {key.partition('.')[2]: values for key, values in joined.items()},
         state,
         marks,
+        dataset.column(SOURCE)[rows].ravel() if has_corrections(dataset) else None,
     )
+
+
+def decided(trajectories: list[Trajectory]) -> dict[str, dict[str, float]]:
+    """Return who decided → MSE, MAE and number of those steps; empty where that is not known.
+
+    Over `person` the error says how far the policy is from what people correct it to.
+    """
+    if any(trajectory.source is None for trajectory in trajectories):
+        return {}
+    source = np.concatenate([t.source for t in trajectories if t.source is not None])
+    difference = np.concatenate(
+        [
+            np.concatenate([t.predicted[name] - t.truth[name] for name in t.truth], axis=1)
+            for t in trajectories
+        ]
+    )
+    return {
+        word: {
+            'mse': float(np.square(difference[source == value]).mean()),
+            'mae': float(np.abs(difference[source == value]).mean()),
+            'steps': int((source == value).sum()),
+        }
+        for value, word in SOURCES.items()
+        if (source == value).any()
+    }
 
 
 def errors(trajectories: list[Trajectory]) -> dict[str, Any]:

@@ -110,6 +110,7 @@ def _page(content: Mapping[str, Any], plots: Sequence[tuple[str, Path]]) -> str:
         parts.append(
             f'<details><summary>Per element</summary>{_elements(content, kind)}</details>'
         )
+    parts.append(_decided(results))
     parts.append(
         '<h2>Smoothness</h2><p>Mean change from one step to the next, as part of each element’s'
         ' recorded range. Where boundary / inside is 1, chunks join without a seam.</p>'
@@ -132,6 +133,20 @@ def _page(content: Mapping[str, Any], plots: Sequence[tuple[str, Path]]) -> str:
             f' src="data:image/png;base64,{b64encode(path.read_bytes()).decode()}">'
         )
     return ''.join(parts) + '\n'
+
+
+def _decided(results: Sequence[Mapping[str, Any]]) -> str:
+    """Return the errors by who decided the steps; nothing where that is not known."""
+    words = {word: found['steps'] for r in results for word, found in r['decided'].items()}
+    if not words:
+        return ''
+    head = ['checkpoint', *(f'{word} ({steps} steps)' for word, steps in words.items())]
+    rows = {r['checkpoint']: [r['decided'][word]['mae'] for word in words] for r in results}
+    return (
+        '<h2>Who decided</h2><p>Mean absolute error over the steps that the policy, a person or'
+        ' the executor (hold, stop) decided. Over a person’s steps it says how far the'
+        f' prediction is from the correction.</p>{_table(head, rows)}'
+    )
 
 
 def _elements(content: Mapping[str, Any], kind: str) -> str:

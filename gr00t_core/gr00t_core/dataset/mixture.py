@@ -27,6 +27,7 @@ class Member:
         tag: Embodiment tag; selects the transforms and the projector.
         configs: What a sample takes of it.
         weight: Share, relative to the others (times its length, where datasets are balanced).
+        rows: (N,) how often each row is drawn, relative to the others; None: all alike.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Member:
         tag: str,
         configs: Mapping[str, ModalityConfig],
         weight: float = 1.0,
+        rows: NDArray[np.float64] | None = None,
     ) -> None:
         if not weight > 0:
             raise DatasetError(f'{dataset.path}: weight {weight}, expected more than 0')
@@ -44,6 +46,25 @@ class Member:
         self.tag = tag
         self.configs = dict(configs)
         self.weight = weight
+        self.rows = rows
+        if rows is not None and not self.episode_sizes.any():
+            raise DatasetError(f'{dataset.path}: no row is left to draw')
+
+    def rows_of(self, episode: int) -> NDArray[np.float64] | None:
+        """Return (L,) the weights of an episode's rows; None: all alike."""
+        if self.rows is None:
+            return None
+        place = self.dataset.episodes[episode]
+        return self.rows[place.start : place.start + place.length]
+
+    @property
+    def episode_sizes(self) -> NDArray[np.float64]:
+        """Return (E,) how many rows each episode counts for."""
+        lengths = np.array(self.dataset.lengths, np.float64)
+        if self.rows is None:
+            return lengths
+        sizes = [self.rows[e.start : e.start + e.length].sum() for e in self.dataset.episodes]
+        return np.where(lengths > 0, np.array(sizes, np.float64), 0.0)
 
 
 class Mixture:
@@ -90,7 +111,8 @@ class Mixture:
         self.seed = seed
         self.train = train
         self._start_steps, self._start_weight = start_steps, start_weight
-        lengths = np.array([len(member.dataset) for member in members], np.float64)
+        sizes = [member.episode_sizes for member in members]
+        lengths = np.array([size.sum() for size in sizes], np.float64)
         weights = np.array([member.weight for member in members], np.float64)
         weights = weights * lengths if balance_datasets else weights
         self.shares: NDArray[np.float64] = weights / weights.sum()
@@ -98,13 +120,8 @@ class Mixture:
         self._length = int((lengths / self.shares)[primary].max())
         self._datasets = _cumulative(self.shares)
         self._episodes = [
-            _cumulative(
-                np.asarray(
-                    member.dataset.lengths if balance_episodes else member.dataset.lengths > 0,
-                    np.float64,
-                )
-            )
-            for member in members
+            _cumulative(np.asarray(size if balance_episodes else size > 0, np.float64))
+            for size in sizes
         ]
 
     def __len__(self) -> int:
@@ -118,8 +135,16 @@ class Mixture:
         )
         member = _choose(generator, self._datasets)
         episode = _choose(generator, self._episodes[member])
+        rows = self.members[member].rows_of(episode)
+        if rows is not None:
+            return member, episode, self._weighted_step(generator, rows)
         length = int(self.members[member].dataset.lengths[episode])
         return member, episode, self._step(generator, length)
+
+    def _weighted_step(self, generator: np.random.Generator, rows: NDArray[np.float64]) -> int:
+        weights = rows.copy()
+        weights[: self._start_steps] *= self._start_weight
+        return _choose(generator, _cumulative(weights))
 
     def _step(self, generator: np.random.Generator, length: int) -> int:
         start, weight = min(self._start_steps, length), self._start_weight

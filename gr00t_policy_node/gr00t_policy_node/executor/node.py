@@ -39,7 +39,8 @@ from gr00t_core.errors import Gr00tError, ObservationError
 from gr00t_core.messages.fields import carries, read_group, stamp_ns
 from gr00t_core.robot.description import ActionGroup, NANOSECONDS, StateGroup, Stream
 from gr00t_core.robot.file import load_robot
-from gr00t_msgs.msg import ActionChunk
+from gr00t_msgs.msg import ActionChunk, CommandSource
+from gr00t_policy_node import command_source
 from gr00t_policy_node.executor import parameters as executor_parameters
 from gr00t_policy_node.executor.admission import ReceivedChunk
 from gr00t_policy_node.executor.core import Command, ExecutorCore
@@ -93,6 +94,8 @@ class ExecutorNode(Node):
             )
             for output in outputs_of(self.robot, self.core.layout, self.core.period_ns)
         ]
+        topic = f'~/shadow/{command_source.TOPIC}' if self.shadow else command_source.TOPIC
+        self._source = self.create_publisher(CommandSource, topic, 10)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._logged = self.core.mode
         self._last_tick_ns: int | None = None  # node clock
@@ -394,6 +397,9 @@ class ExecutorNode(Node):
             if due and names <= command.groups:
                 publisher.publish(output.fill(command))
                 self._sent += 1
+        if publish:
+            source = command_source.source_message(command.stamp_ns, self.core.mode)
+            self._source.publish(source)
 
     def _log(self) -> None:
         """Log and report a change of the mode, once."""

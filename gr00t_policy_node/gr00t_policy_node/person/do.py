@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from gr00t_policy_node.person.session import Session
 
 # Outcome of ExecuteInstruction → word and exit status; 1 is what could not begin, 130 Ctrl-C.
-OUTCOMES = {0: ('succeeded', 0), 1: ('time limit', 3), 2: ('canceled', 4), 3: ('fault', 5)}
+OUTCOMES = {
+    0: ('succeeded', 0),
+    1: ('time limit', 3),
+    2: ('canceled', 4),
+    3: ('fault', 5),
+    4: ('failed', 6),
+}
 # Once per so long a line is repeated where there is no terminal (s).
 REPEAT_S = 5.0
 # Without diagnostics for so long, the policy node is gone (s); it reports every second.
@@ -27,8 +33,9 @@ def main(argv: list[str]) -> int:
 
     parser = options('do', main.__doc__)
     parser.epilog = (
-        'exit status: 0 succeeded, 3 time limit over, 4 canceled elsewhere, 5 fault, 130 canceled'
-        ' by Ctrl-C, 1 nothing was begun'
+        'exit status: 0 succeeded, 3 time limit over, 4 canceled elsewhere, 5 fault, 6 failed,'
+        ' 130 canceled by Ctrl-C, 1 nothing was begun. gr00t end, the topic or service end_goal,'
+        ' or a detector says that it succeeded or failed.'
     )
     parser.add_argument('instruction', help='what to do, in words that the policy was trained on')
     parser.add_argument(

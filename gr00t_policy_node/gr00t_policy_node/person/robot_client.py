@@ -23,6 +23,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from gr00t_msgs.action import ExecuteInstruction
+from gr00t_msgs.srv import EndGoal
 
 GOAL = 'execute_instruction'
 TRIGGER = 'std_srvs/srv/Trigger'
@@ -105,6 +106,14 @@ class RobotClient:
         if not self._canceling.service_is_ready():
             return None
         future: Future = self._canceling.call_async(CancelGoal.Request())  # zeros: all goals
+        return future
+
+    def end_goal(self, success: bool, note: str) -> Future | None:
+        """End the running goal as succeeded or failed; None where no policy node offers it."""
+        client = self._client(EndGoal, 'end_goal')
+        if not client.service_is_ready():
+            return None
+        future: Future = client.call_async(EndGoal.Request(success=success, note=note))
         return future
 
     def instruct(self, instruction: str) -> None:

@@ -104,6 +104,7 @@ class Inference:
         robot: Robot,
         publish: Callable[[Answer], float],
         wake: Callable[[], Any],
+        seen: Callable[[Request, dict[str, Any]], Any] = lambda request, observation: None,
     ) -> None:
         """Take where observations come from, who answers them, and who takes the outcomes.
 
@@ -113,6 +114,7 @@ class Inference:
             robot: Whose they are.
             publish: Sends a chunk; returns its latency in s.
             wake: Has the executor look at `outcomes`.
+            seen: Told each observation that the backend has answered.
         """
         self.outcomes: deque[Answer | Refusal] = deque()
         self.crash = ''  # traceback of what ended a thread
@@ -122,6 +124,7 @@ class Inference:
         self._robot = robot
         self._publish = publish
         self._wake = wake
+        self._seen = seen
         self._period_ns = round(NANOSECONDS / robot.reference.stream.rate_hz)
         lock = threading.Lock()
         self._may_change = threading.Condition(lock)  # whether the request may be prepared
@@ -213,6 +216,8 @@ class Inference:
             if isinstance(outcome, Answer):
                 outcome = replace(outcome, latency_s=self._publish(outcome))
             self._give(outcome)
+            if isinstance(outcome, Answer):
+                self._seen(prepared.request, prepared.observation)
             if isinstance(outcome, Refusal):
                 time.sleep(PAUSE_S)
 

@@ -17,10 +17,11 @@ from std_msgs.msg import String
 from gr00t_core.actions.chunk import ActionChunk
 from gr00t_core.robot.description import NANOSECONDS, Robot
 from gr00t_msgs.msg import ActionChunk as ChunkMessage
+from gr00t_policy_node.detector import Detector, make_detector
 from gr00t_policy_node.policy import parameters, rtc
 from gr00t_policy_node.policy.backends import Backend, make_backend
 from gr00t_policy_node.policy.head_only import FeatureReuse
-from gr00t_policy_node.policy.inference import Answer, Inference
+from gr00t_policy_node.policy.inference import Answer, Inference, Request
 from gr00t_policy_node.policy.observing import Observer
 from gr00t_policy_node.policy.rates import RateMeter
 from gr00t_policy_node.policy.stream_diagnostics import milliseconds
@@ -62,7 +63,13 @@ class Loaded:
         self._inferred = diagnostics.Window()
         self.observer = Observer(node, robot, node.reference_frame)
         self.backend: Backend = make_backend(settings, robot, node.get_logger())
-        self.worker = Inference(self.observer, self.backend, robot, self.publish, node.wake)
+        name = settings.success_detector
+        self.detector = (
+            Detector(name, make_detector(name, node, robot), node.wake) if name else None
+        )
+        self.worker = Inference(
+            self.observer, self.backend, robot, self.publish, node.wake, self._seen
+        )
         self.publisher = node.create_lifecycle_publisher(
             ChunkMessage,
             'action_chunk',
@@ -127,6 +134,13 @@ class Loaded:
         now_ns = self._node.get_clock().now().nanoseconds
         return float(now_ns - request.stamp_ns) / NANOSECONDS
 
+    def _seen(self, request: Request, observation: dict[str, Any]) -> None:
+        """Let the detector look at what the policy was asked with (inference thread)."""
+        running = self._node.running_goal
+        if self.detector is not None and running is not None and request.run == self.run:
+            goal, seconds = running
+            self.detector.offer(goal, observation, seconds)
+
     def note(self, answer: Answer) -> None:
         """Count a published chunk."""
         self._reuse.answered()
@@ -161,6 +175,11 @@ class Loaded:
             'frames skipped while busy': self.worker.skipped,
             'frames without observation': self.refused['observation'],
             'requests failed': self.refused['backend'],
+            **(
+                {'failures of the success detector': self.detector.failures}
+                if self.detector is not None
+                else {}
+            ),
         }
 
     def close(self, timeout_s: float | None) -> None:
@@ -169,6 +188,8 @@ class Loaded:
         self.end_run()
         self._jumps.unregister()
         self.observer.close()
+        if self.detector is not None:
+            self.detector.stop()
         self.backend.stop()
         patience_s = self._settings.request_timeout_s + 1.0 if timeout_s is None else timeout_s
         if self.worker.stop(patience_s):

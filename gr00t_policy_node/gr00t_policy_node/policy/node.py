@@ -33,6 +33,7 @@ from gr00t_core.malloc_tuning import keep_freed_memory
 from gr00t_core.robot.description import NANOSECONDS
 from gr00t_core.robot.file import load_robot
 from gr00t_msgs.action import ExecuteInstruction
+from gr00t_policy_node.detector import Detector
 from gr00t_policy_node.executor.ownership import beside, publishers
 from gr00t_policy_node.policy import parameters
 from gr00t_policy_node.policy.backends import action_values, check_modality
@@ -74,6 +75,7 @@ class PolicyNode(LifecycleNode):
         self._topic_instruction = ''
         self._dropped_instructions = 0
         self._last_dropped = ''
+        self._detector_trouble = ''
         self._others: list[str] = []
         self._guard_transitions()
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -239,10 +241,17 @@ class PolicyNode(LifecycleNode):
         """Have the outcomes taken by the executor; for the threads of `inference`."""
         self._wake.trigger()
 
+    @property
+    def running_goal(self) -> tuple[bytes, float] | None:
+        """Return id of the running goal and for how long (s) it has run; for any thread."""
+        return None if self._goals is None else self._goals.running
+
     def _take_outcomes(self) -> None:
         loaded = self._loaded
         if loaded is None:
             return
+        if loaded.detector is not None and self._goals is not None:
+            self._take_verdict(loaded.detector, self._goals)
         while loaded.worker.outcomes:
             outcome = loaded.worker.outcomes.popleft()
             if outcome.request.run != loaded.run:
@@ -253,6 +262,16 @@ class PolicyNode(LifecycleNode):
                 self._refused(loaded, outcome)
         if loaded.worker.crash:
             self._crashed(loaded.worker.crash)
+
+    def _take_verdict(self, detector: Detector, goals: Goals) -> None:
+        """End the goal that the detector decided about."""
+        found, detector.found = detector.found, None
+        if found is not None:
+            goals.end(found.success, found.note, found.goal)
+        trouble = detector.trouble
+        if trouble != self._detector_trouble:  # the same one again is only counted
+            self._detector_trouble = trouble
+            self.get_logger().error(f'success_detector {detector.name} failed:\n{trouble}')
 
     def _published(self, loaded: Loaded, answer: Answer) -> None:
         loaded.note(answer)

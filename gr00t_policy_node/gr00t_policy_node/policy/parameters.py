@@ -40,6 +40,7 @@ class Settings:
     head_only_ticks: int
     use_default_instruction: bool
     goal_fault_s: float
+    success_detector: str
 
     @property
     def token(self) -> str | None:
@@ -122,6 +123,12 @@ DECLARATIONS: dict[str, tuple[Any, str, Allowed]] = {
         None,
     ),
     'goal_fault_s': (10.0, 's without an action chunk after which a goal has failed', (0.1, 600)),
+    'success_detector': (
+        '',
+        'plug-in that ends a goal when its task is done, as module:make, e.g.'
+        ' gr00t_sim.detector:make; empty: none',
+        None,
+    ),
     'autostart': (True, 'configure and activate without a lifecycle manager, with retries', None),
 }
 

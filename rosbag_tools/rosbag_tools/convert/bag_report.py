@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.alignment.timeline import NO_PICTURE
+from gr00t_core.dataset.corrections import count_sources
 from gr00t_core.robot.description import NANOSECONDS, Robot
 from rosbag_tools.convert.episode_plan import PlannedEpisode
 from rosbag_tools.convert.one_bag import Converted, ConvertOptions
@@ -39,6 +40,8 @@ def bag_report(
         {'shard': shard.name, **_episode(robot, options, converted, episode)}
         for shard, episode in zip(converted.shards, converted.plan.episodes, strict=True)
     ]
+    for episode, sources in zip(episodes, converted.sources or (), strict=False):
+        episode['decided'] = count_sources(sources)
     aligned, made = converted.alignment, converted.plan
     bad = [
         {

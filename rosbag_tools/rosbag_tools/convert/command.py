@@ -30,6 +30,7 @@ from rosbag_tools.convert.one_bag import ConvertOptions
 from rosbag_tools.convert.report_page import report_page
 from rosbag_tools.convert.summary import plain, print_summary
 from rosbag_tools.convert.survey import recorded_topic
+from rosbag_tools.sources import source_topic
 
 REPORT_JSON = 'meta/conversion_report.json'
 REPORT_HTML = 'meta/conversion_report.html'
@@ -94,6 +95,8 @@ def main(argv: list[str]) -> int:
         raise BagError('no bags are given: gr00t convert BAG... --robot R --output DIR')
     _check_options(asked)
     robot = load_robot(asked.robot)
+    # Absolute, as other processes and machines know them.
+    bags = [bag.absolute() for given in asked.bags for bag in bags_in(given)]
     options = ConvertOptions(
         rate_hz=robot.rate_hz if asked.fps is None else asked.fps,
         video=None
@@ -106,9 +109,9 @@ def main(argv: list[str]) -> int:
         only_success=asked.only_success,
         namespace=asked.namespace,
         definitions=asked.definitions,
+        # All episodes of a dataset have the same columns.
+        corrections=any(_says_who_decided(bag, asked.namespace) for bag in bags),
     )
-    # Absolute, as other processes and machines know them.
-    bags = [bag.absolute() for given in asked.bags for bag in bags_in(given)]
     with locked(asked.output, f'gr00t convert --output {asked.output}') as output:
         # Shards live beside the dataset, linked into it: a later run makes only what is new.
         work = output.with_name(output.name + '.shards')
@@ -213,6 +216,14 @@ def _frames(job: Job, robot: Robot) -> int:
             return topic.count if topic else 0
     except BagError:
         return 0  # run_job says why
+
+
+def _says_who_decided(path: Path, namespace: str) -> bool:
+    try:
+        with Bag(path) as bag:
+            return source_topic(bag, namespace) is not None
+    except BagError:
+        return False  # run_job says why
 
 
 def _finish(

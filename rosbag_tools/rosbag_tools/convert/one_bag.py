@@ -20,6 +20,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from gr00t_core.dataset.corrections import COLUMNS, row_values
 from gr00t_core.dataset.schema import STAMP_COLUMN
 from gr00t_core.dataset.video.writer import VideoOptions
 from gr00t_core.dataset.write.shard import EpisodeWriter, robot_features
@@ -33,6 +34,7 @@ from rosbag_tools.convert.episode_plan import Plan, plan, PlannedEpisode
 from rosbag_tools.convert.episodes import find_episodes
 from rosbag_tools.convert.pictures import find_unusable, Unusable, UnusableError
 from rosbag_tools.convert.survey import StreamSurvey, Survey, survey
+from rosbag_tools.sources import read_sources, sources_at
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class ConvertOptions:
         only_success: Leave out episodes that are not marked as a success.
         namespace: Namespace of the robot's topics in the bag.
         definitions: `.msg` files for types that the bag does not define.
+        corrections: Write who decided each row, and its episode's outcome.
     """
 
     rate_hz: float
@@ -60,6 +63,7 @@ class ConvertOptions:
     only_success: bool = False
     namespace: str = ''
     definitions: tuple[Path, ...] = ()
+    corrections: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class Converted:
 
     Attributes:
         unusable: Camera topic → its messages that are no pictures, as if they were not sent.
+        sources: Per episode (R,) who decided each row; None where that is not asked for.
     """
 
     survey: Survey
@@ -76,6 +81,7 @@ class Converted:
     shards: tuple[Path, ...]
     unusable: Mapping[str, Unusable]
     warnings: tuple[str, ...]
+    sources: tuple[NDArray[np.int64], ...] | None = None
 
 
 def convert_bag(
@@ -122,7 +128,11 @@ def convert_bag(
                 trim_idle_s=options.trim_idle_s,
                 only_success=options.only_success,
             )
-            writers = _Writers(robot, planned.episodes, options, folder)
+            sources = None
+            if options.corrections:
+                said = read_sources(bag, options.namespace)
+                sources = tuple(sources_at(each.stamp_ns, *said) for each in planned.episodes)
+            writers = _Writers(robot, planned.episodes, sources, options, folder)
             try:
                 _write_frames(bag, robot, surveyed, planned, options, writers, numbers, on_rows)
                 shards = writers.finish()
@@ -149,6 +159,7 @@ def convert_bag(
                 if found
             },
             (*bag.warnings, *surveyed.losses),
+            sources,
         )
 
 
@@ -318,11 +329,13 @@ class _Writers:
         self,
         robot: Robot,
         episodes: tuple[PlannedEpisode, ...],
+        sources: tuple[NDArray[np.int64], ...] | None,
         options: ConvertOptions,
         folder: Path,
     ) -> None:
         self._robot = robot
         self._episodes = episodes
+        self._sources = sources
         self._options = options
         self._folder = folder
         self._fps = Fraction(options.rate_hz).limit_denominator(1001)
@@ -357,7 +370,7 @@ class _Writers:
             self._open[index] = EpisodeWriter(
                 self._folder / f'episode_{index:03d}',
                 self._fps,
-                robot_features(self._robot),
+                robot_features(self._robot) | ({} if self._sources is None else COLUMNS),
                 cameras,
                 self._options.video,
             )
@@ -370,11 +383,10 @@ class _Writers:
             return
         episode = self._episodes[index]
         writer = self._open.pop(index)
-        for state, action, stamp_ns in zip(
-            episode.state, episode.action, episode.stamp_ns, strict=True
-        ):
-            writer.add_row(
-                {'observation.state': state, 'action': action, STAMP_COLUMN: stamp_ns},
-                episode.instruction,
-            )
+        columns = zip(episode.state, episode.action, episode.stamp_ns, strict=True)
+        for row, (state, action, stamp_ns) in enumerate(columns):
+            values = {'observation.state': state, 'action': action, STAMP_COLUMN: stamp_ns}
+            if self._sources is not None:
+                values |= row_values(int(self._sources[index][row]), episode.success)
+            writer.add_row(values, episode.instruction)
         self._finished[index] = writer.finish({'success': episode.success})

@@ -200,11 +200,20 @@ def _episode_table(episodes: Sequence[tuple[Any, Any]]) -> str:
             episode['repeated'],
             episode['trimmed'],
             f'{episode["idle_share"]:.0%}',
+            *([_decided(episode['decided'])] if 'decided' in episode else []),
         ]
         for index, (bag, episode) in enumerate(episodes)
     ]
     head = ('#', 'bag', 'instruction', 'outcome', 'rows', 'true Hz', 'repeated', 'trimmed', 'idle')
-    return _table(head, rows)
+    decided = ('decided by',) if any('decided' in episode for _, episode in episodes) else ()
+    return _table((*head, *decided), rows)
+
+
+def _decided(counts: Mapping[str, int]) -> str:
+    """Return who decided the rows of an episode, the most first."""
+    total = sum(counts.values())
+    ordered = sorted(counts.items(), key=lambda each: -each[1])
+    return ', '.join(f'{word} {count / total:.0%}' for word, count in ordered)
 
 
 def _episode(index: int, episode: Mapping[str, Any], robot: Robot, shard: Path) -> str:

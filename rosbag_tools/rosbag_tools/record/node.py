@@ -21,6 +21,7 @@ from sensor_msgs.msg import Joy
 
 from gr00t_core.errors import BagError, Gr00tError
 from gr00t_core.robot.file import load_robot
+from gr00t_msgs.msg import TaskOutcome
 from gr00t_msgs.srv import DiscardEpisode, StartEpisode, StopEpisode
 from gr00t_ros.parameters import declare
 from gr00t_ros.start import initialize
@@ -76,6 +77,7 @@ class Recorder(Node):
             (DiscardEpisode, 'discard_episode', self._on_discard),
         ):
             self.create_service(kind, f'~/{name}', answer)
+        self.create_subscription(TaskOutcome, 'goal_ended', self._on_goal_ended, 10)
         meanings = ('start', 'success', 'failure', 'discard')
         self._buttons = Buttons({p[f'joy_{name}']: name for name in meanings})
         if p['joy_topic']:
@@ -321,6 +323,16 @@ class Recorder(Node):
         )
         response.episode = done[0].name if done else ''
         return response
+
+    def _on_goal_ended(self, message: Any) -> None:
+        """Complete the episode when its task ended; the other ends are left to the person."""
+        outcomes = {TaskOutcome.SUCCEEDED: True, TaskOutcome.FAILED: False}
+        if self.session.bag is None or message.outcome not in outcomes:
+            return
+        success = outcomes[message.outcome]
+        word = 'succeeded' if success else 'failed'
+        self._say('info', f'the goal {word}: {message.note}')
+        self._attempt(lambda: self.stop(success, message.note))
 
     def _on_joy(self, message: Any) -> None:
         for name in self._buttons.pressed(message.buttons):

@@ -18,6 +18,9 @@ from rosbag_tools.record.jpeg_topics import COMPRESSED, JpegEncoder, raw_topics,
 from rosbag_tools.record.readiness import complaints, Heard, streams_of
 from rosbag_tools.record.stream_watch import Watched
 
+# Recorded wherever it is published: who decided each command (gr00t_msgs/CommandSource).
+COMMAND_SOURCE = 'command_source'
+
 Put = Callable[[RecordedTopic, int, bytes], None]
 
 
@@ -54,6 +57,8 @@ class Topics:
             for topic, stream in streams_of(robot).items()
         }
         self._extra = [topic for topic in extra if topic]
+        if COMMAND_SOURCE not in self._extra:
+            self._extra.append(COMMAND_SOURCE)
         self._refuse_twice_stored()
         self._store = installed_types((*robot.topics.values(), COMPRESSED))
         self._recording = False
@@ -142,12 +147,21 @@ class Topics:
 
     def report(self) -> list[Watched]:
         """Return how each topic does."""
-        return [feed.watch.report(self.now_ns) for feed in self._feeds.values()]
+        return [feed.watch.report(self.now_ns) for feed in self._watched]
+
+    @property
+    def _watched(self) -> list[Feed]:
+        """Return the topics that a user expects to bring something."""
+        return [
+            feed
+            for feed in self._feeds.values()
+            if feed.topic != COMMAND_SOURCE or feed.last_ns is not None
+        ]
 
     def troubles(self) -> list[tuple[str, str]]:
         """Return (topic, what is wrong) where that has changed; '' for what is in order again."""
         changed = []
-        for feed in self._feeds.values():
+        for feed in self._watched:
             trouble = feed.watch.report(self.now_ns).trouble
             if trouble != feed.trouble and (trouble or feed.trouble is not None):
                 changed.append((feed.topic, trouble))
