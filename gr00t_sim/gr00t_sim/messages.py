@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Write the values of groups into messages, by the fields that `gr00t_core.messages.fields` reads."""
+"""Write the values of groups into messages, as `gr00t_core.messages.fields` reads them."""
 
 from collections.abc import Mapping, Sequence
 import importlib

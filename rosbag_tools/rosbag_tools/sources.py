@@ -3,13 +3,13 @@
 """Read who decided the command of each row, where the executor said so (decision 0051).
 
 A row's action is the command that holds at its stamp; so is its source: the newest one that is not
-younger than the row. A source that is too old says nothing: nobody commanded then.
+younger than the row. A source that is too old says nothing: the source is unknown then.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gr00t_core.dataset.corrections import NOBODY
+from gr00t_core.dataset.corrections import UNKNOWN
 from gr00t_core.errors import BagError
 from gr00t_core.robot.description import NANOSECONDS
 from rosbag_tools.bags.bag import Bag, Topic
@@ -21,7 +21,7 @@ MAX_AGE_NS = NANOSECONDS // 5
 
 
 def source_topic(bag: Bag, namespace: str) -> Topic | None:
-    """Return the topic of a bag, None where nobody said who decided."""
+    """Return the topic of a bag, None where none says who decided."""
     found = bag.find(TOPIC, namespace)
     return found if found is not None and found.type == TYPE and found.count else None
 
@@ -48,7 +48,7 @@ def read_sources(bag: Bag, namespace: str) -> tuple[NDArray[np.int64], NDArray[n
 def sources_at(
     stamp_ns: NDArray[np.int64], said_ns: NDArray[np.int64], said: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Return (R,) int64 who decided the command of each row; `NOBODY` where that is not known.
+    """Return (R,) int64 who decided the command of each row; `UNKNOWN` where that is not known.
 
     Args:
         stamp_ns: (R,) stamps of the rows.
@@ -57,7 +57,7 @@ def sources_at(
     """
     place = np.searchsorted(said_ns, stamp_ns, side='right') - 1
     if not len(said_ns):
-        return np.full(len(stamp_ns), NOBODY, np.int64)
+        return np.full(len(stamp_ns), UNKNOWN, np.int64)
     newest = said_ns[np.maximum(place, 0)]
     known = (place >= 0) & (stamp_ns - newest <= MAX_AGE_NS)
-    return np.where(known, said[np.maximum(place, 0)], NOBODY)
+    return np.where(known, said[np.maximum(place, 0)], UNKNOWN)

@@ -14,7 +14,7 @@ from gr00t_core.commands.main import run as gr00t
 from gr00t_core.dataset.corrections import (
     counted,
     HOLD,
-    NOBODY,
+    UNKNOWN,
     PERSON,
     POLICY,
     row_weights,
@@ -80,15 +80,15 @@ def test_the_dataset_says_who_decided_each_row(tmp_path, bags, version):
         expected = corrected(held)
         if expected is None:
             age_s = seconds - 2.19
-            expected = PERSON if age_s <= MAX_AGE_NS / 1e9 else NOBODY
+            expected = PERSON if age_s <= MAX_AGE_NS / 1e9 else UNKNOWN
         assert source[row] == expected, (row, seconds)
-    assert set(source[first:]) == {NOBODY}
+    assert set(source[first:]) == {UNKNOWN}
     assert set(outcome[:first]) == {1}
     assert set(outcome[first:]) == {-1}
     assert runs_of(source) == 2
     (run, demonstration) = truth.report['bags']
     assert run['episodes'][0]['decided']['person'] == int(intervention.sum())
-    assert demonstration['episodes'][0]['decided'] == {'nobody': len(source) - first}
+    assert demonstration['episodes'][0]['decided'] == {'unknown': len(source) - first}
     page = (truth.path / 'meta' / 'conversion_report.html').read_text()
     assert 'decided by' in page
     assert gr00t('validate', [str(truth.path)]) == 0
@@ -106,7 +106,7 @@ def test_rows_are_selected_and_weighed(tmp_path, bags):
     source = dataset.column('command_source').ravel()
     weights = row_weights(dataset, weight=4.0)
     assert {float(w) for w in weights[source == PERSON]} == {4.0}
-    assert {float(w) for w in weights[np.isin(source, (POLICY, NOBODY))]} == {1.0}
+    assert {float(w) for w in weights[np.isin(source, (POLICY, UNKNOWN))]} == {1.0}
     assert not weights[np.isin(source, (HOLD, STOP))].any()
     np.testing.assert_array_equal(row_weights(dataset, 'person') > 0, source == PERSON)
     chosen = row_weights(dataset, 'policy', only_success=True) > 0
@@ -114,7 +114,7 @@ def test_rows_are_selected_and_weighed(tmp_path, bags):
         chosen, (source == POLICY) & (dataset.column('outcome').ravel() == 1)
     )
     assert sum(counted(dataset).values()) == len(dataset)
-    for wrong in ({'rows': 'nobody'}, {'weight': 0.0}):
+    for wrong in ({'rows': 'unknown'}, {'weight': 0.0}):
         with pytest.raises(DatasetError):
             row_weights(dataset, **wrong)
 
@@ -122,7 +122,7 @@ def test_rows_are_selected_and_weighed(tmp_path, bags):
 def test_a_source_that_is_too_old_says_nothing():
     said_ns, said = np.array([100, 200]), np.array([POLICY, PERSON])
     rows = np.array([50, 100, 199, 200, 200 + MAX_AGE_NS, 201 + MAX_AGE_NS])
-    expected = [NOBODY, POLICY, POLICY, PERSON, PERSON, NOBODY]
+    expected = [UNKNOWN, POLICY, POLICY, PERSON, PERSON, UNKNOWN]
     assert sources_at(rows, said_ns, said).tolist() == expected
     nothing = np.empty(0, np.int64)
-    assert set(sources_at(rows, nothing, nothing)) == {NOBODY}
+    assert set(sources_at(rows, nothing, nothing)) == {UNKNOWN}
