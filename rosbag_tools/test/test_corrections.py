@@ -14,12 +14,12 @@ from gr00t_core.commands.main import run as gr00t
 from gr00t_core.dataset.corrections import (
     counted,
     HOLD,
-    UNKNOWN,
     PERSON,
     POLICY,
     row_weights,
     runs_of,
     STOP,
+    UNKNOWN,
 )
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.errors import DatasetError
