@@ -25,6 +25,8 @@ ROSDEP = {
 # Imported where present, installed by those who want them.
 OPTIONAL = {'cv_bridge', 'flash_attn', 'libero', 'ray', 'tensorrt', 'tensorrt_rtx', 'torchcodec'}
 OPTIONAL |= {'wandb'}
+# Imported by the opt-in tests alone, in an environment of their own.
+OPT_IN = {'lerobot', 'pandas'}
 # Needed without being imported: what a launch file starts, messages that robot files name as text.
 NOT_IMPORTED = {
     'gr00t_policy_node': {'geometry_msgs', 'sensor_msgs', 'trajectory_msgs'},
@@ -48,10 +50,11 @@ def manifest(package: str) -> Package:
     return result
 
 
-def imported(package: str) -> set[str]:
-    """Give the top-level names imported anywhere in a package's sources and launch files."""
+def imported(package: str, *, tests: bool = False) -> set[str]:
+    """Give the top-level names imported anywhere in a package's sources, or in its tests."""
     names = set()
-    for path in [*(ROOT / package / package).rglob('*.py'), *(ROOT / package).glob('launch/*.py')]:
+    paths = [*(ROOT / package / package).rglob('*.py'), *(ROOT / package).glob('launch/*.py')]
+    for path in (ROOT / package / 'test').rglob('*.py') if tests else paths:
         for node in ast.walk(ast.parse(path.read_text(), str(path))):
             if isinstance(node, ast.Import):
                 names |= {alias.name.partition('.')[0] for alias in node.names}
@@ -70,6 +73,17 @@ def test_declares_what_it_imports_and_nothing_else(package: str) -> None:
     unused = declared - needed - NOT_IMPORTED.get(package, set())
     assert not missing, f'{package}/package.xml lacks what is imported: {sorted(missing)}'
     assert not unused, f'{package}/package.xml names what is not imported: {sorted(unused)}'
+
+
+@pytest.mark.parametrize('package', PYTHON_PACKAGES)
+def test_declares_what_its_tests_import(package: str) -> None:
+    info = manifest(package)
+    helpers = {path.stem for path in [*ROOT.glob('*/test/**/*.py'), *ROOT.glob('benchmarks/*.py')]}
+    anywhere = from_requirements() | OPTIONAL | OPT_IN | helpers | {'pytest'}
+    needed = {ROSDEP.get(name, name) for name in imported(package, tests=True) - anywhere}
+    depends = info.build_depends + info.exec_depends + info.test_depends
+    missing = needed - {depend.name for depend in depends}
+    assert not missing, f'{package}/package.xml lacks what its tests import: {sorted(missing)}'
 
 
 @pytest.mark.parametrize('package', PACKAGES)
