@@ -46,6 +46,7 @@ setup(
         # Verbs of the `gr00t` command: 'verb = module:main', main(argv) -> int.
         'gr00t.verbs': [
             'benchmark = gr00t_core.commands.benchmark:main',
+            'completion = gr00t_core.commands.completion:main',
             'client = gr00t_core.commands.client:main',
             'doctor = gr00t_core.commands.doctor:main',
             'export = gr00t_core.commands.export:main',
