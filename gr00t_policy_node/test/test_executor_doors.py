@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
+from gr00t_core.errors import ParameterError
 from gr00t_core.robot import load_robot
 from gr00t_core.robot_file import parse
 from gr00t_policy_node.entrance import Rejection
@@ -281,11 +282,14 @@ def test_a_glitched_measurement_far_outside_the_limits_is_never_a_start(value, b
     assert 'elbow_flex' in world.core.reason
 
 
-def test_a_jump_bound_that_is_no_number_permits_no_jump():
-    world = World(SO101, max_jump_s=np.nan)
-    world.tick()
-    assert world.offer(world.shifted(0.3)) is Rejection.JUMP
-    assert world.tick() is None
+FLOATS = [name for name, value in vars(Settings()).items() if isinstance(value, float)]
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize('name', FLOATS)
+def test_no_setting_is_nan_or_infinite(name, value):
+    with pytest.raises(ParameterError, match=f'parameter {name}: {value} is not finite'):
+        Settings(**{name: float(value)})
 
 
 # A9: the age of the measurement.
