@@ -16,6 +16,7 @@ from launch_ros.actions import Node
 from gr00t_bringup.nodes import check, nodes, NodeSpec
 from gr00t_bringup.play import check_bag, play_command, played_topics
 from gr00t_core.errors import Gr00tError
+from gr00t_ros.running import refuse_second
 
 SWITCH = ('true', 'false')
 # Name → (default, meaning, choices). Empty: the parameter file or the node's own default decides.
@@ -92,6 +93,7 @@ def description(
         outer = f'/{outer}' if outer else ''
         specs = [replace(spec, namespace=f'{outer}{spec.namespace}') for spec in specs]
         check(specs)
+        refuse_second([spec.full_name for spec in specs])
         last = then(specs, context) if then is not None else []
         ours = [launched(spec, outer) for spec in specs]
         return [*(LogInfo(msg=line) for line in said), *first, *ours, *last]

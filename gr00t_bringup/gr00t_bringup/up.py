@@ -17,7 +17,7 @@ import threading
 import time
 from typing import Any
 
-from gr00t_bringup.nodes import check, nodes, NodeSpec
+from gr00t_bringup.nodes import check, dds_environment, nodes, NodeSpec
 from gr00t_core.errors import Gr00tError
 
 # Signals to end a node with, each followed by the time it then has.
@@ -47,6 +47,10 @@ def main(argv: list[str]) -> int:
         signal.signal(number, lambda *_: stop.set())
     specs = nodes(**arguments, say=lambda text: _say(f'gr00t up: {text}'))
     check(specs)
+    from gr00t_ros.running import refuse_second  # rclpy: not for --help
+
+    os.environ.update(dds_environment())
+    refuse_second([spec.full_name for spec in specs])
     return run(specs, stop)
 
 

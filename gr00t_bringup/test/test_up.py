@@ -95,32 +95,20 @@ def test_says_what_is_not_installed():
         up.run([NodeSpec('gr00t_sim', 'simm', 'sim')], threading.Event())
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_policy_and_executor_come_up_and_go(ros_domain, tmp_path, number):
-    pytest.importorskip('rclpy')
-    from gr00t_ros.start import process_began
-
+def come_up(environment, folder, namespace='a'):
+    """Start `gr00t up` for real, with a server that has no model; return it and its lines."""
     fake = Path(__file__).parents[2] / 'gr00t_policy_node' / 'test' / 'fake_server.py'
-    (tmp_path / 'config.json').write_text('{}')
-    parameters = tmp_path / 'parameters.yaml'
+    (folder / 'config.json').write_text('{}')
+    parameters = folder / 'parameters.yaml'
     parameters.write_text(
         '/**/policy_node:\n  ros__parameters:\n    robot: no_such_robot\n'
         f"    server_program: '{sys.executable} {fake}'\n"
     )
-    words = [
-        sys.executable,
-        '-m',
-        'gr00t_core',
-        'up',
-        '--robot',
-        'so101',
-        '--namespace',
-        'a',
-    ]
-    words += ['--checkpoint', str(tmp_path), '--params-file', str(parameters)]
+    words = [sys.executable, '-m', 'gr00t_core', 'up', '--robot', 'so101']
+    words += ['--namespace', namespace, '--checkpoint', str(folder)]
     process = subprocess.Popen(
-        words,
-        env=ros_domain,
+        [*words, '--params-file', str(parameters)],
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -129,9 +117,45 @@ def test_policy_and_executor_come_up_and_go(ros_domain, tmp_path, number):
     lines = []
     reader = threading.Thread(target=lambda: lines.extend(process.stdout), daemon=True)
     reader.start()
-    end = time.monotonic() + 20.0
-    while not any(line.endswith('active\n') for line in lines) and time.monotonic() < end:
+    return process, lines, reader
+
+
+def wait_for(condition, lines, limit_s=20.0):
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end, ''.join(lines)
         time.sleep(0.05)
+
+
+def test_a_second_one_for_the_same_robot_stops_and_names_the_first(ros_domain, tmp_path):
+    pytest.importorskip('rclpy')
+    first, lines, _ = come_up(ros_domain, tmp_path)
+    try:
+        wait_for(lambda: any(line.endswith('active\n') for line in lines), lines)
+        second, said, reader = come_up(ros_domain, tmp_path)
+        assert second.wait(20.0) == 1
+        reader.join(5.0)
+        (line,) = said
+        assert 'already in ROS domain' in line
+        assert '/a/chunk_executor' in line or '/a/policy_node' in line
+        other, others, _ = come_up(ros_domain, tmp_path, namespace='b')
+        wait_for(lambda: any(each.endswith('active\n') for each in others), others)
+        other.send_signal(signal.SIGTERM)
+        assert other.wait(20.0) == 0
+        assert first.poll() is None
+        assert not [each for each in lines if 'is also published by' in each]
+    finally:
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(20.0) == 0
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_policy_and_executor_come_up_and_go(ros_domain, tmp_path, number):
+    pytest.importorskip('rclpy')
+    from gr00t_ros.start import process_began
+
+    process, lines, reader = come_up(ros_domain, tmp_path)
+    wait_for(lambda: any(line.endswith('active\n') for line in lines), lines)
     process.send_signal(number)
     assert process.wait(20.0) == (-9 if number == signal.SIGKILL else 0), ''.join(lines)
     reader.join(5.0)

@@ -112,7 +112,13 @@ class ExecutorCore:
             _ns(settings.chunk_timeout_s),
         )
         future_ns = _ns(settings.max_future_s)
-        self.measured = Measurements(robot, self.layout, _ns(settings.state_timeout_s), future_ns)
+        self.measured = Measurements(
+            robot,
+            self.layout,
+            _ns(settings.state_timeout_s),
+            future_ns,
+            settings.max_jump_s,
+        )
         self.teleop = Teleoperation(
             robot, self.layout, _ns(settings.takeover_timeout_s), future_ns
         )
@@ -143,9 +149,6 @@ class ExecutorCore:
             )
             for group in robot.action
         }
-        self.travel = self.layout.velocity.copy()  # per s, also of rotations
-        for turning in self.layout.turning:
-            self.travel[turning.columns] = turning.velocity
         self._commanded: frozenset[str] = frozenset()  # by the last tick; empty: silent
         self._e_stopped = False
         self._halted = ''
@@ -389,7 +392,7 @@ class ExecutorCore:
         if (ways <= self.settings.max_jump_s).all():  # nan is no permission
             return None
         worst = int(ways.argmax())
-        velocity = self.travel[worst]
+        velocity = self.layout.speed[worst]
         return (
             f'{self.layout.names[worst]} {ways[worst] * velocity:.3g} away, allowed'
             f' {self.settings.max_jump_s * velocity:.3g} (max_jump_s)'

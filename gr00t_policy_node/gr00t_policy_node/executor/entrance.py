@@ -41,6 +41,7 @@ class Rejection(str, Enum):
     OLD_STAMP = 'old stamp'
     REPEATED = 'repeated'
     OUT_OF_ORDER = 'out of order'
+    LEAP = 'leap between two measurements'
     JUMP = 'jump against the measured state'
     NO_STATE = 'no measured state to compare with'
     E_STOPPED = 'e-stopped'

@@ -23,13 +23,36 @@ from gr00t_policy_node.executor.entrance import (
     unfit,
 )
 from gr00t_policy_node.executor.layout import Layout
+from gr00t_policy_node.executor.motion import travel_s
 
 
 class Measurements:
     """The newest measured values of the state groups that the executor looks at."""
 
-    def __init__(self, robot: Robot, layout: Layout, max_age_ns: int, max_future_ns: int) -> None:
+    def __init__(
+        self,
+        robot: Robot,
+        layout: Layout,
+        max_age_ns: int,
+        max_future_ns: int,
+        max_leap_s: float = np.inf,
+    ) -> None:
+        """Know nothing yet.
+
+        Args:
+            robot: Its state groups.
+            layout: Its action columns.
+            max_age_ns: Greatest age of a measurement.
+            max_future_ns: How far a stamp may lie ahead.
+            max_leap_s: How far two measurements may lie apart, in s at the velocity limit, beyond
+                what the time between their stamps permits.
+        """
         self._layout = layout
+        self._max_leap_s = max_leap_s
+        # State group → stamp and rows (by action group) of what came last, dropped or not.
+        self._seen: dict[str, tuple[int, dict[str, Array]]] = {}
+        # State group → until when nothing is believed (node clock), and why.
+        self._doubted: dict[str, tuple[int, Refusal]] = {}
         self._max_age_ns, self._max_future_ns = max_age_ns, max_future_ns
         # Action groups that start from, and are compared with, a measured state group.
         self.measured_by = {
@@ -66,12 +89,8 @@ class Measurements:
         self._refusals.pop(state, None)
         self._stamps[state] = stamp_ns
         self.states[state] = np.array(values, np.float64)
-        measured = self._groups[state]
-        for group in self._measures[state]:
-            row = self.states[state]
-            if measured.rotation and group.rotation and measured.rotation != group.rotation:
-                row = convert(row, measured.rotation, group.rotation)
-            self.values[self._layout.slices[group.name]] = row
+        for name, row in self._seen[state][1].items():
+            self.values[self._layout.slices[name]] = row
         return None
 
     def fault(self, now_ns: int) -> str | None:
@@ -81,6 +100,9 @@ class Measurements:
             topic = self._groups[state].stream.topic
             if state not in self._stamps:
                 return f'no measured state: {why or "nothing came"} on {topic}'
+            until_ns, doubt = self._doubted.get(state, (now_ns, None))
+            if now_ns < until_ns:
+                return f'measured state is in doubt on {topic}: {doubt}'
             late = mistimed(self._stamps[state], now_ns, self._max_age_ns, self._max_future_ns)
             if late is not None:
                 said = f'dropped {state}, {why}' if why else f'nothing comes, {state} is {late}'
@@ -94,10 +116,51 @@ class Measurements:
             for state in self.needed
         }
 
+    def believe_leaps(self) -> None:
+        """Let measurements lie anywhere: a simulator may set its robot elsewhere at once."""
+        self._max_leap_s = np.inf
+
     def forget(self) -> None:
         """Forget the stamps: they are of another clock."""
         self._stamps.clear()
         self._refusals.clear()
+        self._doubted.clear()
+
+    def _leap(self, state: str, values: Array, now_ns: int, stamp_ns: int) -> Refusal | None:
+        """Return a refusal of a measurement that cannot follow the one seen before it.
+
+        Two nodes that publish different places of one robot, such as a forgotten
+        joint_state_publisher, must not make it start at a place where it is not. So neither is
+        believed until no measurement has leapt for as long as one stays fresh.
+        """
+        measured, rows = self._groups[state], {}
+        before_ns, before = self._seen.get(state, (stamp_ns, {}))
+        elapsed_ns = min(abs(stamp_ns - before_ns), self._max_age_ns)
+        allowed_s = self._max_leap_s + elapsed_ns * 1e-9
+        found = None
+        for group in self._measures[state]:
+            row = np.array(values, np.float64)
+            if measured.rotation and group.rotation and measured.rotation != group.rotation:
+                row = convert(row, measured.rotation, group.rotation)
+            rows[group.name] = row
+            if group.name not in before or found is not None:
+                continue
+            ways = travel_s(self._layout, group.name, row, before[group.name])
+            worst = int(ways.argmax())
+            if not ways[worst] <= allowed_s:
+                column = self._layout.slices[group.name].start + worst
+                speed = self._layout.speed[column]
+                found = Refusal(
+                    Rejection.LEAP,
+                    f'{self._layout.names[column]} {ways[worst] * speed:.3g} away from'
+                    f' the measurement before, allowed {allowed_s * speed:.3g} (max_jump_s); do'
+                    f' two nodes publish {measured.stream.topic}?',
+                )
+        self._seen[state] = (stamp_ns, rows)
+        if found is not None:
+            self._doubted[state] = (now_ns + self._max_age_ns, found)
+        until_ns, why = self._doubted.get(state, (now_ns, None))
+        return why if now_ns < until_ns else None
 
     def _examine(self, state: str, values: Array, now_ns: int, stamp_ns: int) -> Refusal | None:
         measured = self._groups[state]
@@ -107,6 +170,7 @@ class Measurements:
         for bound in bounds[1:]:
             found = found or unfit(row, measured.names, None, bound)
         found = found or mistimed(stamp_ns, now_ns, self._max_age_ns, self._max_future_ns)
+        found = found or self._leap(state, values, now_ns, stamp_ns)
         newest_ns = self._stamps.get(state)
         return found or disordered(stamp_ns, newest_ns, now_ns, self._max_future_ns)
 

@@ -130,6 +130,14 @@ class Layout:
         return Plausible(lower, upper, margin * upper - margin * lower)
 
     @cached_property
+    def speed(self) -> Array:
+        """Return (A,) the velocity limits, per s, with the angular limit for rotations."""
+        speed = self.velocity.copy()
+        for turning in self.turning:
+            speed[turning.columns] = turning.velocity
+        return speed
+
+    @cached_property
     def asked(self) -> dict[str, Plausible | None]:
         """Return action group → what a chunk or a person may ask of it."""
         return {group.name: self.plausible(group.name, ASKED_MARGIN) for group in self.groups}

@@ -29,7 +29,7 @@ def _group_line(core: ExecutorCore, group: ActionGroup) -> str:
     if group.command == 'position' and group.kind != 'binary':
         said.append(f'measured by {state}' if state else 'measured by NOTHING (state: none)')
     if state is not None and group.kind != 'gripper':
-        reach = core.travel[columns] * core.settings.max_jump_s
+        reach = core.layout.speed[columns] * core.settings.max_jump_s
         said.append(f'jump at most {_span(reach)}')
     if columns.start in layout.paced:
         said.append(
@@ -39,7 +39,7 @@ def _group_line(core: ExecutorCore, group: ActionGroup) -> str:
     elif columns.start in layout.direct:
         said.append(f'range {_span(layout.lower[columns])} to {_span(layout.upper[columns])}')
     if group.command == 'position' and group.kind != 'binary':
-        velocity = core.travel[columns]
+        velocity = core.layout.speed[columns]
         said.append(f'velocity {_span(velocity)}')
         said.append(f'acceleration {_span(layout.acceleration[columns])}')
     boxes = [box.state for box in core.robot.workspace if box.action == group.name]

@@ -209,3 +209,27 @@ class Motion:
     def _count(self, limit: str, hit: NDArray[np.bool_]) -> None:
         if hit.any():
             self.clamps[limit] += 1
+
+
+def travel_s(layout: Layout, group: str, values: Array, measured: Array) -> Array:
+    """Return how long (D,), in s at the velocity limit, the way between two places of a group is.
+
+    Unlike `Motion.distance` it counts grippers, too. Groups that are no positions have no way: 0.
+
+    Args:
+        layout: The robot's columns.
+        group: A measured action group.
+        values: (D,) one place.
+        measured: (D,) the other place.
+    """
+    columns = layout.slices[group]
+    for turning in layout.turning:
+        if turning.columns == columns:
+            ends = [attitude_of(row, turning.rotation) for row in (values, measured)]
+            return np.full(len(values), angle_between(ends[0], ends[1]) / turning.velocity)
+    if columns.start not in layout.paced:
+        return np.zeros(len(values))
+    apart = values - measured
+    if layout.has_endless:
+        apart = difference(values, measured, layout.continuous[columns])
+    return np.asarray(np.abs(apart) / layout.velocity[columns])

@@ -82,6 +82,8 @@ class ExecutorNode(Node):
         self.core = ExecutorCore(self.robot, settings)
         self.shadow = bool(self.get_parameter('shadow').value)
         self.sim_time = bool(self.get_parameter('use_sim_time').value)
+        if self.sim_time:
+            self.core.measured.believe_leaps()
         self._outputs = [
             (
                 output,
@@ -109,11 +111,16 @@ class ExecutorNode(Node):
         self._latency_ms = diagnostics.Window(256)
         self._polled: list[Subscription] = []
         self._buttons: list[tuple[str, Queue]] = []
-        self._chunk_queue: Queue | None = None
         self._senders, self._names = Senders(), Names(NAMES_NS)
         self._allowed = bool(self.get_parameter('allow_other_publishers').value)
-        self._watched = ['action_chunk']  # topics on which another publisher counts
-        self._watched += [] if self.shadow else [output.topic for output, _ in self._outputs]
+        # Topics on which another publisher counts, as they are called after remapping.
+        commands = [] if self.shadow else [output.topic for output, _ in self._outputs]
+        self._chunk_topic, *self._command_topics = map(
+            self.resolve_topic_name, ['action_chunk', *commands]
+        )
+        self._button_topics = {
+            topic: self.resolve_topic_name(topic) for topic in self.core.settings.e_stop_topics
+        }
         self._counts: list[int] = []
         self._counted_ns = self._named_ns = self._began_ns = time.monotonic_ns()
         self._rival = ''
@@ -128,6 +135,10 @@ class ExecutorNode(Node):
         self.create_timer(1.0, self._on_report, clock=steady)
         for line in lines(self.core, self.shadow):
             self.get_logger().info(line)
+        if self.sim_time:
+            self.get_logger().info(
+                'use_sim_time: limits hold per second of /clock; do not use it with a real robot'
+            )
 
     @property
     def now_ns(self) -> int:
@@ -151,12 +162,11 @@ class ExecutorNode(Node):
         for output, _ in self._outputs:
             take = self._reader(output.groups, self._teleoperate)
             self._poll(output.message_class, f'teleop/{output.topic}', take, STREAM)
-        queue = QoSProfile(depth=5)
         if self.sim_time:
-            # rclpy hands a message to the callback, but not who sent it.
-            self._poll(ActionChunk, 'action_chunk', lambda m, _: self._on_chunk(m, ''), queue)
-        else:
-            self._chunk_queue = self._queue(ActionChunk, 'action_chunk', queue)
+            # This one wakes the node. It does not tell who sent a chunk: the queue below does.
+            take = QoSProfile(depth=5)
+            self._poll(ActionChunk, 'action_chunk', lambda m, _: self._on_chunk(m), take)
+        self._chunk_queue = self._queue(ActionChunk, 'action_chunk', QoSProfile(depth=20))
         self._button_qos: set[tuple[str, ReliabilityPolicy, DurabilityPolicy]] = set()
         self._listen_to_buttons()
 
@@ -170,9 +180,9 @@ class ExecutorNode(Node):
         events = SubscriptionEventCallbacks(
             matched=self._listen_to_buttons, incompatible_qos=self._listen_to_buttons
         )
-        for topic in self.core.settings.e_stop_topics:
+        for topic, resolved in self._button_topics.items():
             wanted = {(topic, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)}
-            for found in self.get_publishers_info_by_topic(self.resolve_topic_name(topic)):
+            for found in self.get_publishers_info_by_topic(resolved):
                 wanted.add((topic, found.qos_profile.reliability, found.qos_profile.durability))
             for key in sorted(wanted - self._button_qos):
                 self._button_qos.add(key)
@@ -251,7 +261,7 @@ class ExecutorNode(Node):
         placed_ns = _placed_ns(message, group.stream, now_ns, info[key])
         return self.core.teleoperate(group.name, values, now_ns, placed_ns)
 
-    def _on_chunk(self, message: Any, sender: str) -> None:
+    def _on_chunk(self, message: Any) -> None:
         stamp, step = message.header.stamp, message.step
         received = ReceivedChunk(
             stamp_ns=stamp.sec * NANOSECONDS + stamp.nanosec,
@@ -265,7 +275,6 @@ class ExecutorNode(Node):
         )
         now_ns = self.now_ns
         self._chunks += 1
-        self._senders.heard(sender)
         self._latency_ms.add((now_ns - received.stamp_ns) * 1e-6)
         if self._last_sequence is not None and received.sequence > self._last_sequence:
             self._lost_chunks += received.sequence - self._last_sequence - 1
@@ -294,14 +303,14 @@ class ExecutorNode(Node):
         if self._counts and wall_ns - self._counted_ns < COUNTING_NS:
             return
         self._counted_ns = wall_ns
-        topics = [*self._watched, *self.core.settings.e_stop_topics]
+        topics = [self._chunk_topic, *self._command_topics, *self._button_topics.values()]
         counts = [self.count_publishers(topic) for topic in topics]
         naming_ns = COUNTING_NS if self._has_unnamed else NAMING_NS
         if counts != self._counts or wall_ns - self._named_ns >= naming_ns:
             self._counts, self._named_ns = counts, wall_ns
             self._rival = self._find_rival()
-            for topic in self.core.settings.e_stop_topics:
-                listed = self.get_publishers_info_by_topic(self.resolve_topic_name(topic))
+            for topic, resolved in self._button_topics.items():
+                listed = self.get_publishers_info_by_topic(resolved)
                 self.core.buttons.present(topic, {gid_of(p) for p in listed}, self.now_ns)
         rival = '' if self._allowed else self._rival or (DISCOVERING if settling else '')
         if rival != self.core.rival:
@@ -314,11 +323,11 @@ class ExecutorNode(Node):
     def _find_rival(self) -> str:
         own = self.get_fully_qualified_name()
         self._has_unnamed = False
-        for topic in self._watched:
-            endpoints = self.get_publishers_info_by_topic(self.resolve_topic_name(topic))
+        for topic in (self._chunk_topic, *self._command_topics):
+            endpoints = self.get_publishers_info_by_topic(topic)
             found, waits = self._names.publishers(endpoints, time.monotonic_ns())
             self._has_unnamed |= waits
-            if topic == 'action_chunk':
+            if topic == self._chunk_topic:
                 nodes = self._senders.rivals(found)
                 if nodes:
                     return f'{topic} is published by {" and ".join(nodes)}: end all but one'
@@ -358,9 +367,10 @@ class ExecutorNode(Node):
         for subscription in self._polled:
             for message, info in islice(take_all(subscription), MOST_MESSAGES):
                 subscription.callback(message, info)
-        if self._chunk_queue is not None:
-            for message, _, sender in self._chunk_queue.take(MOST_CHUNKS):
-                self._on_chunk(message, sender)
+        for message, _, sender in self._chunk_queue.take(MOST_CHUNKS):
+            self._senders.heard(sender)
+            if not self.sim_time:
+                self._on_chunk(message)
         wall_ns = time.monotonic_ns()
         if self._last_wall_ns is not None:
             late_ns = wall_ns - self._last_wall_ns - self.core.period_ns

@@ -283,6 +283,8 @@ class PolicyNode(LifecycleNode):
 
     def _refused(self, loaded: Loaded, refusal: Refusal) -> None:
         loaded.refuse(refusal.cause)
+        if not loaded.instruction:
+            return  # asked for before the instruction ended: nothing is missing any more
         now = time.monotonic()
         if not self._reason and now > self._warned + QUIET_S:
             self.get_logger().warning(f'no chunk: {refusal.reason}')
@@ -334,8 +336,8 @@ class PolicyNode(LifecycleNode):
         if loaded is not None and instruction != loaded.instruction:
             loaded.begin_run()
             loaded.instruction = instruction
-            # What kept the last run's chunks from coming says nothing of this one.
-            self._reason, self._reason_logged = '', False
+            if not instruction and self._label() == 'active':
+                self._reason, self._reason_logged = '', False  # no chunk is wanted
             self.get_logger().info(
                 f'instruction: {shown(instruction)}' if instruction else 'no instruction: waiting'
             )

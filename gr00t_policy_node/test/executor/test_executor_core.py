@@ -60,8 +60,8 @@ class World:
         for group in self.robot.action:
             if group.name in self.core.measured_by:
                 values = self.body[self.layout.slices[group.name]]
-                self.core.measure(group.state, values, self.now_ns)
-                self.told[self.layout.slices[group.name]] = values
+                if self.core.measure(group.state, values, self.now_ns) is None:
+                    self.told[self.layout.slices[group.name]] = values
 
     def check(self, command):
         """Hold the command against the robot file's limits and the one before."""

@@ -12,6 +12,7 @@ import pytest
 from test_executor_core import EVERYTHING, PERIOD_NS, SECOND, SO101, World
 import yaml
 
+from gr00t_core.errors import ParameterError
 from gr00t_core.robot.file import load_robot, parse
 from gr00t_policy_node.executor.core import ExecutorCore, Settings
 from gr00t_policy_node.executor.entrance import Rejection
@@ -277,11 +278,14 @@ def test_a_glitched_measurement_far_outside_the_limits_is_never_a_start(value, b
     assert 'elbow_flex' in world.core.reason
 
 
-def test_a_jump_bound_that_is_no_number_permits_no_jump():
-    world = World(SO101, max_jump_s=np.nan)
-    world.tick()
-    assert world.offer(world.shifted(0.3)) is Rejection.JUMP
-    assert world.tick() is None
+FLOATS = [name for name, value in vars(Settings()).items() if isinstance(value, float)]
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize('name', FLOATS)
+def test_no_setting_is_nan_or_infinite(name, value):
+    with pytest.raises(ParameterError, match=f'parameter {name}: {value} is not finite'):
+        Settings(**{name: float(value)})
 
 
 # A9: the age of the measurement.

@@ -7,9 +7,15 @@ import time
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS')
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray
 from executor_graph import ARM, EXECUTOR, JOINTS, POLICY
+import rclpy
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
+
+from gr00t_msgs.msg import ActionChunk
 
 
 def robot(graph, *parameters, policy=True):
@@ -113,7 +119,7 @@ def test_short_presses_are_heard_by_a_slow_executor(executor_graph):
     graph = executor_graph
     robot(graph, 'control_rate_hz:=10.0')
     graph.mode('running')
-    for _ in range(3):
+    for _ in range(5):
         for number in range(50):  # 250 Hz; pressed 40 ms of 200
             graph.e_stop.publish(Bool(data=15 <= number < 25))
             graph.spin(0.004)
@@ -132,16 +138,65 @@ def test_a_required_button_that_falls_silent_stops_the_robot(executor_graph):
     graph.mode('e-stopped', 'e_stop_timeout_s', limit_s=3.0)
 
 
-def test_one_absolute_button_stops_a_robot_in_a_namespace(executor_graph):
+def test_one_absolute_button_stops_the_robots_of_two_namespaces(executor_graph):
     graph = executor_graph
-    place = ['-r', '__ns:=/left']
-    graph.start([*ARM, '--ros-args', *place])
-    graph.start([*POLICY, '--ros-args', *place])
-    graph.start(
-        [*EXECUTOR, '--ros-args', *place],
-        'robot:=so101',
-        "e_stop_topics:=['e_stop', '/e_stop']",
-    )
-    graph.mode('running')
+    modes = {}
+
+    def diagnosed(message):
+        for status in message.status:
+            values = {pair.key: pair.value for pair in status.values}
+            if 'mode' in values:
+                modes[status.name.split('/')[1]] = (values['mode'], values['reason'])
+
+    graph.node.create_subscription(DiagnosticArray, '/diagnostics', diagnosed, 50)
+    for side in ('left', 'right'):
+        place = ['--ros-args', '-r', f'__ns:=/{side}']
+        graph.start([*ARM, *place])
+        graph.start([*POLICY, *place])
+        buttons = "e_stop_topics:=['e_stop', '/e_stop']"
+        graph.start([*EXECUTOR, *place], 'robot:=so101', buttons)
+    both = ('left', 'right')
+    graph.until(lambda: [modes.get(side, [''])[0] for side in both] == ['running'] * 2, 'both')
     graph.e_stop.publish(Bool(data=True))
-    graph.mode('e-stopped', 'pressed on /e_stop')
+    pressed = ('e-stopped', 'e-stop pressed on /e_stop')
+    graph.until(lambda: all(modes[side] == pressed for side in both), f'both stopped: {modes}')
+
+
+def test_in_simulated_time_two_policies_of_one_name_are_told_apart(executor_graph):
+    """They take turns; a killed policy and its successor would not."""
+    graph = executor_graph
+    clock = graph.node.create_publisher(Clock, '/clock', 10)
+    twins = [rclpy.create_node('twin', context=graph.context) for _ in range(2)]
+    policies = [twin.create_publisher(ActionChunk, 'action_chunk', 5) for twin in twins]
+    graph.start(EXECUTOR, 'robot:=so101', 'use_sim_time:=true')
+    count = [0]
+
+    def tell():
+        count[0] += 1
+        now = count[0] * 10_000_000
+        clock.publish(Clock(clock=Time(sec=now // 10**9, nanosec=now % 10**9)))
+        policies[count[0] // 5 % 2].publish(ActionChunk())
+
+    graph.node.create_timer(0.01, tell)
+    graph.mode('waiting', 'action_chunk is published by /twin and /twin')
+    for twin in twins:
+        twin.destroy_node()
+
+
+def test_two_nodes_that_measure_two_places_start_nothing(executor_graph):
+    """A forgotten joint_state_publisher says zero beside the arm, which is elsewhere."""
+    graph = executor_graph
+    graph.start([*ARM[:-1], '1.6'])
+    graph.start(POLICY)
+    graph.node.create_subscription(JointState, 'joint_commands', lambda _: None, 10)
+    forgotten = graph.node.create_publisher(JointState, 'joint_states', 10)
+
+    def tell():
+        message = JointState(name=JOINTS, position=[-1.5] * (len(JOINTS) - 1) + [0.0])
+        message.header.stamp = graph.node.get_clock().now().to_msg()
+        forgotten.publish(message)
+
+    graph.node.create_timer(0.01, tell)
+    graph.start(EXECUTOR, 'robot:=so101')
+    graph.mode('waiting', 'do two nodes publish joint_states?')
+    assert not silence(graph)

@@ -5,6 +5,8 @@
 from copy import deepcopy
 from pathlib import Path
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import numpy as np
 import pytest
 import yaml
@@ -178,3 +180,68 @@ def test_a_pose_that_a_workspace_needs_is_needed():
     assert 'rail' in measured.fault(NOW)
     measured.take('rail', np.zeros(1), NOW, NOW)
     assert measured.fault(NOW) is None
+
+
+def leaping(limit_s=0.5):
+    return Measurements(ROBOT, LAYOUT, MAX_AGE, MAX_FUTURE, limit_s)
+
+
+@settings(max_examples=100)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_of_two_nodes_that_measure_two_places_neither_is_believed(seed):
+    """Whatever the order in which their messages come, once both have spoken."""
+    rng = np.random.default_rng(seed)
+    measured, now = leaping(), NOW
+    here, there = (
+        np.array([side + rng.uniform(-0.1, 0.1), rng.uniform(0.0, 2.0)]) for side in (-0.9, 0.9)
+    )
+    both = 0
+    for _ in range(200):
+        now += 5 * MS
+        place = rng.random() < 0.5
+        refusal = measured.take(
+            'arm', there if place else here, now, now - rng.integers(0, 50) * MS
+        )
+        both |= 1 << int(place)
+        if both == 3:
+            assert refusal is not None
+            assert measured.dropped['arm', Rejection.LEAP]
+            measured.take('wrist', UNIT, now, now)
+            measured.take('gripper', np.zeros(1), now, now)
+            assert 'in doubt on joint_states' in measured.fault(now)
+
+
+def test_a_leap_names_joint_distance_and_bound_and_a_robot_that_was_moved_is_believed_again():
+    measured, now = leaping(), NOW
+    assert measured.take('arm', np.array([0.0, 0.0]), now, now) is None
+    now += 5 * MS
+    moved = np.array([0.0, 1.9])
+    refusal = measured.take('arm', moved, now, now)
+    assert refusal is not None
+    for text in ('arm/b', '1.9 away', 'allowed', 'max_jump_s', 'two nodes'):
+        assert text in str(refusal)
+    assert 'in doubt' in measured.fault(now)
+    times = range(0, 200, 5)
+    assert all(measured.take('arm', moved, now + t * MS, now + t * MS) for t in times)
+    now += 200 * MS
+    assert measured.take('arm', moved, now, now) is None
+    np.testing.assert_array_equal(measured.values[LAYOUT.slices['arm']], moved)
+
+
+def test_what_a_robot_can_do_between_two_measurements_is_no_leap():
+    measured, now = leaping(limit_s=0.0), NOW
+    place = np.array([-1.0, 0.0])
+    speed = LAYOUT.velocity[LAYOUT.slices['arm']]
+    for _ in range(50):
+        assert measured.take('arm', place, now, now) is None
+        now += 10 * MS
+        place = np.minimum(place + 0.999 * speed * 0.01, 1.0)
+
+
+def test_a_rotation_or_a_gripper_that_leaps_is_doubted_too():
+    measured, now = leaping(limit_s=0.05), NOW
+    all_measured(measured)
+    for name, values in (('wrist', [0.0, 1.0, 0.0, 0.0]), ('gripper', [0.04])):
+        refusal = measured.take(name, np.array(values), now + MS, now + MS)
+        assert refusal is not None, name
+        assert refusal.reason is Rejection.LEAP

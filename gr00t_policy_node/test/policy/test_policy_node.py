@@ -118,6 +118,23 @@ def test_bad_answers_are_refused_and_named(graph):
         graph.fresh(count=1)
 
 
+def test_without_an_instruction_nothing_is_missing_any_more(graph):
+    robot = graph.add_robot()
+    robot._timers[1].cancel()
+    graph.node.create_timer(0.15, robot.publish_joints)  # gaps too long for an observation
+    instruct = latched(graph, 'instruction')
+    graph.start(use_default_instruction=False)
+    instruct.publish(String(data='lift the cube'))
+    graph.reason('no observation', 'has a gap')
+    instruct.publish(String(data=''))
+    graph.statuses.clear()
+    policy = '/policy_node: policy'
+    graph.until(
+        lambda: policy in graph.statuses and graph.statuses[policy].message == 'no instruction',
+        'no instruction',
+    )
+
+
 def test_a_long_instruction_is_dropped_at_the_door(graph, children_of):
     """It restarts no server, stops no chunks, and is never logged whole; a blank one is empty."""
     graph.add_robot()
