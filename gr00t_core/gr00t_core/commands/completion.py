@@ -6,7 +6,7 @@ import sys
 
 from gr00t_core.commands.main import USAGE_ERROR, verbs
 
-# Verbs are complete at once. Options come from a verb's --help, which a shell asks once. Behind them
+# Verbs are complete at once. Options come from a verb's --help, asked once by a shell. Behind them
 # the shell completes files, for most values are paths.
 SCRIPT = """\
 _gr00t() {
