@@ -18,20 +18,26 @@ import time
 import numpy as np
 import torch
 
-# On a CPU torch torchvision cannot load its operators: their schemas are declared beforehand.
-LIBRARY = torch.library.Library('torchvision', 'FRAGMENT')
-LIBRARY.define('nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
-LIBRARY.define('qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
+try:
+    import torchvision  # noqa: F401
+except RuntimeError:
+    # A torchvision of another build than torch cannot load its operators: their schemas are
+    # declared instead, and it is imported anew.
+    for name in [name for name in sys.modules if name.partition('.')[0] == 'torchvision']:
+        del sys.modules[name]
+    LIBRARY = torch.library.Library('torchvision', 'FRAGMENT')
+    LIBRARY.define('nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
+    LIBRARY.define('qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
 
-from lerobot.policies.groot import groot_n1  # noqa: E402
-from lerobot.policies.groot.eagle2_hg_model.configuration_eagle2_5_vl import (  # noqa: E402
+from lerobot.policies.groot import groot_n1
+from lerobot.policies.groot.eagle2_hg_model.configuration_eagle2_5_vl import (
     Eagle25VLConfig,
 )
-from lerobot.policies.groot.eagle2_hg_model.modeling_eagle2_5_vl import (  # noqa: E402
+from lerobot.policies.groot.eagle2_hg_model.modeling_eagle2_5_vl import (
     Eagle25VLForConditionalGeneration,
 )
-from safetensors.torch import load_file  # noqa: E402
-from transformers import SiglipVisionModel  # noqa: E402
+from safetensors.torch import load_file
+from transformers import SiglipVisionModel
 
 
 def eagle(raw: dict) -> Eagle25VLForConditionalGeneration:

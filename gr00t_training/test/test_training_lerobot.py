@@ -70,7 +70,7 @@ def theirs(shared_data, tmp_path_factory):
         env=os.environ | {'HF_HUB_OFFLINE': '1', 'CUDA_VISIBLE_DEVICES': ''},
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]

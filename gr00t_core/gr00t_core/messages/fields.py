@@ -11,7 +11,7 @@ GR00T's data.
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 import re
 from typing import Any
 
@@ -142,7 +142,9 @@ def string_lists(holder: Any) -> dict[str, list[str]]:
     A text alone is no list.
     """
     found = {}
-    for name in _attributes(holder):
+    kind: Any = type(holder)
+    names = _text_fields(kind)
+    for name in _attributes(holder) if names is None else names:
         value = getattr(holder, name, None)
         if type(value) is list and value and type(value[0]) is str:
             found[name] = value
@@ -197,13 +199,22 @@ def _read(message: Any, holder: Any, group: Group) -> NDArray[np.float64]:
 
 
 def _by_name(values: NDArray[np.float64], names: list[str], group: Group) -> NDArray[np.float64]:
-    missing = [name for name in group.names if name not in names]
-    if missing:
-        raise _missing(group, ', '.join(missing), 'not among the names of the message', names)
-    twice = [name for name in group.names if names.count(name) > 1]
-    if twice:
+    places = _places(tuple(names), group.names)
+    if places is None:
+        missing = [name for name in group.names if name not in names]
+        if missing:
+            raise _missing(group, ', '.join(missing), 'not among the names of the message', names)
+        twice = [name for name in group.names if names.count(name) > 1]
         raise _missing(group, ', '.join(twice), 'named more than once in the message', names)
-    return values[[names.index(name) for name in group.names]]
+    return values[places]
+
+
+@lru_cache(maxsize=256)
+def _places(names: tuple[str, ...], wanted: tuple[str, ...]) -> NDArray[np.intp] | None:
+    """Return where the wanted names are; None unless each is there once."""
+    if any(names.count(name) != 1 for name in wanted):
+        return None
+    return np.array([names.index(name) for name in wanted], np.intp)
 
 
 def _name_lists(message: Any, group: Group) -> list[list[str]]:
@@ -234,27 +245,33 @@ def _empty_names(message: Any, holder: Any, group: Group) -> str:
     for part in group.field.split('.')[:-1]:
         holders.append(getattr(holders[-1], part, None))
     for each in reversed(holders):
-        for name in _attributes(each):
+        kind: Any = type(each)
+        names = _text_fields(kind)
+        for name in _attributes(each) if names is None else names:
             value = getattr(each, name, None)
-            if type(value) is list and not value and _NAMES.search(name) and _of_texts(each, name):
+            if type(value) is list and not value and _NAMES.search(name):
                 return name
     return ''
-
-
-def _of_texts(holder: Any, name: str) -> bool:
-    """Return whether a field is a list of texts, as far as the message's class tells."""
-    kind = type(holder)
-    rclpy_types: Any = getattr(kind, '_fields_and_field_types', {})
-    if name in rclpy_types:
-        return re.match(r'sequence<w?string', rclpy_types[name]) is not None
-    fields: Any = getattr(kind, '__dataclass_fields__', {})
-    return name not in fields or re.search(r'\bstr\b', str(fields[name].type)) is not None
 
 
 def _attributes(holder: Any) -> tuple[str, ...]:
     """Return the field names of a message of rclpy, of rosbags, or of any other object."""
     kind: Any = type(holder)
     return _fields_of(kind) or tuple(getattr(holder, '__dict__', ()))
+
+
+@cache
+def _text_fields(kind: Hashable) -> tuple[str, ...] | None:
+    """Return the fields that are lists of texts; None where the class does not tell."""
+    rclpy_types: Any = getattr(kind, '_fields_and_field_types', None)
+    if rclpy_types is not None:
+        return tuple(
+            n for n, t in rclpy_types.items() if re.match(r'(sequence<)?w?string.*[>\]]', t)
+        )
+    fields: Any = getattr(kind, '__dataclass_fields__', None)
+    if fields is None:
+        return None
+    return tuple(n for n, f in fields.items() if re.search(r'list\[(\w*__w)?str', str(f.type)))
 
 
 @cache

@@ -65,7 +65,7 @@ class _Loose(NamedTuple):
 class _Fields:
     """Read the fields of a record; whatever goes beyond its end is damage."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes | memoryview) -> None:
         self._data, self._at = data, 0
 
     def number(self, kind: str) -> int:
@@ -74,9 +74,9 @@ class _Fields:
         return value
 
     def text(self) -> str:
-        return self.rest(self.number('I')).decode('utf-8', 'replace')
+        return str(self.rest(self.number('I')), 'utf-8', 'replace')
 
-    def rest(self, size: int) -> bytes:
+    def rest(self, size: int) -> bytes | memoryview:
         if self._at + size > len(self._data):
             raise DamagedError('its content goes beyond its record')
         self._at += size
@@ -115,6 +115,7 @@ class McapFile:
         """
         self.path = path
         self._is_checked = False
+        self._fitting: set[int] = set()  # offsets of chunks that were compared with their checksum
         self._file: BinaryIO = path.open('rb')
         try:
             self._size = path.stat().st_size
@@ -213,15 +214,18 @@ class McapFile:
                     f' index says {chunk.start_ns} to {chunk.end_ns}',
                     cut_off=True,
                 )
-            raw = data[start + _MESSAGE.size : stop]
+            raw = bytes(data[start + _MESSAGE.size : stop])
             yield Stored(wanted[channel], log_ns, raw, (chunk.number, start))
 
-    def _content(self, chunk: _Chunk) -> bytes:
+    def _content(self, chunk: _Chunk) -> bytes | memoryview:
         """Return the records of a chunk, decompressed and checked."""
         opcode, start, stop = self._record(chunk.offset)
         if opcode != CHUNK or (chunk.length and stop - chunk.offset != chunk.length):
             raise DamagedError(f'no chunk at byte {chunk.offset}', cut_off=True)
-        return _unpacked(self._read(start, stop - start))
+        # A bag is read several times: once is enough to compare a checksum.
+        data = _unpacked(self._read(start, stop - start), check=chunk.offset not in self._fitting)
+        self._fitting.add(chunk.offset)
+        return data
 
     def _loose(self, wanted: Collection[int]) -> Iterator[_Loose]:
         for channel, (logs, offsets, sizes) in self._index.loose.items():
@@ -314,7 +318,7 @@ class McapFile:
         index.start_ns, index.end_ns = times or (0, 0)
         return index
 
-    def _look_into(self, index: _Index, data: bytes, times: list[int]) -> None:
+    def _look_into(self, index: _Index, data: bytes | memoryview, times: list[int]) -> None:
         for opcode, start, stop in _records(data):
             if opcode in (SCHEMA, CHANNEL):
                 self._note(index, opcode, data[start:stop])
@@ -327,7 +331,7 @@ class McapFile:
         index.counts[channel] += 1
         times[:] = [min([log_ns, *times[:1]]), max([log_ns, *times[1:]])]
 
-    def _note(self, index: _Index, opcode: int, data: bytes) -> None:
+    def _note(self, index: _Index, opcode: int, data: bytes | memoryview) -> None:
         record = _Fields(data)
         key = record.number('H' if opcode in (SCHEMA, CHANNEL) else 'Q')
         if opcode == SCHEMA:
@@ -400,7 +404,7 @@ def _log_ns(one: Stored) -> int:
     return one.log_ns
 
 
-def _records(data: bytes) -> Iterator[tuple[int, int, int]]:
+def _records(data: bytes | memoryview) -> Iterator[tuple[int, int, int]]:
     """Yield (opcode, start, end) of the records in a chunk."""
     offset = 0
     while offset < len(data):
@@ -414,15 +418,16 @@ def _records(data: bytes) -> Iterator[tuple[int, int, int]]:
         yield opcode, start, offset
 
 
-def _unpacked(record: bytes) -> bytes:
-    """Return the records in a chunk's record.
+def _unpacked(record: bytes, *, check: bool = True) -> bytes | memoryview:
+    """Return the records in a chunk's record; without compression they are not copied.
 
     Raises:
         DamagedError: Sizes or checksum do not fit, or the compression is not known.
     """
     _, _, size, checksum = _CHUNK.unpack_from(record)
-    fields = _Fields(record[_CHUNK.size :])
+    fields = _Fields(memoryview(record)[_CHUNK.size :])
     compression, packed = fields.text(), fields.rest(fields.number('Q'))
+    data: bytes | memoryview
     if size > LARGEST_BYTES:
         raise DamagedError(f'a chunk of {size} bytes; allowed: at most {LARGEST_BYTES}')
     if compression == 'zstd':
@@ -435,6 +440,6 @@ def _unpacked(record: bytes) -> bytes:
         data = packed
     if len(data) != size:
         raise DamagedError(f'a chunk of {len(data)} bytes says {size}', cut_off=True)
-    if checksum and zlib.crc32(data) != checksum:
+    if check and checksum and zlib.crc32(data) != checksum:
         raise DamagedError('a chunk does not fit its checksum: bytes were changed', cut_off=True)
     return data

@@ -113,7 +113,7 @@ class BagFile(Protocol):
         ...
 
 
-def unzstd(data: bytes, limit: int = LARGEST_BYTES) -> bytes:
+def unzstd(data: bytes | memoryview, limit: int = LARGEST_BYTES) -> bytes:
     """Decompress zstd frames whose content has at most `limit` bytes.
 
     Raises:
@@ -132,7 +132,7 @@ def unzstd(data: bytes, limit: int = LARGEST_BYTES) -> bytes:
     return content
 
 
-def unlz4(data: bytes, limit: int = LARGEST_BYTES) -> bytes:
+def unlz4(data: bytes | memoryview, limit: int = LARGEST_BYTES) -> bytes:
     """Decompress one lz4 frame whose content has at most `limit` bytes.
 
     Raises:
