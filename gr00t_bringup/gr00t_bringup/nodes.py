@@ -9,7 +9,7 @@ from pathlib import Path
 import sys
 from typing import Any
 
-from gr00t_core.errors import Gr00tError
+from gr00t_core.errors import Gr00tError, RobotFileError
 from gr00t_core.robot.compare import ROBOT_FILE, robot_for
 from gr00t_core.robot.file import load_robot
 from gr00t_ros import parameter_files
@@ -34,6 +34,7 @@ class NodeSpec:
         name, namespace: Of the node; namespace is '' or starts with '/'.
         parameters: What was asked for explicitly; wins over the parameter file.
         params_file: Parameter file, '' for none.
+        defaults_file: Parameter file that it wins over, '' for none.
         remappings: From → to.
         environment: Variables to add to the process's environment.
         log_level: Of the node's logger.
@@ -45,6 +46,7 @@ class NodeSpec:
     namespace: str = ''
     parameters: dict[str, Any] = field(default_factory=dict)
     params_file: str = ''
+    defaults_file: str = ''
     remappings: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     log_level: str = 'info'
@@ -157,6 +159,7 @@ def nodes(
                 'chunk_executor',
                 'chunk_executor',
                 parameters=known | clock | ({'shadow': True} if shadow else {}),
+                defaults_file=executor_defaults(known.get('robot', '')),
                 **shared,
             ),
         ]
@@ -182,6 +185,20 @@ def check(specs: Sequence[NodeSpec]) -> None:
     for robot in dict.fromkeys(spec.parameters.get('robot', '') for spec in specs):
         if robot:
             load_robot(robot)
+
+
+def executor_defaults(robot: str) -> str:
+    """Return the executor's parameter file for a robot of deltas and switches only, else ''.
+
+    A robot that cannot be read has none: `check` tells what is wrong with it.
+    """
+    try:
+        groups = load_robot(robot).action if robot else ()
+    except RobotFileError:
+        return ''
+    moving = [group for group in groups if group.kind not in ('binary', 'gripper')]
+    deltas = bool(moving) and all(group.command == 'delta' for group in moving)
+    return str(share() / 'config' / 'deltas.yaml') if deltas else ''
 
 
 def dds_environment() -> dict[str, str]:

@@ -103,7 +103,8 @@ def command(spec: NodeSpec) -> list[str]:
     words = [sys.executable, '-m', scripts[0].value.partition(':')[0], '--ros-args']
     words += ['-r', f'__node:={spec.name}', '--log-level', spec.log_argument]
     words += ['-r', f'__ns:={spec.namespace}'] if spec.namespace else []
-    words += ['--params-file', spec.params_file] if spec.params_file else []
+    for file in (spec.defaults_file, spec.params_file):  # the later one wins
+        words += ['--params-file', file] if file else []
     for old, new in spec.remappings.items():
         words += ['-r', f'{old}:={new}']
     for name, value in spec.parameters.items():

@@ -52,6 +52,20 @@ def test_what_was_not_asked_for_is_left_to_the_parameter_file(tmp_path, monkeypa
         assert spec.params_file == str(tmp_path / 'mine.yaml')
 
 
+def test_robots_of_deltas_get_defaults_that_the_users_file_wins_over(tmp_path):
+    (tmp_path / 'mine.yaml').write_text('{}')
+    for robot, wanted in (('libero_panda', True), ('panda_bimanual', True), ('so101', False)):
+        found = named(nodes(robot=robot, params_file=str(tmp_path / 'mine.yaml')))
+        executor = found['chunk_executor']
+        assert bool(executor.defaults_file) is wanted, robot
+        words = command(executor)
+        files = [words[i + 1] for i, word in enumerate(words) if word == '--params-file']
+        assert files[-1] == str(tmp_path / 'mine.yaml')
+        if wanted:
+            values = yaml.safe_load(Path(files[0]).read_text())['/**/chunk_executor']
+            assert values['ros__parameters'] == {'handover': 'replace', 'soft_start_s': 0.0}
+
+
 def test_switches():
     found = named(nodes(robot='so101', shadow=True, autostart=False, use_sim_time=True, sim=True))
     assert found['chunk_executor'].parameters == {

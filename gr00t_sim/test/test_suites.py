@@ -77,6 +77,11 @@ def test_what_contradicts_is_told_before_anything_starts(words: list[str], messa
         command.main(['evaluate', '--suite', 'libero_object', *words])
 
 
+def test_the_expert_is_not_asked_for_what_it_does_not_know() -> None:
+    with pytest.raises(Gr00tError, match='libero_object and libero_spatial only'):
+        command.main(['evaluate', '--suite', 'libero_goal', '--expert'])
+
+
 @pytest.mark.libero
 def test_the_expert_plays_a_suite_and_a_second_call_plays_nothing_again(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]

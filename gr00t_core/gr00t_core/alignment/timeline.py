@@ -3,10 +3,10 @@
 """Place samples on one timeline, live and offline, with the same code.
 
 Stamp pairing: the stamp of a reference camera's frame is "now". State is interpolated at that
-stamp (slerp for rotations, on the circle for joints that turn without end), commands hold, a plan
-of several points is sampled at its time in the same way as the state, another camera gives the
-frame nearest to it. A sample further away than its stream's `max_age_ns` is a
-gap: the row names it and holds no value for it. Nothing is invented.
+stamp (slerp for rotations, on the circle for joints that turn without end), commands hold, deltas
+from a row up to the next one are summed, a plan of several points is sampled at its time in the
+same way as the state, another camera gives the frame nearest to it. A sample further away than its
+stream's `max_age_ns` is a gap: the row names it and holds no value for it. Nothing is invented.
 
 Both users drive a `Timeline` alike: `add` every message, then ask for the `row` at a reference
 frame's stamp once `waiting` is empty (offline: or the bag has no more; live: or the patience,
@@ -14,7 +14,7 @@ one period of the awaited stream, is over). The row depends on the samples only,
 asked for, as long as no wait timed out. Time is integer nanoseconds.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -158,6 +158,7 @@ class Timeline:
                 `forget`.
         """
         self._history_ns = history_ns
+        self._step_ns = robot.step_ns
         self._cameras = {camera.name: _Track(camera) for camera in robot.cameras}
         self._state = {group.name: _Track(group) for group in robot.state}
         self._action = {group.name: _Track(group) for group in robot.action if with_action}
@@ -226,23 +227,39 @@ class Timeline:
         groups |= {f'action.{name}': track for name, track in self._action.items()}
         return {name: track.stream for name, track in groups.items() if not track.had_samples}
 
-    def waiting(self, stamp_ns: int) -> dict[str, Stream]:
-        """Return, by name, the streams whose next sample may change the row at a stamp."""
+    @property
+    def sums(self) -> bool:
+        """Return whether deltas are summed, for which a row needs the stamp of the next one."""
+        return any(track.summed for track in self._action.values())
+
+    def waiting(self, stamp_ns: int, until_ns: int | None = None) -> dict[str, Stream]:
+        """Return, by name, the streams whose next sample may change the row at a stamp.
+
+        Args:
+            stamp_ns: Of the row.
+            until_ns: As for `row`.
+        """
+        end_ns = stamp_ns + self._step_ns if until_ns is None else until_ns
         return {
             track.source.name: track.stream
             for track in self._tracks()
-            if not track.decided(stamp_ns) and track.source is not self.reference
+            if not track.decided(end_ns if track.summed else stamp_ns)
+            and track.source is not self.reference
         }
 
-    def row(self, stamp_ns: int, reference_stamp_ns: int | None = None) -> Row:
+    def row(
+        self, stamp_ns: int, reference_stamp_ns: int | None = None, until_ns: int | None = None
+    ) -> Row:
         """Return what is known at a stamp.
 
         Args:
             stamp_ns: Time at which state and action are evaluated.
             reference_stamp_ns: Stamp of the reference frame, when it is another one (a lost
                 frame's row).
+            until_ns: Stamp of the next row, up to which deltas are summed; None: one step later.
         """
         row = Row(stamp_ns, {}, {}, {}, (), {})
+        end_ns = stamp_ns + self._step_ns if until_ns is None else until_ns
         held = []
         for name, track in self._cameras.items():
             is_reference = track.source is self.reference
@@ -256,7 +273,7 @@ class Timeline:
                 row.frames[name] = Frame(track.stamps[index], track.values[index])
         for tracks, values in ((self._state, row.state), (self._action, row.action)):
             for name, track in tracks.items():
-                value = track.value(stamp_ns)
+                value = track.sum(stamp_ns, end_ns) if track.summed else track.value(stamp_ns)
                 if value is None:
                     kind = 'state' if tracks is self._state else 'action'
                     row.gaps[f'{kind}.{name}'] = track.age(stamp_ns)
@@ -300,6 +317,13 @@ class _Track:
         self.stamps: list[int] = []
         self.values: list[Any] = []
         self.had_samples = False
+        # A delta that no row holds would be a step that the data lacks.
+        self.summed = (
+            isinstance(source, ActionGroup)
+            and source.command == 'delta'
+            and source.kind != 'binary'
+            and source.stream.pairing == 'hold'
+        )
         self._half_period_ns = round(NANOSECONDS / self.stream.rate_hz / 2)
 
     @property
@@ -384,6 +408,24 @@ class _Track:
         span = self.stamps[after] - self.stamps[before]
         weight = (stamp_ns - self.stamps[before]) / span
         return _between(self.source, first, self.values[after], weight)
+
+    def sum(self, stamp_ns: int, end_ns: int) -> NDArray[np.float64] | None:
+        """Return the sum of the deltas from a stamp on and before another, None in a gap.
+
+        Without a delta in between it is zero, as long as one is near.
+        """
+        first, last = bisect_left(self.stamps, stamp_ns), bisect_left(self.stamps, end_ns)
+        inside = self.values[first:last]
+        if any(isinstance(value, Plan) for value in inside):
+            return None  # a plan of places is no delta
+        if inside:
+            total: NDArray[np.float64] = np.sum(inside, axis=0)
+            return total
+        near = [stamp_ns - self.stamps[first - 1]] if first else []
+        near += [self.stamps[last] - end_ns] if last < len(self.stamps) else []
+        if not near or min(near) > self.stream.max_age_ns:
+            return None
+        return np.zeros(self.source.width)
 
     def _planned(self, index: int, stamp_ns: int) -> NDArray[np.float64] | None:
         """Return what the plan at an index says at a stamp; None before its begin or after it."""

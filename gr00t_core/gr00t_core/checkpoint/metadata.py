@@ -262,6 +262,7 @@ def differences(robot: Robot, entry: Mapping[str, Any], where: str | Path) -> li
         compared = (
             ('resolution', 'fps') if kind == 'video' else ('shape', 'absolute', 'rotation_type')
         )
+        either = _deltas_called_absolute(robot) if kind == 'action' else ()
         for name, ours in wanted[kind].items():
             if name not in known:
                 found.append(
@@ -272,10 +273,27 @@ def differences(robot: Robot, entry: Mapping[str, Any], where: str | Path) -> li
             found += [
                 f'{kind}.{name}: {key} is {ours[key]!r},'
                 f' the checkpoint {where} was trained with {known[name].get(key)!r}'
+                f'{_delta_hint(key, ours, known[name])}'
                 for key in compared
-                if ours[key] != known[name].get(key)
+                if ours[key] != known[name].get(key) and not (key == 'absolute' and name in either)
             ]
     return found
+
+
+def _delta_hint(key: str, ours: Mapping[str, Any], known: Mapping[str, Any]) -> str:
+    if key != 'absolute' or ours[key] or not known.get(key):
+        return ''
+    return ' (if its data holds deltas all the same, write `absolute: true` and `command: delta`)'
+
+
+def _deltas_called_absolute(robot: Robot) -> tuple[str, ...]:
+    """Return the action groups whose file says `absolute: true, command: delta`.
+
+    Checkpoints without an `absolute` key in their data were trained with true, also on deltas:
+    the flag only says how rows past an episode's end were padded. Here the file says that the
+    columns are deltas, so either flag fits.
+    """
+    return tuple(g.name for g in robot.action if g.absolute and g.command == 'delta')
 
 
 def _modality(group: Group) -> dict[str, Any]:

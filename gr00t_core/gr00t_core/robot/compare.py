@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gr00t_core.errors import RobotFileError
-from gr00t_core.robot.description import Robot
+from gr00t_core.robot.description import Robot, Workspace
 from gr00t_core.robot.file import load_robot
 
 ROBOT_FILE = 'robot.yaml'
@@ -86,6 +86,8 @@ def robot_for(robot: Robot, checkpoint: Path) -> tuple[Robot, str]:
     found = differences(robot, own)
     others = [each for each in found if each.key not in RATES]
     rate = [each for each in found if each.where == 'rate_hz']
+    deltas = _deltas(robot) & _deltas(own)  # `absolute` says how they were padded, no more
+    others = [e for e in others if not (e.key == 'absolute' and e.where in deltas)]
     wrong = [each for each in others if each.key in MEANING]
     way_out = f'give a checkpoint that was finetuned for {robot.source}, or the robot {file}'
     if rate and others and not wrong:
@@ -109,6 +111,11 @@ def robot_for(robot: Robot, checkpoint: Path) -> tuple[Robot, str]:
     )
 
 
+def _deltas(robot: Robot) -> set[str]:
+    """Return the path of `absolute` of every delta group."""
+    return {f'action.{g.name}.absolute' for g in robot.action if g.command == 'delta'}
+
+
 def _leaves(value: Any, where: str) -> Iterator[tuple[str, object]]:
     """Give path and value of everything below a dataclass; parts with names go by their names."""
     below = f'{where}.' if where else ''
@@ -119,9 +126,10 @@ def _leaves(value: Any, where: str) -> Iterator[tuple[str, object]]:
             elif field.name not in IGNORED:
                 yield from _leaves(getattr(value, field.name), f'{below}{field.name}')
     elif isinstance(value, tuple) and value and all(is_dataclass(each) for each in value):
-        yield f'{below}order', ', '.join(each.name for each in value)
-        for each in value:
-            yield from _leaves(each, f'{below}{each.name}')
+        names = [each.action if isinstance(each, Workspace) else each.name for each in value]
+        yield f'{below}order', ', '.join(names)
+        for name, each in zip(names, value, strict=True):
+            yield from _leaves(each, f'{below}{name}')
     elif isinstance(value, np.ndarray):
         yield where, str(value.tolist())
     elif isinstance(value, tuple):

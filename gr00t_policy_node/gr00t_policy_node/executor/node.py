@@ -501,7 +501,7 @@ class ExecutorNode(Node):
     def longest_stop_s(self) -> float:
         """Return how long a stop from full speed takes."""
         layout = self.core.layout
-        times = (layout.velocity / layout.acceleration)[layout.paced]
+        times = layout.velocity[layout.paced] / layout.acceleration[layout.paced]
         turns = [turning.velocity / turning.acceleration for turning in layout.turning]
         return max([float(times.max(initial=0.0)), *turns])
 

@@ -183,10 +183,12 @@ def check_plan(plan: SuitePlan) -> None:
     """See before processes start that the robot fits and LIBERO is installed.
 
     Raises:
-        Gr00tError: It does not, or it is not.
+        Gr00tError: It does not, or it is not; or the expert does not know the suite.
     """
-    from gr00t_sim.scenes.libero.tasks import require
+    from gr00t_sim.scenes.libero.tasks import check_expert, require
 
+    if plan.expert:
+        check_expert(plan.suite.name)
     require()
     robot = load_robot(plan.robot)
     kind_of(robot, 'libero').bind(robot)

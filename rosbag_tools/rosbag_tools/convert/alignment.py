@@ -126,17 +126,24 @@ class _Pairing:
             for tick in decided:
                 _forget(self._logged, tick.frame_stamp_ns)
         pending, timeline = self._pending, self._timeline
+        # Deltas are summed up to the next row, so its stamp is waited for, too.
+        least = 2 if timeline.sums else 1
         while pending and (
-            log_ns - pending[0][1] > PATIENCE_NS or not timeline.waiting(pending[0][0].stamp_ns)
+            log_ns - pending[0][1] > PATIENCE_NS
+            or (
+                len(pending) >= least
+                and not timeline.waiting(pending[0][0].stamp_ns, self._until_ns())
+            )
         ):
-            self._add(*pending.popleft())
+            until_ns = self._until_ns()
+            self._add(*pending.popleft(), until_ns)
 
     def finish(self) -> None:
         left = self._ticks.finish()
         self._pending.extend((tick, self._logged[tick.frame_stamp_ns]) for tick in left)
-        for tick, log_ns in self._pending:
-            self._add(tick, log_ns)
-        self._pending.clear()
+        while self._pending:
+            until_ns = self._until_ns()
+            self._add(*self._pending.popleft(), until_ns)
 
     def _begin(self) -> None:
         self._ticks = self._make_ticks()
@@ -144,10 +151,15 @@ class _Pairing:
         self._logged: dict[int, int] = {}  # reference frame's stamp → log time
         self._is_first = self._segment > 0
 
-    def _add(self, tick: Tick, log_ns: int) -> None:
+    def _until_ns(self) -> int | None:
+        """Return the stamp of the row after the first pending one; None where there is a gap."""
+        following = self._pending[1][0] if len(self._pending) > 1 else None
+        return None if following is None or following.after_gap else following.stamp_ns
+
+    def _add(self, tick: Tick, log_ns: int, until_ns: int | None) -> None:
         if self._is_first:
             tick, self._is_first = replace(tick, after_gap=True), False
-        self.collected.add(self._timeline, tick, log_ns, self._segment)
+        self.collected.add(self._timeline, tick, log_ns, self._segment, until_ns)
 
 
 def _check_samples(bag: Bag, timeline: Timeline, seen: Mapping[str, Any]) -> None:
@@ -252,8 +264,10 @@ class _Collected:
         self._state, self._command = array('d'), array('d')
         self._gaps: list[tuple[str, ...]] = []
 
-    def add(self, timeline: Timeline, tick: Tick, log_ns: int, segment: int) -> None:
-        row = timeline.row(tick.stamp_ns, tick.frame_stamp_ns)
+    def add(
+        self, timeline: Timeline, tick: Tick, log_ns: int, segment: int, until_ns: int | None
+    ) -> None:
+        row = timeline.row(tick.stamp_ns, tick.frame_stamp_ns, until_ns)
         timeline.forget(min(tick.stamp_ns, tick.frame_stamp_ns))
         self._stamps.append(tick.stamp_ns)
         self._logs.append(log_ns)

@@ -113,6 +113,7 @@ def _training(seed: int, alone: float, ordered: float, task: str) -> Episode:
         raise Gr00tError('--alone and --ordered are layouts of SO-101; leave them out for LIBERO')
     if task:
         files = tasks.task_files(task)
+        tasks.check_expert(task.split('/')[0])
         free = len(files.states) - tasks.EVALUATION_STARTS
         start = tasks.EVALUATION_STARTS + seed % free
         return Episode(seed, files.language, tasks.STORED, task, start)

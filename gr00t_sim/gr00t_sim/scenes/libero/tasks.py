@@ -21,6 +21,7 @@ from gr00t_core.errors import Gr00tError
 
 SUITES = ('libero_spatial', 'libero_object', 'libero_goal', 'libero_10', 'libero_90')
 FIRST_TASK = 'libero_object/0'
+EXPERT_SUITES = ('libero_object', 'libero_spatial')  # whose tasks the scripted expert knows
 STORED, SHUFFLED = 'stored', 'shuffled'
 EVALUATION_STARTS = 5  # of each task, the first ones
 
@@ -109,6 +110,19 @@ def task_files(text: str) -> TaskFiles:
     with contextlib.redirect_stdout(io.StringIO()):
         states = np.asarray(suite.get_task_init_states(number), np.float64)
     return TaskFiles(text, task.language, Path(suite.get_task_bddl_file_path(number)), states)
+
+
+def check_expert(suite: str) -> None:
+    """Refuse a suite whose tasks the scripted expert does not know.
+
+    Raises:
+        Gr00tError: Names those that it knows.
+    """
+    if suite not in EXPERT_SUITES:
+        raise Gr00tError(
+            f'{suite}: the scripted expert knows {" and ".join(EXPERT_SUITES)} only;'
+            ' give one of them, or a checkpoint'
+        )
 
 
 def words_of(name: str) -> str:

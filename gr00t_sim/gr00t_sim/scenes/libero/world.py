@@ -142,6 +142,7 @@ class Libero:
         raise Gr00tError('LIBERO runs in lock-step only')
 
     def expert(self, seed: int, period_s: float) -> 'GroupExpert':
+        tasks.check_expert(self._task.split('/')[0])
         from gr00t_sim.scenes.libero.expert import Expert
 
         target, goal = self.target_and_goal()
