@@ -18,7 +18,7 @@ from rclpy.parameter import Parameter  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
 from gr00t_msgs.action import ExecuteInstruction  # noqa: E402
-from gr00t_sim.scene import Layout  # noqa: E402
+from gr00t_sim.scenes.so101.scene import Layout  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures('gl')
 
