@@ -10,6 +10,7 @@ may hold either or both, and both are written. LeRobot's prefix `_groot_model.` 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 import json
+import logging
 import math
 from pathlib import Path
 import re
@@ -25,6 +26,8 @@ from gr00t_core.errors import CheckpointError
 from gr00t_core.instructions import shown
 from gr00t_core.json_file import is_file_name, read_json
 
+_log = logging.getLogger(__name__)
+
 INDEX = 'model.safetensors.index.json'
 SINGLE = 'model.safetensors'
 LEROBOT_PREFIX = '_groot_model.'
@@ -37,16 +40,60 @@ _FLOATS = {'F64', 'F32', 'F16', 'BF16'}
 _SHOWN = 8  # problems of one kind listed in an error
 
 # Our parameter name → NVIDIA's key: every rule is applied, in this order.
-_RULES = tuple(
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
+Rules = tuple[tuple[str, str], ...]
+# The action head has the same names in every family.
+HEAD_RULES: Rules = (
+    (r'^action_head\.vl_norm', 'action_head.vlln'),
+    (r'^(action_head\.(?:future_tokens|position_embedding))$', r'\1.weight'),
+    (r'^action_head\.vl_self_attention', 'action_head.vl_self_attention.transformer_blocks'),
+    (r'^(action_head\.vl_self_attention\..*)\.norm2', r'\1.norm3'),
+    (r'^action_head\.dit\.blocks', 'action_head.model.transformer_blocks'),
+    (r'^action_head\.dit\.', 'action_head.model.'),
+    (r'timestep_encoder\.linear([12])', r'timestep_encoder.timestep_embedder.linear_\1'),
+    (r'^action_head\.model\.output_modulation', 'action_head.model.proj_out_1'),
+    (r'^action_head\.model\.output\.', 'action_head.model.proj_out_2.'),
+    (r'(transformer_blocks.*)\.attention\.out_proj', r'\1.attn1.to_out.0'),
+    (r'(transformer_blocks.*)\.attention\.([qkv])_proj', r'\1.attn1.to_\2'),
+    (r'(transformer_blocks.*)\.mlp\.fc1', r'\1.ff.net.0.proj'),
+    (r'(transformer_blocks.*)\.mlp\.fc2', r'\1.ff.net.2'),
+)
+# Qwen3's layers, as N1.5 and N1.7 use them.
+QWEN_RULES: Rules = (
+    (r'(language_model\..*)\.norm1', r'\1.input_layernorm'),
+    (r'(language_model\..*)\.norm2', r'\1.post_attention_layernorm'),
+    (r'(language_model\..*)\.attention\.out_proj', r'\1.self_attn.o_proj'),
+    (r'(language_model\..*)\.attention\.', r'\1.self_attn.'),
+)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a family's parameters are called in NVIDIA's files.
+
+    Attributes:
+        rules: Pattern and replacement, each applied in turn to our name.
+        embed_tokens, lm_head: Keys of the tied token embedding.
+        ignored: Keys that a checkpoint may hold and this model never computes with.
+    """
+
+    rules: Rules
+    embed_tokens: str
+    lm_head: str
+    ignored: tuple[str, ...] = ()
+
+    def key(self, name: str) -> str:
+        """Return NVIDIA's key of one of our parameter names."""
+        for pattern, replacement in self.rules:
+            name = re.sub(pattern, replacement, name)
+        return name
+
+
+N1_5 = Layout(
+    (
         # Language model
         (r'^backbone\.language\.', f'{_LANGUAGE}model.'),
         (r'(language_model\.model)\.token_embedding', r'\1.embed_tokens'),
-        (r'(language_model\..*)\.norm1', r'\1.input_layernorm'),
-        (r'(language_model\..*)\.norm2', r'\1.post_attention_layernorm'),
-        (r'(language_model\..*)\.attention\.out_proj', r'\1.self_attn.o_proj'),
-        (r'(language_model\..*)\.attention\.', r'\1.self_attn.'),
+        *QWEN_RULES,
         # Vision tower and connector
         (r'^backbone\.vision\.', 'backbone.eagle_model.vision_model.vision_model.'),
         (r'(vision_model)\.patch_embedding', r'\1.embeddings.patch_embedding'),
@@ -59,29 +106,16 @@ _RULES = tuple(
         (r'(encoder\.layers\.\d+)\.attention', r'\1.self_attn'),
         (r'^backbone\.connector', 'backbone.eagle_model.mlp1.0'),
         (r'^backbone\.projection', 'backbone.eagle_linear'),
-        # Action head
-        (r'^action_head\.vl_norm', 'action_head.vlln'),
-        (r'^(action_head\.(?:future_tokens|position_embedding))$', r'\1.weight'),
-        (r'^action_head\.vl_self_attention', 'action_head.vl_self_attention.transformer_blocks'),
-        (r'^(action_head\.vl_self_attention\..*)\.norm2', r'\1.norm3'),
-        (r'^action_head\.dit\.blocks', 'action_head.model.transformer_blocks'),
-        (r'^action_head\.dit\.', 'action_head.model.'),
-        (r'timestep_encoder\.linear([12])', r'timestep_encoder.timestep_embedder.linear_\1'),
-        (r'^action_head\.model\.output_modulation', 'action_head.model.proj_out_1'),
-        (r'^action_head\.model\.output\.', 'action_head.model.proj_out_2.'),
-        (r'(transformer_blocks.*)\.attention\.out_proj', r'\1.attn1.to_out.0'),
-        (r'(transformer_blocks.*)\.attention\.([qkv])_proj', r'\1.attn1.to_\2'),
-        (r'(transformer_blocks.*)\.mlp\.fc1', r'\1.ff.net.0.proj'),
-        (r'(transformer_blocks.*)\.mlp\.fc2', r'\1.ff.net.2'),
-    )
+        *HEAD_RULES,
+    ),
+    EMBED_TOKENS,
+    LM_HEAD,
 )
 
 
 def checkpoint_key(name: str) -> str:
-    """Return NVIDIA's key of one of our parameter names."""
-    for pattern, replacement in _RULES:
-        name = pattern.sub(replacement, name)
-    return name
+    """Return NVIDIA's key of one of N1.5's parameter names."""
+    return N1_5.key(name)
 
 
 @dataclass(frozen=True)
@@ -145,6 +179,7 @@ def load_weights(
     folder: str | Path,
     dtype: torch.dtype | None = None,
     device: str | torch.device = 'cpu',
+    layout: Layout = N1_5,
 ) -> None:
     """Fill `model` (built on the meta device) from a checkpoint folder, tensor by tensor.
 
@@ -154,17 +189,20 @@ def load_weights(
     """
     stored = stored_tensors(folder)
     expected = {
-        checkpoint_key(name): (name, tuple(value.shape))
-        for name, value in model.state_dict().items()
+        layout.key(name): (name, tuple(value.shape)) for name, value in model.state_dict().items()
     }
-    if LM_HEAD in stored and EMBED_TOKENS not in stored:
-        stored[EMBED_TOKENS] = stored.pop(LM_HEAD)
-    head = stored.pop(LM_HEAD, None)
+    embed_tokens, lm_head = layout.embed_tokens, layout.lm_head
+    for key in layout.ignored:
+        if stored.pop(key, None) is not None:
+            _log.warning('%s: %s is not used by this model', folder, key)
+    if lm_head in stored and embed_tokens not in stored:
+        stored[embed_tokens] = stored.pop(lm_head)
+    head = stored.pop(lm_head, None)
     problems = _problems(stored, {key: shape for key, (_, shape) in expected.items()})
-    if head is not None and EMBED_TOKENS in stored and head.shape != stored[EMBED_TOKENS].shape:
+    if head is not None and embed_tokens in stored and head.shape != stored[embed_tokens].shape:
         problems.append(
-            f'wrong shape: {LM_HEAD} is {head.shape}, '
-            f'tied to embed_tokens {stored[EMBED_TOKENS].shape}'
+            f'wrong shape: {lm_head} is {head.shape}, '
+            f'tied to embed_tokens {stored[embed_tokens].shape}'
         )
     if problems:
         files = sorted({str(tensor.path) for tensor in stored.values()})
@@ -192,12 +230,13 @@ def save_weights(
     folder: str | Path,
     dtype: torch.dtype | None = None,
     max_shard_bytes: int = 5_000_000_000,
+    layout: Layout = N1_5,
 ) -> None:
-    """Write config.json and the weights of a `Gr00tN15`; each file is renamed into place."""
+    """Write config.json and the weights of a model; each file is renamed into place."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {checkpoint_key(name): value for name, value in model.state_dict().items()}
-    tensors[LM_HEAD] = tensors[EMBED_TOKENS]
+    tensors = {layout.key(name): value for name, value in model.state_dict().items()}
+    tensors[layout.lm_head] = tensors[layout.embed_tokens]
     size = dtype.itemsize if dtype else 0
     shards = _shards(
         {key: t.numel() * (size or t.element_size()) for key, t in tensors.items()},
@@ -210,8 +249,8 @@ def save_weights(
         shard = {
             key: tensors[key].detach().to(device='cpu', dtype=dtype).contiguous() for key in keys
         }
-        if LM_HEAD in shard:
-            shard[LM_HEAD] = shard[LM_HEAD].clone()
+        if layout.lm_head in shard:
+            shard[layout.lm_head] = shard[layout.lm_head].clone()
         save_file(shard, folder / f'.{name}', metadata={'format': 'pt'})
     documents = {'config.json': _config_json(model, dtype)}
     if len(shards) > 1:
@@ -235,7 +274,9 @@ def save_weights(
 def _config_json(model: Any, dtype: torch.dtype | None) -> dict[str, Any]:
     content: dict[str, Any] = model.config.to_json()
     if dtype is not None:
-        content['torch_dtype'] = str(dtype).removeprefix('torch.')
+        content['dtype' if 'dtype' in content else 'torch_dtype'] = str(dtype).removeprefix(
+            'torch.'
+        )
     return content
 
 

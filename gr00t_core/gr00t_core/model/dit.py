@@ -106,7 +106,7 @@ class DiT(nn.Module):
         x: Tensor,
         time_embedding: Tensor,
         keys_values: Sequence[KeysValues | None],
-        mask: Tensor | None = None,
+        mask: Tensor | Sequence[Tensor | None] | None = None,
     ) -> Tensor:
         """Map the sequence (B·K, T, C) to (B·K, T, output_dim).
 
@@ -115,10 +115,12 @@ class DiT(nn.Module):
             time_embedding: (B·K, C), from `timestep_encoder`.
             keys_values: From `cross_keys_values`, of B samples.
             mask: (B, 1, 1, S) boolean, False at padding; None (the reference) lets padding be
-                attended to.
+                attended to. A sequence gives one mask per block (N1.7).
         """
-        for block, context in zip(self.blocks, keys_values, strict=True):
-            x = block(x, time_embedding, context, mask if block.cross else None)
+        if mask is None or isinstance(mask, Tensor):
+            mask = [mask] * len(self.blocks)
+        for block, context, seen in zip(self.blocks, keys_values, mask, strict=True):
+            x = block(x, time_embedding, context, seen if block.cross else None)
         # Ordered (shift, scale), the reverse of AdaLayerNorm.
         shift, scale = self.output_modulation(F.silu(time_embedding))[:, None].chunk(2, dim=-1)
         out: Tensor = self.output(self.output_norm(x) * (1 + scale) + shift)

@@ -73,6 +73,17 @@ class PromptBatch:
     input_ids: NDArray[np.int64]
     attention_mask: NDArray[np.int64]
 
+    @classmethod
+    def padded(cls, rows: Sequence[Sequence[int]], pad_id: int) -> 'PromptBatch':
+        """Pad the ids of B prompts on the left to the longest."""
+        length = max(map(len, rows))
+        input_ids = np.full((len(rows), length), pad_id, dtype=np.int64)
+        attention_mask = np.zeros((len(rows), length), dtype=np.int64)
+        for row, ids in enumerate(rows):
+            input_ids[row, length - len(ids) :] = ids
+            attention_mask[row, length - len(ids) :] = 1
+        return cls(input_ids, attention_mask)
+
 
 class PromptTokenizer:
     """Instructions and view counts to token ids.
@@ -158,13 +169,7 @@ class PromptTokenizer:
     def batch(self, instructions: Sequence[str], views: int) -> PromptBatch:
         """Return the ids of B prompts, padded on the left to the longest."""
         rows = [self.encode(instruction, views) for instruction in instructions]
-        length = max(map(len, rows))
-        input_ids = np.full((len(rows), length), self.pad_id, dtype=np.int64)
-        attention_mask = np.zeros((len(rows), length), dtype=np.int64)
-        for row, ids in enumerate(rows):
-            input_ids[row, length - len(ids) :] = ids
-            attention_mask[row, length - len(ids) :] = 1
-        return PromptBatch(input_ids, attention_mask)
+        return PromptBatch.padded(rows, self.pad_id)
 
 
 def load_tokenizer(
@@ -205,7 +210,7 @@ def make_small_tokenizer() -> Tokenizer:
     """Make the tokenizer of the tiny and small models: byte-level BPE, always the same."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = _pre_tokenizer()
+    tokenizer.pre_tokenizer = pre_tokenizer()
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=SMALL_VOCABULARY,
@@ -221,7 +226,8 @@ def _added(content: str) -> AddedToken:
     return AddedToken(content, normalized=False, special=True)
 
 
-def _pre_tokenizer() -> pre_tokenizers.PreTokenizer:
+def pre_tokenizer() -> pre_tokenizers.PreTokenizer:
+    """Return Qwen2's pre-tokenisation, which N1.5 and N1.7 share."""
     return pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(_QWEN_SPLIT), 'isolated'),
@@ -240,7 +246,7 @@ def _qwen_tokenizer(folder: Path) -> Tokenizer:
             f'{folder}: {", ".join(QWEN_FILES)} cannot be read: {error}.'
         ) from None
     tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = _pre_tokenizer()
+    tokenizer.pre_tokenizer = pre_tokenizer()
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens(
         [_added(token) for token in sorted(added_ids, key=lambda token: added_ids[token])]

@@ -70,9 +70,14 @@ def numbers(
 
 
 def frames(
-    observation: Observation, key: str, resolution: tuple[int, int], *, batched: bool
+    observation: Observation,
+    key: str,
+    resolution: tuple[int, int] | None,
+    *,
+    batched: bool,
+    length: int = 1,
 ) -> NDArray[np.uint8]:
-    """Return a camera as (B, 1, h, w, 3) uint8, `resolution` being (h, w).
+    """Return a camera as (B, T, h, w, 3) uint8, `resolution` being (h, w), None any.
 
     Raises:
         ObservationError: Another dtype or shape.
@@ -80,7 +85,8 @@ def frames(
     video = _array(observation, key)
     if video.dtype != np.uint8:
         raise ObservationError(f'{key}: dtype {video.dtype}, expected uint8')
-    expected = (1, *resolution, 3)
+    seen = video.shape[batched + 1 : batched + 3]
+    expected = (length, *(resolution or (seen if len(seen) == 2 and min(seen) else ('h', 'w'))), 3)
     if video.shape[batched:] != expected or video.ndim != len(expected) + batched:
         raise _shape_error(key, video, expected, batched)
     return video if batched else video[None]
@@ -107,7 +113,7 @@ def _array(observation: Observation, key: str) -> NDArray[Any]:
 
 
 def _shape_error(
-    key: str, values: NDArray[Any], expected: tuple[int, ...], batched: bool
+    key: str, values: NDArray[Any], expected: tuple[int | str, ...], batched: bool
 ) -> ObservationError:
     wanted = f'({"B, " if batched else ""}{", ".join(map(str, expected))})'
     return ObservationError(

@@ -1,0 +1,332 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Read N1.7's flat config.json into frozen dataclasses, strictly; write it back, unknown kept.
+
+config.json names the backbone and leaves its dimensions out. They come from a `backbone_config`
+object in it (Hugging Face's Qwen3VLConfig layout, which this suite writes for its own sizes), else
+from `COSMOS_REASON2_2B`, which is Qwen3-VL-2B's layout.
+"""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from gr00t_core.errors import CheckpointError
+from gr00t_core.model.config import DiTConfig, LanguageConfig, SelfAttentionConfig
+from gr00t_core.model.json_section import Section
+from gr00t_core.models.n1_7.sizes import COSMOS_REASON2_2B, published_3b
+
+BACKBONES = ('nvidia/Cosmos-Reason2-2B', 'Qwen/Qwen3-VL-2B')
+
+
+@dataclass(frozen=True)
+class VisionConfig:
+    """Qwen3-VL vision tower: any grid of patches, one token per merge block.
+
+    Attributes:
+        num_positions: Rows of the learned position table, a square number.
+        deepstack: Blocks (from 0) after which features for the language layers are taken.
+        out_hidden_size: Width of the merged tokens.
+    """
+
+    hidden_size: int
+    intermediate_size: int
+    num_layers: int
+    num_heads: int
+    patch_size: int
+    temporal_patch_size: int
+    merge_size: int
+    num_positions: int
+    out_hidden_size: int
+    deepstack: tuple[int, ...]
+
+    @property
+    def row_width(self) -> int:
+        """Return the number of values of one patch: channel × frame × row × column."""
+        return int(3 * self.temporal_patch_size * self.patch_size**2)
+
+
+@dataclass(frozen=True)
+class ActionHeadConfig:
+    """Flow-matching action head.
+
+    Attributes:
+        action_dim, state_dim: Padded widths A and S.
+        state_history_length: States that the state encoder takes at once.
+        use_alternate_vl_dit: Cross-attention sees words and images in turn; False: all at once.
+        attend_text_every_n_blocks: Every n-th cross-attention block sees the words.
+        noise_s, noise_beta_alpha, noise_beta_beta: Training time t = (1 − Beta(alpha, beta))·s.
+        state_dropout_prob: Probability, in training, that a sample's encoded state is zeroed.
+        vl_self_attention: None where the checkpoint has no such blocks.
+    """
+
+    action_dim: int
+    action_horizon: int
+    state_dim: int
+    state_history_length: int
+    hidden_size: int
+    input_embedding_dim: int
+    backbone_embedding_dim: int
+    max_num_embodiments: int
+    max_seq_len: int
+    num_inference_timesteps: int
+    num_timestep_buckets: int
+    attend_text_every_n_blocks: int
+    noise_beta_alpha: float
+    noise_beta_beta: float
+    noise_s: float
+    state_dropout_prob: float
+    rtc_ramp_rate: float
+    add_pos_embed: bool
+    use_vlln: bool
+    use_alternate_vl_dit: bool
+    dit: DiTConfig
+    vl_self_attention: SelfAttentionConfig | None
+
+
+@dataclass(frozen=True)
+class Gr00tN17Config:
+    """Everything that decides the shapes and the arithmetic of the model.
+
+    Attributes:
+        mrope_section: Frequencies of the time, row and column positions.
+        raw: The config.json it was read from; unknown fields are written back from here.
+    """
+
+    vision: VisionConfig
+    language: LanguageConfig
+    mrope_section: tuple[int, int, int]
+    action_head: ActionHeadConfig
+    image_token_id: int
+    raw: Mapping[str, Any]
+
+    @classmethod
+    def load(cls, folder: str | Path) -> 'Gr00tN17Config':
+        """Read `<folder>/config.json`; raises CheckpointError as `from_json`."""
+        from gr00t_core.models import read_config
+
+        return cls.from_json(read_config(folder), str(Path(folder) / 'config.json'))
+
+    @classmethod
+    def from_json(cls, raw: Any, source: str = 'config.json') -> 'Gr00tN17Config':
+        """Parse the content of config.json, which errors call `source`.
+
+        LeRobot's config.json (`type` groot) holds policy settings only: its architecture is that
+        of `base_model_path` where this is a folder, else the published one.
+
+        Raises:
+            CheckpointError: A field missing, of a wrong type, or of a value that this model cannot
+                honour.
+        """
+        if not isinstance(raw, dict):
+            raise CheckpointError(f'{source}: expected a JSON object, found {type(raw).__name__}.')
+        if raw.get('type') == 'groot' and 'model_type' not in raw:
+            raw = _base_of_lerobot(raw, source)
+        top = Section(_DEFAULTS | raw, source, '')
+        top.require('strict_action_padding_mask', False)
+        backbone = Section(_backbone(top), source, 'backbone_config')
+        vision = _vision(backbone)
+        language = _language(backbone.section('text_config'), top.number('select_layer', int))
+        if vision.out_hidden_size != language.hidden_size:
+            backbone.fail(
+                'vision_config.out_hidden_size', vision.out_hidden_size, language.hidden_size
+            )
+        head = _action_head(top)
+        if head.backbone_embedding_dim != language.hidden_size:
+            top.fail('backbone_embedding_dim', head.backbone_embedding_dim, language.hidden_size)
+        return cls(
+            vision,
+            language,
+            _mrope_section(backbone.section('text_config'), language.head_dim),
+            head,
+            backbone.number('image_token_id', int),
+            raw,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of config.json: `raw` brought up to date with the action head."""
+        raw = deepcopy(dict(self.raw))
+        head = self.action_head
+        raw.update({key: getattr(head, name) for key, name in _HEAD_KEYS.items()})
+        raw['diffusion_model_cfg'].update(
+            {key: getattr(head.dit, name) for key, name in _DIT_KEYS.items()}
+        )
+        if head.vl_self_attention is not None:
+            raw['vl_self_attention_cfg'].update(
+                {key: getattr(head.vl_self_attention, n) for key, n in _ATTENTION_KEYS.items()}
+            )
+        return raw
+
+
+# NVIDIA's key → our field; the types are the dataclass's.
+_ATTENTION_KEYS = {
+    'num_layers': 'num_layers',
+    'num_attention_heads': 'num_heads',
+    'attention_head_dim': 'head_dim',
+    'dropout': 'dropout',
+    'final_dropout': 'final_dropout',
+}
+_DIT_KEYS = {
+    **_ATTENTION_KEYS,
+    'output_dim': 'output_dim',
+    'interleave_self_attention': 'interleave_self_attention',
+}
+_SAME = {field.name: field.name for field in fields(ActionHeadConfig)}
+_HEAD_KEYS = {
+    'max_action_dim': 'action_dim',
+    'max_state_dim': 'state_dim',
+    **{
+        key: name
+        for key, name in _SAME.items()
+        if key not in {'action_dim', 'state_dim', 'dit', 'vl_self_attention'}
+    },
+}
+_VISION_KEYS = {
+    'hidden_size': 'hidden_size',
+    'intermediate_size': 'intermediate_size',
+    'depth': 'num_layers',
+    'num_heads': 'num_heads',
+    'patch_size': 'patch_size',
+    'temporal_patch_size': 'temporal_patch_size',
+    'spatial_merge_size': 'merge_size',
+    'num_position_embeddings': 'num_positions',
+    'out_hidden_size': 'out_hidden_size',
+}
+_TEXT_KEYS = {
+    'vocab_size': 'vocab_size',
+    'hidden_size': 'hidden_size',
+    'intermediate_size': 'intermediate_size',
+    'num_attention_heads': 'num_heads',
+    'num_key_value_heads': 'num_kv_heads',
+    'head_dim': 'head_dim',
+    'rms_norm_eps': 'rms_norm_eps',
+    'rope_theta': 'rope_theta',
+}
+# Upstream's class defaults of fields that decide no shape.
+_DEFAULTS: dict[str, Any] = {
+    'add_pos_embed': True,
+    'attend_text_every_n_blocks': 2,
+    'max_num_embodiments': 32,
+    'max_seq_len': 1024,
+    'noise_beta_alpha': 1.5,
+    'noise_beta_beta': 1.0,
+    'noise_s': 0.999,
+    'num_inference_timesteps': 4,
+    'num_timestep_buckets': 1000,
+    'rtc_ramp_rate': 6.0,
+    'state_dropout_prob': 0.8,
+    'state_history_length': 1,
+    'use_alternate_vl_dit': True,
+    'use_vlln': True,
+}
+
+
+def _base_of_lerobot(raw: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Return the config.json of the base model that a LeRobot checkpoint was made from."""
+    from gr00t_core.models import read_config
+
+    base = raw.get('base_model_path')
+    if isinstance(base, str):
+        for folder in (Path(source).parent / base, Path(base)):
+            if (folder / 'config.json').is_file():
+                found: dict[str, Any] = read_config(folder)
+                return found
+    return published_3b()
+
+
+def _backbone(top: Section) -> Mapping[str, Any]:
+    """Return the backbone's configuration, in Hugging Face's layout."""
+    if 'backbone_config' in top.values:
+        return top.section('backbone_config').values
+    name = top.value('model_name')
+    if not isinstance(name, str) or not name.startswith(BACKBONES):
+        raise CheckpointError(
+            f'{top.where("model_name")} is {name!r}, and config.json does not hold the dimensions'
+            f' of that backbone; known are those of {", ".join(BACKBONES)}. Copy the config.json'
+            f" of {name} into config.json under the key 'backbone_config'."
+        )
+    return COSMOS_REASON2_2B
+
+
+def _vision(backbone: Section) -> VisionConfig:
+    section = backbone.section('vision_config')
+    section.require('hidden_act', 'gelu_pytorch_tanh')
+    section.require('in_channels', 3)
+    values = section.fields(_VISION_KEYS, VisionConfig)
+    deepstack = section.value('deepstack_visual_indexes')
+    last = values['num_layers'] - 1
+    if not isinstance(deepstack, list) or not all(
+        type(index) is int and 0 <= index <= last for index in deepstack
+    ):
+        section.fail('deepstack_visual_indexes', deepstack, f'a list of blocks from 0 to {last}')
+    vision = VisionConfig(**values, deepstack=tuple(deepstack))
+    if vision.hidden_size % (4 * vision.num_heads):
+        section.fail('num_heads', vision.num_heads, f'a divisor of {vision.hidden_size} / 4')
+    if round(vision.num_positions**0.5) ** 2 != vision.num_positions:
+        section.fail('num_position_embeddings', vision.num_positions, 'a square number')
+    return vision
+
+
+def _language(section: Section, select_layer: int) -> LanguageConfig:
+    for key, allowed in (('hidden_act', 'silu'), ('attention_bias', False)):
+        section.require(key, allowed)
+    section.require('tie_word_embeddings', True)
+    layers = section.number('num_hidden_layers', int)
+    if layers < select_layer:
+        section.fail('num_hidden_layers', layers, f'at least select_layer = {select_layer}')
+    language = LanguageConfig(
+        num_layers=select_layer, **section.fields(_TEXT_KEYS, LanguageConfig)
+    )
+    if language.num_heads % language.num_kv_heads:
+        section.fail(
+            'num_key_value_heads', language.num_kv_heads, f'a divisor of {language.num_heads}'
+        )
+    return language
+
+
+def _mrope_section(text: Section, head_dim: int) -> tuple[int, int, int]:
+    rope = text.section('rope_scaling')
+    rope.require('mrope_interleaved', True)
+    rope.require('rope_type', 'default')
+    section = rope.value('mrope_section')
+    if (
+        not isinstance(section, list)
+        or len(section) != 3
+        or not all(type(part) is int and part > 0 for part in section)
+        or sum(section) != head_dim // 2
+    ):
+        rope.fail('mrope_section', section, f'three positive ints with the sum {head_dim // 2}')
+    time, row, column = section
+    return time, row, column
+
+
+def _action_head(top: Section) -> ActionHeadConfig:
+    dit = top.section('diffusion_model_cfg')
+    dit.require('norm_type', 'ada_norm')
+    dit.require('positional_embeddings', None)
+    attention = None
+    told = top.values.get('vl_self_attention_cfg')
+    if told is not None and (not isinstance(told, dict) or told.get('num_layers')):
+        part = top.section('vl_self_attention_cfg')
+        part.require('positional_embeddings', None)
+        attention = SelfAttentionConfig(**part.fields(_ATTENTION_KEYS, SelfAttentionConfig))
+        if attention.width != top.value('backbone_embedding_dim'):
+            top.fail('vl_self_attention_cfg', attention.width, top.value('backbone_embedding_dim'))
+    values = top.fields(_HEAD_KEYS, ActionHeadConfig)
+    head = ActionHeadConfig(
+        **values,
+        dit=DiTConfig(
+            **dit.fields(_DIT_KEYS, DiTConfig),
+            cross_attention_dim=values['backbone_embedding_dim'],
+        ),
+        vl_self_attention=attention,
+    )
+    if head.dit.width != head.input_embedding_dim:
+        top.fail('input_embedding_dim', head.input_embedding_dim, head.dit.width)
+    if head.dit.output_dim != head.hidden_size:
+        dit.fail('output_dim', head.dit.output_dim, head.hidden_size)
+    if head.max_seq_len < head.action_horizon:
+        top.fail('max_seq_len', head.max_seq_len, f'at least action_horizon {head.action_horizon}')
+    return head

@@ -1,0 +1,218 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Turn camera frames into N1.7's patches: shortest edge, centre crop, Qwen's resize, patch rows.
+
+The steps of NVIDIA's processor at inference, in its order and roundings:
+
+1. where asked, pad with 0 to a square
+2. resize so that the shorter side is `edge`, both sides by the same factor (OpenCV's INTER_AREA)
+3. crop the centre, `crop` of each side, and do step 2 again; the aspect ratio is kept
+4. Qwen3-VL: each side to the nearest multiple of 32, bicubic with antialiasing, uint8
+5. (x − 127.5) / 127.5, cut into rows of 3 · 2 · 16 · 16 values, a still image as both frames
+
+`area_resize` repeats OpenCV's arithmetic, so that the pictures are equal without OpenCV.
+
+Shapes: h, w pixels · P patches.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Frame = NDArray[np.uint8]
+_MIN_PIXELS, _MAX_PIXELS = 65_536, 16_777_216  # of Qwen3-VL's image processor
+
+
+@dataclass(frozen=True)
+class ImageTransform:
+    """From camera frames to patches.
+
+    Attributes:
+        edge: Length of the shorter side, pixels.
+        crop: Part of each side that is kept.
+        letterbox: Pad to a square first.
+        square: Steps 2 and 3 of checkpoints without albumentations: (side, crop), both bilinear to
+            a square; None for the usual steps.
+        patch, merge, frames: Patch size (pixels), patches per token side, temporal patch size.
+    """
+
+    edge: int
+    crop: float
+    letterbox: bool
+    square: tuple[tuple[int, int], tuple[int, int]] | None = None
+    patch: int = 16
+    merge: int = 2
+    frames: int = 2
+
+    def picture(self, frame: Frame, place: tuple[float, float] | None = None) -> Frame:
+        """Do steps 1 to 3 on a frame (h, w, 3).
+
+        `place` in [0, 1) says where the window lies in training; None centres it.
+        """
+        if self.letterbox:
+            frame = _letterboxed(frame)
+        if self.square is not None:
+            side, crop = self.square
+            frame = _torch_resized(frame, side, 'bilinear')
+            return _torch_resized(_cropped(frame, crop, place), side, 'bilinear')
+        frame = self._shortest_edge(frame)
+        kept = tuple(int(n * self.crop) for n in frame.shape[:2])
+        return self._shortest_edge(_cropped(frame, (kept[0], kept[1]), place))
+
+    def patches(self, picture: Frame) -> tuple[NDArray[np.float32], tuple[int, int, int]]:
+        """Do steps 4 and 5: return patches (P, values) float32 and the grid (1, rows, columns)."""
+        size = qwen_size(picture.shape[0], picture.shape[1], self.patch * self.merge)
+        image = _torch_resized(picture, size, 'bicubic')
+        values = (image.astype(np.float32) - np.float32(127.5)) / np.float32(127.5)
+        rows, columns = (n // self.patch for n in size)
+        m = self.merge
+        blocks = values.reshape(
+            rows // m, m, self.patch, columns // m, m, self.patch, 3
+        )  # block row, row, y, block column, column, x, channel
+        cut = blocks.transpose(0, 3, 1, 4, 6, 2, 5).reshape(rows * columns, 3, 1, self.patch**2)
+        return cut.repeat(self.frames, axis=2).reshape(len(cut), -1), (1, rows, columns)
+
+    def _shortest_edge(self, frame: Frame) -> Frame:
+        height, width = frame.shape[:2]
+        short = min(height, width)
+        if short == self.edge:
+            return frame
+        scale = self.edge / short
+        return area_resize(frame, (round(height * scale), round(width * scale)))
+
+
+def qwen_size(height: int, width: int, factor: int) -> tuple[int, int]:
+    """Return the size, in multiples of `factor`, that Qwen3-VL's processor resizes to."""
+    sides = [round(n / factor) * factor for n in (height, width)]
+    pixels = sides[0] * sides[1]
+    if pixels > _MAX_PIXELS:
+        scale = math.sqrt(height * width / _MAX_PIXELS)
+        sides = [max(factor, math.floor(n / scale / factor) * factor) for n in (height, width)]
+    elif pixels < _MIN_PIXELS:
+        scale = math.sqrt(_MIN_PIXELS / (height * width))
+        sides = [math.ceil(n * scale / factor) * factor for n in (height, width)]
+    return sides[0], sides[1]
+
+
+def area_resize(frame: Frame, size: tuple[int, int]) -> Frame:
+    """Resize (h, w, 3) uint8 to `size` (height, width) as OpenCV's INTER_AREA does, bit for bit.
+
+    Downscaling averages the covered pixels; as soon as one side grows, OpenCV interpolates
+    linearly, in fixed point, with weights of its own.
+    """
+    height, width = frame.shape[:2]
+    if (height, width) == size:
+        return frame
+    if size[0] <= height and size[1] <= width:
+        if height % size[0] == 0 and width % size[1] == 0:
+            return _averaged(frame, height // size[0], width // size[1])
+        # OpenCV weighs along the rows first, then adds the rows up, in float32.
+        rows = _weighed(frame.astype(np.float32).swapaxes(0, 1), *_area_taps(width, size[1]))
+        out = _weighed(rows.swapaxes(0, 1), *_area_taps(height, size[0]))
+        return _to_bytes(np.rint(out))
+    left, right, across = _linear_taps(width, size[1])
+    top, bottom, down = _linear_taps(height, size[0])
+    wide = frame.astype(np.int32)
+    rows_of = (
+        wide[:, left] * across[:, 0, None] + wide[:, right] * across[:, 1, None]
+    ) >> 4  # fixed point, 11 bits each way
+    low, high = down[:, 0, None, None], down[:, 1, None, None]
+    summed = ((rows_of[top] * low) >> 16) + ((rows_of[bottom] * high) >> 16)
+    return _to_bytes((summed + 2) >> 2)
+
+
+def _averaged(frame: Frame, down: int, across: int) -> Frame:
+    """Average whole blocks of `down` × `across` pixels."""
+    height, width = frame.shape[0] // down, frame.shape[1] // across
+    sums = frame.reshape(height, down, width, across, 3).sum(axis=(1, 3), dtype=np.int32)
+    if down == across == 2:
+        return _to_bytes((sums + 2) >> 2)
+    return _to_bytes(np.rint(sums.astype(np.float32) * np.float32(1 / (down * across))))
+
+
+def _to_bytes(values: NDArray[Any]) -> Frame:
+    rounded: Frame = np.clip(values, 0, 255).astype(np.uint8)
+    return rounded
+
+
+def _weighed(
+    values: NDArray[np.float32], index: NDArray[np.intp], weight: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return sums over the taps (K, n) of the first axis, added up in order in float32."""
+    out: NDArray[np.float32] = values[index[0]] * weight[0][:, None, None]
+    for k in range(1, len(index)):
+        out += values[index[k]] * weight[k][:, None, None]
+    return out
+
+
+@lru_cache(maxsize=64)
+def _area_taps(source: int, target: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Return which pixels each of `target` pixels covers, and by which weight: (K, target)."""
+    scale = 1 / (target / source)
+    taps: list[list[tuple[int, float]]] = []
+    for place in range(target):
+        start = place * scale
+        stop = start + scale
+        cell = min(scale, source - start)
+        last = min(math.floor(stop), source - 1)
+        first = min(math.ceil(start), last)
+        row = [(first - 1, (first - start) / cell)] if first - start > 1e-3 else []
+        row += [(pixel, 1 / cell) for pixel in range(first, last)]
+        if stop - last > 1e-3:
+            row.append((last, min(stop - last, 1.0, cell) / cell))
+        taps.append(row)
+    most = max(map(len, taps))
+    full = [row + [(row[-1][0], 0.0)] * (most - len(row)) for row in taps]
+    index = np.array([[pixel for pixel, _ in row] for row in full], np.intp).T
+    return index, np.array([[weight for _, weight in row] for row in full], np.float32).T
+
+
+@lru_cache(maxsize=64)
+def _linear_taps(
+    source: int, target: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int32]]:
+    """Return both neighbours of each of `target` pixels and their weights in 1/2048."""
+    growth = target / source
+    scale = 1 / growth
+    low = np.floor(np.arange(target) * scale).astype(np.intp)
+    part = ((np.arange(target) + 1) - (low + 1) * growth).astype(np.float32)
+    part = np.where(part <= 0, np.float32(0), part - np.floor(part)).astype(np.float32)
+    end = low >= source - 1
+    low, part = np.where(end, source - 1, low), np.where(end, np.float32(0), part)
+    weights = np.stack((1 - part, part), axis=-1).astype(np.float32) * np.float32(2048)
+    return low, np.minimum(low + 1, source - 1), np.rint(weights).astype(np.int32)
+
+
+def _letterboxed(frame: Frame) -> Frame:
+    height, width = frame.shape[:2]
+    side = max(height, width)
+    before = [(side - n) // 2 for n in (height, width)]
+    around = [(b, side - n - b) for b, n in zip(before, (height, width))]
+    return np.pad(frame, [*around, (0, 0)])
+
+
+def _cropped(frame: Frame, size: tuple[int, int], place: tuple[float, float] | None) -> Frame:
+    free = [n - kept for n, kept in zip(frame.shape[:2], size)]
+    if place is None:
+        top, left = (n // 2 for n in free)
+    else:
+        top, left = (int(at * (n + 1)) for at, n in zip(place, free))
+    return frame[top : top + size[0], left : left + size[1]]
+
+
+def _torch_resized(frame: Frame, size: Sequence[int], mode: str) -> Frame:
+    """Resize as torchvision does uint8 images: with antialiasing, rounded to uint8."""
+    if tuple(size) == frame.shape[:2]:
+        return frame
+    import torch
+    import torch.nn.functional as F
+
+    planes = torch.from_numpy(np.ascontiguousarray(frame.transpose(2, 0, 1)))[None]
+    out = F.interpolate(planes, tuple(size), mode=mode, align_corners=False, antialias=True)
+    resized: Frame = out[0].permute(1, 2, 0).numpy()
+    return resized

@@ -1,0 +1,195 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Turn instructions and images into N1.7's token ids.
+
+The prompt is one user turn of Qwen's chat format: every image's placeholders, then the
+instruction; no system turn and no assistant turn. Checkpoints hold no tokenizer: it is Qwen3-VL's,
+Qwen2's vocabulary (as N1.5's) with the special tokens of `ADDED`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+import re
+
+from tokenizers import AddedToken, decoders, models, normalizers, Tokenizer
+
+from gr00t_core.errors import CheckpointError, ObservationError
+from gr00t_core.instructions import MAX_TOKENS, shown
+from gr00t_core.model.tokenizer import pre_tokenizer, PromptBatch, TOKENIZER_FILE
+from gr00t_core.models.n1_7.config import Gr00tN17Config
+
+QWEN_FILES = ('vocab.json', 'merges.txt')
+HUB_REPOSITORY = 'Qwen/Qwen3-VL-2B-Instruct'
+PAD, TURN_OPEN, TURN_CLOSE = '<|endoftext|>', '<|im_start|>', '<|im_end|>'
+VISION_OPEN, VISION_CLOSE, IMAGE = '<|vision_start|>', '<|vision_end|>', '<|image_pad|>'
+SPECIAL_TOKENS = (PAD, TURN_OPEN, TURN_CLOSE, VISION_OPEN, VISION_CLOSE, IMAGE)
+FIRST_ADDED = 151_643
+ADDED = (
+    *(PAD, TURN_OPEN, TURN_CLOSE, '<|object_ref_start|>', '<|object_ref_end|>'),
+    *('<|box_start|>', '<|box_end|>', '<|quad_start|>', '<|quad_end|>'),
+    *(VISION_OPEN, VISION_CLOSE, '<|vision_pad|>', IMAGE, '<|video_pad|>'),
+    *('<tool_call>', '</tool_call>', '<|fim_prefix|>', '<|fim_middle|>', '<|fim_suffix|>'),
+    *('<|fim_pad|>', '<|repo_name|>', '<|file_sep|>', '<tool_response>', '</tool_response>'),
+    *('<think>', '</think>'),
+)
+EMPTY = 'Perform the task.'  # what LeRobot says for an empty instruction
+_KNOWN = 256  # instructions whose ids are remembered
+
+
+def formalized(text: str) -> str:
+    """Return the text in lower case, without anything but word characters and white space."""
+    return re.sub(r'[^\w\s]', '', text.lower())
+
+
+class Prompts:
+    """Instructions and image sizes to token ids.
+
+    Attributes:
+        source: Where the vocabulary came from, for people.
+        pad_id: Id that fills up shorter prompts.
+    """
+
+    def __init__(
+        self, tokenizer: Tokenizer, source: str, config: Gr00tN17Config, formalize: bool
+    ) -> None:
+        """Check the tokenizer against the checkpoint's config; raises CheckpointError."""
+        found = {token: tokenizer.token_to_id(token) for token in SPECIAL_TOKENS}
+        ids = {token: index for token, index in found.items() if index is not None}
+        missing = [token for token in SPECIAL_TOKENS if token not in ids]
+        vocabulary = config.language.vocab_size
+        largest = max(tokenizer.get_vocab().values())
+        if missing or ids[IMAGE] != config.image_token_id or largest >= vocabulary:
+            raise CheckpointError(
+                f'{source}: lacks {missing or "nothing"}, {IMAGE} is {found[IMAGE]}, the largest'
+                f' id {largest}; the checkpoint expects {config.image_token_id} and ids below'
+                f' {vocabulary}. Use the tokenizer of {HUB_REPOSITORY}'
+            )
+        self.source = source
+        self._tokenizer, self._formalize = tokenizer, formalize
+        self._known: dict[str, list[int]] = {}  # a robot says the same for minutes
+        self.pad_id = ids[PAD]
+        self._image = ids[IMAGE]
+        self._around = (ids[VISION_OPEN], ids[VISION_CLOSE])
+        begin, end = f'{TURN_OPEN}user\n', f'{TURN_CLOSE}\n'
+        self._begin, self._end = (
+            tokenizer.encode(text, add_special_tokens=False).ids for text in (begin, end)
+        )
+
+    def text(self, instruction: str) -> str:
+        """Return the instruction as it is tokenised.
+
+        Raises:
+            ObservationError: It holds the text of a special token.
+        """
+        text = instruction or EMPTY
+        text = formalized(text) if self._formalize else text
+        if forbidden := [token for token in SPECIAL_TOKENS if token in text]:
+            raise ObservationError(
+                f'the instruction {shown(instruction)} holds control tokens {forbidden}:'
+                ' remove them.'
+            )
+        return text
+
+    def encode(self, instruction: str, image_tokens: Sequence[int]) -> list[int]:
+        """Return the ids of one prompt with images of so many tokens (time outer, view inner)."""
+        ids = list(self._begin)
+        for count in image_tokens:
+            ids += [self._around[0], *[self._image] * count, self._around[1]]
+        return [*ids, *self._words(instruction), *self._end]
+
+    def check_length(self, instruction: str, views: int) -> None:
+        """Refuse an instruction that is longer than the model was made for.
+
+        Raises:
+            ObservationError: Names its tokens and how many are allowed.
+        """
+        tokens = len(self._words(instruction))
+        if tokens > MAX_TOKENS:
+            raise ObservationError(
+                f'the instruction {shown(instruction)} has {tokens} tokens; at most {MAX_TOKENS}'
+                ' are allowed. Say it in a sentence'
+            )
+
+    def batch(
+        self, instructions: Sequence[str], image_tokens: Sequence[Sequence[int]]
+    ) -> PromptBatch:
+        """Return the ids of B prompts, padded on the left to the longest."""
+        rows = [self.encode(text, counts) for text, counts in zip(instructions, image_tokens)]
+        return PromptBatch.padded(rows, self.pad_id)
+
+    def _words(self, instruction: str) -> list[int]:
+        if instruction not in self._known:
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            text = self.text(instruction)
+            self._known[instruction] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return self._known[instruction]
+
+
+def load_prompts(
+    folder: str | Path,
+    config: Gr00tN17Config,
+    formalize: bool = True,
+    vocabulary: str | Path | None = None,
+) -> Prompts:
+    """Find the tokenizer of a checkpoint.
+
+    In this order: `tokenizer.json`, or `vocab.json` and `merges.txt`, in the checkpoint folder;
+    the same in the folder `vocabulary`; those of `HUB_REPOSITORY` from the hub or its cache.
+
+    Raises:
+        CheckpointError: None is found, or its ids are not the checkpoint's.
+    """
+    places = [Path(folder)] if vocabulary is None else [Path(folder), Path(vocabulary)]
+    for place in places:
+        if (place / TOKENIZER_FILE).is_file():
+            path = place / TOKENIZER_FILE
+            try:
+                tokenizer = Tokenizer.from_file(str(path))
+            except Exception as error:  # the library raises bare Exception
+                raise CheckpointError(
+                    f'{path} is not a tokenizer file: {error}. Copy the file again.'
+                ) from None
+            return Prompts(tokenizer, str(path), config, formalize)
+        if all((place / name).is_file() for name in QWEN_FILES):
+            return Prompts(qwen_tokenizer(place), str(place), config, formalize)
+    place = _download(places)
+    return Prompts(qwen_tokenizer(place), f'Hugging Face hub, {HUB_REPOSITORY}', config, formalize)
+
+
+def qwen_tokenizer(folder: Path) -> Tokenizer:
+    """Build Qwen3-VL's tokenizer from `vocab.json` and `merges.txt`; raises CheckpointError."""
+    vocab, merges = (str(folder / name) for name in QWEN_FILES)
+    try:
+        tokenizer = Tokenizer(models.BPE.from_file(vocab, merges))
+    except Exception as error:  # the library raises bare Exception
+        raise CheckpointError(
+            f'{folder}: {", ".join(QWEN_FILES)} cannot be read: {error}.'
+        ) from None
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizer()
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(t, normalized=False, special=True) for t in ADDED])
+    found = [tokenizer.token_to_id(token) for token in ADDED]
+    if found != list(range(FIRST_ADDED, FIRST_ADDED + len(ADDED))):
+        raise CheckpointError(
+            f"{folder} does not hold Qwen3-VL's vocabulary: {PAD} is {found[0]}, expected"
+            f' {FIRST_ADDED}. Use {", ".join(QWEN_FILES)} of {HUB_REPOSITORY}.'
+        )
+    return tokenizer
+
+
+def _download(places: Sequence[Path]) -> Path:
+    problem = (
+        f'No tokenizer in {", ".join(map(str, places))}: NVIDIA ships none with its checkpoints. '
+        f'Copy {", ".join(QWEN_FILES)} of {HUB_REPOSITORY} into the checkpoint folder.'
+    )
+    try:
+        from huggingface_hub import hf_hub_download
+    except ImportError as error:
+        raise CheckpointError(f'{problem} They cannot be downloaded: {error}.') from None
+    try:
+        paths = [Path(hf_hub_download(HUB_REPOSITORY, name)) for name in QWEN_FILES]
+    except Exception as error:  # network, cache and hub errors share no base class
+        raise CheckpointError(f'{problem} The download failed: {error}') from None
+    return paths[0].parent

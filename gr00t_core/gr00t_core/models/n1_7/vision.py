@@ -1,0 +1,181 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Qwen3-VL vision tower: images of any grid to one token per 2 × 2 patches.
+
+Shapes: N images of the batch · P patches of all images, packed · M = P / merge² tokens · C width
+of the tower · F width of the language model. Patches come in merge blocks: block by block, row by
+row over the image; inside a block row by row. Images see only themselves.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn, Tensor
+import torch.nn.functional as F
+
+from gr00t_core.model.language import rotate, Rotation
+from gr00t_core.model.layers import attend, MLP
+from gr00t_core.models.n1_7.config import VisionConfig
+
+Grid = tuple[int, int]  # rows and columns of patches of one image
+
+_EPS = 1e-6
+
+
+class VisionAttention(nn.Module):
+    """Multi-head attention inside each image, with one fused projection."""
+
+    def __init__(self, width: int, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.kernel = 'sdpa'
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out_proj = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, rotation: Rotation, lengths: Sequence[int]) -> Tensor:
+        """Map (P, C) to (P, C); `lengths` are the patches of each image."""
+        q, k, v = self.qkv(x).view(len(x), 3, self.num_heads, -1).unbind(1)
+        q, k = (rotate(y.float(), rotation).to(v.dtype) for y in (q, k))
+        # Images of one length share a call; y is (P, heads, D).
+        images = len(lengths) if len(set(lengths)) == 1 else 1
+        pieces = [sum(lengths)] if len(set(lengths)) == 1 else list(lengths)
+        seen = []
+        for part in zip(*(y.split(pieces) for y in (q, k, v)), strict=True):
+            q, k, v = (y.reshape(images, -1, *y.shape[1:]).transpose(1, 2) for y in part)
+            seen.append(attend(q, k, v, kernel=self.kernel).transpose(1, 2).flatten(0, 1))
+        out: Tensor = self.out_proj(torch.cat(seen).flatten(1))
+        return out
+
+
+class VisionLayer(nn.Module):
+    """Pre-norm transformer layer."""
+
+    def __init__(self, config: VisionConfig) -> None:
+        super().__init__()
+        width = config.hidden_size
+        self.norm1 = nn.LayerNorm(width, eps=_EPS)
+        self.attention = VisionAttention(width, config.num_heads)
+        self.norm2 = nn.LayerNorm(width, eps=_EPS)
+        self.mlp = MLP(width, config.intermediate_size)
+
+    def forward(self, x: Tensor, rotation: Rotation, lengths: Sequence[int]) -> Tensor:
+        """Map (P, C) to (P, C)."""
+        x = x + self.attention(self.norm1(x), rotation, lengths)
+        out: Tensor = x + self.mlp(self.norm2(x))
+        return out
+
+
+class Merger(nn.Module):
+    """Join the patches of each merge block to one token in the language model's width.
+
+    `joined_norm`: the norm runs over the joined patches (deepstack), not over each patch.
+    """
+
+    def __init__(self, config: VisionConfig, joined_norm: bool) -> None:
+        super().__init__()
+        joined = config.hidden_size * config.merge_size**2
+        self.joined, self.joined_norm = joined, joined_norm
+        self.norm = nn.LayerNorm(joined if joined_norm else config.hidden_size, eps=_EPS)
+        self.fc1 = nn.Linear(joined, joined)
+        self.fc2 = nn.Linear(joined, config.out_hidden_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (P, C) to (M, F)."""
+        if self.joined_norm:
+            x = self.norm(x.view(-1, self.joined))
+        else:
+            x = self.norm(x).view(-1, self.joined)
+        out: Tensor = self.fc2(F.gelu(self.fc1(x)))  # erf, unlike the layers'
+        return out
+
+
+class VisionTower(nn.Module):
+    """Patch embedding, resampled position table, layers, merger and deepstack mergers."""
+
+    def __init__(self, config: VisionConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, patch = config.hidden_size, config.patch_size
+        kernel = (config.temporal_patch_size, patch, patch)
+        self.patch_embedding = nn.Conv3d(3, width, kernel, stride=kernel)
+        self.position_embedding = nn.Parameter(torch.randn(config.num_positions, width) * 0.02)
+        self.layers = nn.ModuleList(VisionLayer(config) for _ in range(config.num_layers))
+        self.merger = Merger(config, joined_norm=False)
+        self.deepstack = nn.ModuleList(Merger(config, joined_norm=True) for _ in config.deepstack)
+
+    def forward(self, pixel_values: Tensor, grids: Sequence[Grid]) -> tuple[Tensor, list[Tensor]]:
+        """Map patches to tokens and the deepstack features of the first language layers.
+
+        Args:
+            pixel_values: (P, 3·frames·rows·columns) in [−1, 1], image after image.
+            grids: Patch rows and columns of each of the N images.
+
+        Returns:
+            Tokens (M, F), and per deepstack block features (M, F).
+        """
+        x = self.embed(pixel_values) + self.positions(grids)
+        rotation = self.rotation(grids, x.device)
+        lengths = [height * width for height, width in grids]
+        deepstack = []
+        for index, layer in enumerate(self.layers):
+            x = layer(x, rotation, lengths)
+            if index in self.config.deepstack:
+                place = self.config.deepstack.index(index)
+                deepstack.append(self.deepstack[place](x))
+        return self.merger(x), deepstack
+
+    def embed(self, pixel_values: Tensor) -> Tensor:
+        """Map patches (P, 3·frames·rows·columns) to (P, C): the kernel covers one patch."""
+        weight = self.patch_embedding.weight
+        return F.linear(
+            pixel_values.to(weight.dtype), weight.flatten(1), self.patch_embedding.bias
+        )
+
+    def positions(self, grids: Sequence[Grid]) -> Tensor:
+        """Return the position table (P, C), resampled to every grid, corners on corners."""
+        table = self.position_embedding
+        side = round(self.config.num_positions**0.5)
+        parts = []
+        for height, width in grids:
+            rows, columns = (
+                torch.linspace(0, side - 1, n, dtype=torch.float32, device=table.device)
+                for n in (height, width)
+            )
+            top, left = rows.long(), columns.long()
+            bottom, right = ((low + 1).clamp(max=side - 1) for low in (top, left))
+            down, across = ((rows - top)[:, None], (columns - left)[None])
+            resampled = torch.zeros(height, width, table.shape[1], device=table.device)
+            resampled = resampled.to(table.dtype)
+            for row, vertical in ((top, 1 - down), (bottom, down)):
+                for column, horizontal in ((left, 1 - across), (right, across)):
+                    weight = (vertical * horizontal).to(table.dtype)
+                    resampled = resampled + table[row[:, None] * side + column] * weight[..., None]
+            parts.append(self._in_blocks(resampled))
+        return torch.cat(parts)
+
+    def rotation(self, grids: Sequence[Grid], device: torch.device) -> Rotation:
+        """Return cosines and sines (P, 1, D) float32: half the angles by row, half by column."""
+        head_dim = self.config.hidden_size // self.config.num_heads
+        index = torch.arange(0, head_dim // 2, 2, dtype=torch.float32, device=device)
+        frequency = 1.0 / 10_000 ** (index / (head_dim // 2))
+        parts = []
+        for height, width in grids:
+            places = torch.stack(
+                torch.meshgrid(
+                    torch.arange(height, device=device),
+                    torch.arange(width, device=device),
+                    indexing='ij',
+                ),
+                dim=-1,
+            )
+            parts.append(self._in_blocks(places))
+        angle = (torch.cat(parts)[..., None].float() * frequency).flatten(1)
+        angle = torch.cat((angle, angle), dim=-1)[:, None]
+        return angle.cos(), angle.sin()
+
+    def _in_blocks(self, image: Tensor) -> Tensor:
+        """Reorder (rows, columns, …) to (rows·columns, …) in merge blocks."""
+        merge = self.config.merge_size
+        rows, columns = (n // merge for n in image.shape[:2])
+        blocks = image.reshape(rows, merge, columns, merge, *image.shape[2:])
+        return blocks.transpose(1, 2).flatten(0, 3)
