@@ -11,6 +11,7 @@ Prints `ready ADDRESS`, and after each get_action and reset a line of JSON about
 """
 
 import argparse
+import contextlib
 import io
 import json
 import os
@@ -176,4 +177,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with contextlib.suppress(KeyboardInterrupt):
+        main()
