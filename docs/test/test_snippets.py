@@ -10,7 +10,7 @@ pytest.importorskip('gr00t_msgs.msg', reason='source install/setup.bash first')
 from checking import broken_links, check_command, check_yaml, columns, commands
 from inputs import Inputs
 from running import run_page
-from snippets import pages
+from snippets import pages, ROOT
 
 PAGES = pages()
 RUN = [p for p in PAGES if any(b.language in ('sh', 'python') for b in p.blocks)]
@@ -30,6 +30,7 @@ def inputs(tmp_path_factory):
 def quiet(monkeypatch):
     monkeypatch.setenv('OMP_NUM_THREADS', '1')
     monkeypatch.setenv('WANDB_MODE', 'offline')
+    monkeypatch.setenv('STAND_IN', str(ROOT / 'gr00t_core/test/stand_in_policy_server.py'))
 
 
 @pytest.mark.parametrize('page', [p for p in RUN if not p.starts_nodes], ids=named)

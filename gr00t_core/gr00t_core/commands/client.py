@@ -5,6 +5,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 import time
+from typing import Literal
 
 import numpy as np
 from rich import box
@@ -30,6 +31,8 @@ class Client:
         steps: How many observations to send.
         stride: Steps of the episode between two observations.
         timeout: Longest time for one answer in s.
+        protocol: n1_5 (`gr00t serve`, N1.5's inference service), policy_server (NVIDIA's server of
+            N1.6 and N1.7), or auto: as the server describes itself.
         token_file: File with the server's token; without it the variable GR00T_API_TOKEN.
     """
 
@@ -39,6 +42,7 @@ class Client:
     steps: int = 8
     stride: int = 16
     timeout: float = 15.0
+    protocol: Literal['auto', 'n1_5', 'policy_server'] = 'auto'
     token_file: Path | None = None
 
 
@@ -56,10 +60,11 @@ def main(argv: list[str]) -> int:
     length = dataset.episodes[options.episode].length
     latencies = []
     table = Table('step', 'ms', 'group', 'first step of its chunk', box=box.SIMPLE_HEAD)
-    with PolicyClient(options.address, options.timeout, read_token(options.token_file)) as client:
+    token = read_token(options.token_file)
+    with PolicyClient(options.address, options.timeout, token, options.protocol) as client:
         served = client.get_modality_config()
         wanted = {
-            modality: ModalityConfig(config.delta_indices, config.modality_keys)
+            modality: ModalityConfig(config.delta_indices, _keys(modality, config, dataset))
             for modality, config in served.items()
             if modality != 'action'
         }
@@ -77,5 +82,16 @@ def main(argv: list[str]) -> int:
     p50, p99 = np.percentile(latencies, [50, 99])
     console = Console()
     console.print(table)
-    console.print(f'{len(latencies)} answers, latency p50 {p50:.1f} ms, p99 {p99:.1f} ms')
+    console.print(
+        f'{len(latencies)} answers, latency p50 {p50:.1f} ms, p99 {p99:.1f} ms;'
+        f' protocol {client.protocol}'
+    )
     return 0
+
+
+def _keys(modality: str, config: ModalityConfig, dataset: Dataset) -> tuple[str, ...]:
+    """Return what to read for a modality: a dataset has its own name for the instruction."""
+    names = [f'annotation.{name}' for name in dataset.modality.annotation]
+    if modality != 'language' or set(config.modality_keys) & set(names):
+        return tuple(key for key in config.modality_keys if modality != 'language' or key in names)
+    return tuple(names[:1])

@@ -16,7 +16,7 @@ import re
 import signal
 import sys
 import time
-from typing import Any
+from typing import Any, Literal
 
 import tyro
 
@@ -36,7 +36,7 @@ Loaded = tuple[Policy, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Serve:
-    """Answer observations with action chunks, for the policy node and any GR00T N1.5 client.
+    """Answer observations with action chunks, for the policy node and Isaac-GR00T's clients.
 
     Attributes:
         checkpoint: Checkpoint folder.
@@ -57,6 +57,9 @@ class Serve:
         seed: Of the noise that chunks start from; without it a different one in each run.
         threads: CPU threads of the model; without it the backend's choice.
         vocabulary: Folder with the tokenizer's files, for checkpoints that hold none.
+        modality_config: Form of get_modality_config for clients that have not shown their
+            generation: n1_5, or policy_server (N1.6, N1.7). Actions are always answered in the
+            client's own form.
         exit_with_parent: End when the process that started this one has ended.
     """
 
@@ -73,6 +76,7 @@ class Serve:
     seed: int | None = None
     threads: int | None = None
     vocabulary: Path | None = None
+    modality_config: Literal['n1_5', 'policy_server'] = 'n1_5'
     exit_with_parent: bool = False
 
 
@@ -100,7 +104,7 @@ def main(argv: list[str]) -> int:
         sys.stdout.flush()
 
     service = PolicyService(_loader(options), read_token(options.token_file), announce)
-    server = PolicyServer(service, options.bind)
+    server = PolicyServer(service, options.bind, options.modality_config)
     web = None
     if options.http_port is not None:
         web = HttpServer(service, _http_host(options), options.http_port)

@@ -89,7 +89,7 @@ def _group_findings(
     ):
         deltas = isinstance(group, ActionGroup) and group.command == 'delta'
         if what == 'absolute' and deltas and ours:
-            continue  # `absolute: true, command: delta`: either flag fits (gr00t_core.checkpoint.metadata)
+            continue  # either flag fits, see gr00t_core.checkpoint.metadata
         if ours != theirs:
             yield error(where, f'{what} is {theirs} in the dataset, {ours} in the robot file')
 

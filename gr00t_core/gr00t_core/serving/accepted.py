@@ -1,13 +1,13 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Accept over the wire what upstream's transforms accept, and name what is of another protocol.
+"""Accept over the wire what upstream's transforms accept, and name what is of another form.
 
 Upstream takes any one `annotation.*` key as the instruction and leaves out state groups that its
 data config does not name; its example clients rely on both. In a process of one's own the policy
 stays strict, since there a wrong key is a slip.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 import logging
 from typing import Any
 
@@ -20,10 +20,10 @@ from gr00t_core.instructions import checked_instructions, flattened, shown
 LOG = logging.getLogger(__name__)
 
 NEWER_PROTOCOL = (
-    "this is a request of the N1.6/N1.7 PolicyServer protocol; this server speaks N1.5's: send"
-    ' the observation itself, with keys such as video.<camera>, state.<group> and annotation.<…>'
+    "this is an observation in PolicyServer's nested form without its envelope: over ZMQ send it"
+    ' as {"observation": …, "options": null}, or send keys such as video.<camera>, state.<group>'
+    " and annotation.<…>. HTTP takes the latter only, as N1.5's server does"
 )
-NEWER_ENDPOINTS = ('reset',)
 MAX_KEYS = 256
 MAX_KEY_CHARACTERS = 200
 MAX_TOLD = 64  # keys that are remembered as logged; a client may send any
@@ -81,6 +81,11 @@ class Acceptance:
             raise ServingError(str(error)) from None
         return accepted
 
+    def left_out(self, keys: Iterable[str], what: str) -> None:
+        """Log keys that are left out, each once."""
+        for key in keys:
+            self._tell(key, f'no {what} of this policy: left out')
+
     def _tell(self, key: str, what: str) -> None:
         if key not in self._told and len(self._told) < MAX_TOLD:
             self._told.add(key)
@@ -109,8 +114,6 @@ def _is(key: str, modality: str) -> bool:
 
 
 def _is_newer(data: dict[Any, Any]) -> bool:
-    """Tell whether data are nested as PolicyServer's, or their arrays are msgpack_numpy's."""
-    nested = isinstance(data.get('observation'), dict) or any(
-        isinstance(data.get(modality), dict) for modality in ('video', 'state', 'language')
-    )
-    return nested or any(isinstance(value, dict) and b'nd' in value for value in data.values())
+    """Tell whether data are nested as PolicyServer's."""
+    names = ('observation', 'video', 'state', 'language')
+    return any(isinstance(data.get(name), dict) for name in names)

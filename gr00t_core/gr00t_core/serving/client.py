@@ -1,8 +1,9 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Ask a policy server: ours, or any that speaks the Isaac-GR00T N1.5 protocol.
+"""Ask a policy server: ours, N1.5's inference service, or NVIDIA's PolicyServer (N1.6, N1.7).
 
-Needs numpy, pyzmq and msgpack only, so a robot computer installs no torch.
+Callers use one form of observations and actions for all of them. Needs numpy, pyzmq and msgpack
+only, so a robot computer installs no torch.
 """
 
 import logging
@@ -15,11 +16,20 @@ import zmq
 
 from gr00t_core.embodiments import ModalityConfig
 from gr00t_core.errors import ServingError
-from gr00t_core.instructions import checked_instructions
+from gr00t_core.instructions import checked_instructions, shown
+from gr00t_core.serving.policy_server import (
+    NestedConfig,
+    read_reply,
+    suite_configs,
+    write_request,
+)
 from gr00t_core.serving.shared_memory import ALIGNMENT, SharedMemoryWriter
-from gr00t_core.serving.wire import MAX_MESSAGE_BYTES, pack, unpack
+from gr00t_core.serving.wire import MAX_MESSAGE_BYTES, pack, read
 
 LOG = logging.getLogger(__name__)
+
+AUTO, N1_5, POLICY_SERVER = 'auto', 'n1_5', 'policy_server'
+PROTOCOLS = (AUTO, N1_5, POLICY_SERVER)
 
 # Smaller arrays go through the socket, which takes them in one piece.
 SHARED_BYTES = 32 * 1024
@@ -41,9 +51,26 @@ class PolicyClient:
         address: `tcp://HOST:PORT` or `ipc://PATH`.
         timeout_s: The longest that a call may take.
         token: What the server asks for, if anything.
+        protocol: `n1_5` (our server and N1.5's), `policy_server` (N1.6's and N1.7's), or `auto`:
+            as the server describes its modalities.
+
+    Raises:
+        ServingError: The protocol is unknown.
     """
 
-    def __init__(self, address: str, timeout_s: float = 15.0, token: str | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        timeout_s: float = 15.0,
+        token: str | None = None,
+        protocol: str = AUTO,
+    ) -> None:
+        if protocol not in PROTOCOLS:
+            raise ServingError(f'protocol is {protocol!r}, expected {", ".join(PROTOCOLS)}')
+        self._asked_protocol = self._protocol = protocol
+        # What the server said of itself; None until it was asked, and after a broken answer.
+        self._served: dict[str, ModalityConfig] | None = None
+        self._nested: dict[str, NestedConfig] = {}
         self._address = address
         self._timeout_s = timeout_s
         self._token = token
@@ -75,9 +102,19 @@ class PolicyClient:
         """Whether the last call's images went through shared memory."""
         return bool(self._shares)
 
+    @property
+    def protocol(self) -> str:
+        """How the server is spoken to: `n1_5` or `policy_server`; `auto` before it was asked."""
+        return self._protocol
+
+    @property
+    def nested_config(self) -> dict[str, NestedConfig]:
+        """What a PolicyServer says of its modalities; empty for other servers."""
+        return self._nested
+
     def ping(self) -> dict[str, Any]:
         """Return the server's health: `status` is ok, loading or failed; ours adds more."""
-        return self._call('ping', {})
+        return self._map('ping', {})
 
     def get_action(self, observation: dict[str, Any], **options: Any) -> dict[str, Any]:
         """Return the actions for an observation.
@@ -97,30 +134,72 @@ class PolicyClient:
             ObservationError: The instruction is longer than a policy takes; nothing was sent.
         """
         observation = {
-            key: checked_instructions(value) if key.startswith('annotation.') else value
+            key: value if key.startswith(('video.', 'state.')) else checked_instructions(value)
             for key, value in observation.items()
         }
+        configs = self._description()
+        if self._protocol == POLICY_SERVER:
+            return self._ask_policy_server(observation, configs, options)
         options = {'timeout_s': self._timeout_s, **options}
         shared: dict[str, Any] = {}
         if self._may_share():
             images = {key: value for key, value in observation.items() if _is_image(value)}
             shared = dict(self._memory.place(images))
-        reply = self._call('get_action', {'data': {**observation, **shared}, 'options': options})
+        reply = self._map('get_action', {'data': {**observation, **shared}, 'options': options})
         wrong = [key for key, value in reply.items() if not isinstance(value, np.ndarray)]
         if not reply or wrong not in ([], ['info']):
             raise ServingError(f'{self._address} answered get_action without arrays: {wrong}')
         return reply
 
     def get_modality_config(self) -> dict[str, ModalityConfig]:
-        """Return which keys the policy takes and gives, per modality."""
-        reply = self._call('get_modality_config', {})
-        if wrong := [key for key, value in reply.items() if not isinstance(value, ModalityConfig)]:
-            raise ServingError(f'{self._address} answered without a modality config: {wrong}')
-        return reply
+        """Return which keys the policy takes and gives, per modality, in the suite's form."""
+        self._served = None
+        return dict(self._description())
+
+    def reset(self) -> None:
+        """Tell a PolicyServer that a new episode begins; other servers keep nothing of one."""
+        self._description()
+        if self._protocol == POLICY_SERVER:
+            self._call('reset', {'data': {'options': None}})
 
     def kill(self) -> None:
         """End the server; it must have been started with a token."""
         self._call('kill', {})
+
+    def _description(self) -> dict[str, ModalityConfig]:
+        """Return the modality configs; ask for them once per connection."""
+        if self._served is not None:
+            return self._served
+        reply = self._map('get_modality_config', {})
+        nested = {key: value for key, value in reply.items() if isinstance(value, NestedConfig)}
+        flat = {key: value for key, value in reply.items() if isinstance(value, ModalityConfig)}
+        if not reply or len(nested) not in (0, len(reply)) or len(nested) + len(flat) < len(reply):
+            wrong = [key for key in reply if key not in nested and key not in flat]
+            raise ServingError(f'{self._address} answered without a modality config: {wrong}')
+        if nested and self._asked_protocol == N1_5:
+            raise ServingError(
+                f"{self._address} is a PolicyServer (N1.6, N1.7), but the protocol is 'n1_5';"
+                " choose 'auto' or 'policy_server'"
+            )
+        if self._asked_protocol == AUTO:
+            self._protocol = POLICY_SERVER if nested else N1_5
+        self._nested = nested
+        self._served = suite_configs(nested) if nested else flat
+        return self._served
+
+    def _ask_policy_server(
+        self,
+        observation: dict[str, Any],
+        configs: dict[str, ModalityConfig],
+        options: dict[str, Any],
+    ) -> dict[str, Any]:
+        data, batched = write_request(observation, configs, options)
+        reply = self._call('get_action', {'data': data})
+        try:
+            actions, info = read_reply(reply, batched=batched)
+        except ServingError as error:
+            raise ServingError(f'{self._address}: {error}') from None
+        return {**actions, 'info': info} if options.get('info') else dict(actions)
 
     def _may_share(self) -> bool:
         """Tell whether the server reads this process's memory; ask it once per connection."""
@@ -130,15 +209,24 @@ class PolicyClient:
                 written = np.frombuffer(os.urandom(ALIGNMENT), np.uint8)
                 try:
                     placed = self._memory.place({'probe': written})
-                    read = self._call('ping', placed).get('probe')
-                    self._shares = isinstance(read, np.ndarray) and np.array_equal(read, written)
+                    found = self._map('ping', placed).get('probe')
+                    self._shares = isinstance(found, np.ndarray) and np.array_equal(found, written)
                 except ServingTimeoutError:
                     raise
                 except (OSError, ServingError) as error:
                     LOG.info('images go to %s through its socket: %s', self._address, error)
         return self._shares
 
-    def _call(self, endpoint: str, fields: dict[str, Any]) -> dict[str, Any]:
+    def _map(self, endpoint: str, fields: dict[str, Any]) -> dict[str, Any]:
+        reply = self._call(endpoint, fields)
+        if not isinstance(reply, dict):
+            raise ServingError(
+                f'{self._address} answered {endpoint} with {shown(reply)}, expected a map; is it'
+                ' another kind of server?'
+            )
+        return reply
+
+    def _call(self, endpoint: str, fields: dict[str, Any]) -> Any:
         request = {'endpoint': endpoint, **fields}
         if self._token is not None:
             request['api_token'] = self._token
@@ -153,7 +241,7 @@ class PolicyClient:
             frames = socket.recv_multipart(copy=False)
             if len(frames) != 1:
                 raise ServingError(f'{self._address} answered {endpoint} in {len(frames)} frames')
-            reply = unpack(frames[0].buffer)
+            reply = read(frames[0].buffer).content
         except BaseException as error:
             # A REQ that waits for an answer can neither send again nor be trusted.
             self._socket.close(linger=0)
@@ -161,10 +249,12 @@ class PolicyClient:
             # The server may still read what was placed.
             self._memory.close()
             self._shares = None
+            # Another server may answer at this address next time.
+            self._served = None
             if isinstance(error, zmq.ZMQError):
                 raise ServingError(f'{self._address}: {error}') from error
             raise
-        if 'error' in reply:
+        if isinstance(reply, dict) and 'error' in reply:
             raise ServingError(f'{self._address} answered {endpoint} with: {reply["error"]}')
         return reply
 

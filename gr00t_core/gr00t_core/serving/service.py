@@ -25,6 +25,7 @@ from gr00t_core.embodiments import ModalityConfig
 from gr00t_core.errors import Gr00tError, ServingError
 from gr00t_core.instructions import shown
 from gr00t_core.serving.accepted import Acceptance
+from gr00t_core.serving.policy_server import Request as NestedRequest
 
 LOG = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ class PolicyService:
         self._policy: Policy | None = None
         self._about: dict[str, Any] = {}
         self._config: dict[str, ModalityConfig] = {}
+        self._options: tuple[str, ...] = ()
         self._acceptance = Acceptance()
         self._started = time.monotonic()
         self._busy = self._stopping = False
@@ -120,6 +122,7 @@ class PolicyService:
         return {
             'status': status,
             'message': message,
+            'options': list(self._options),
             **self._about,
             **_gpu_memory(),
             'busy': self._busy,
@@ -162,6 +165,18 @@ class PolicyService:
         except queue.Full:
             raise ServingError(f'busy: {MAX_WAITING} calls are waiting already') from None
 
+    def known_options(self, request: NestedRequest) -> dict[str, Any]:
+        """Return the options of a PolicyServer request that this policy takes.
+
+        NVIDIA's server ignores options, so its clients may send any: what is left out is logged
+        once, as are the keys of the observation that the policy does not know.
+        """
+        names = (*_option_names(self._ready()), *OWN_OPTIONS)
+        unknown = [str(name) for name in request.options if name not in names]
+        self._acceptance.left_out(request.ignored, 'observation key')
+        self._acceptance.left_out(unknown, 'option')
+        return {name: value for name, value in request.options.items() if name in names}
+
     def _ready(self) -> Policy:
         if self.failure is not None:
             raise ServingError(f'the policy failed: {self.failure}')
@@ -176,6 +191,7 @@ class PolicyService:
                 modality: _as_config(config)
                 for modality, config in policy.get_modality_config().items()
             }
+            self._options = _option_names(policy)
             self._policy = policy
             if not self._stopping:
                 self._on_ready()
@@ -262,12 +278,17 @@ def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode(errors='surrogateescape')).digest()
 
 
+def _option_names(policy: Policy) -> tuple[str, ...]:
+    """Return the options that the policy itself takes."""
+    return tuple(inspect.signature(policy.get_action).parameters)[1:]
+
+
 def _checked(options: object, policy: Policy) -> dict[str, Any]:
     if options is None:
         return {}
     if not isinstance(options, dict):
         raise ServingError(f'options are a {type(options).__name__}, expected a map')
-    parameters = list(inspect.signature(policy.get_action).parameters)[1:]
+    parameters = _option_names(policy)
     if unknown := [name for name in options if name not in (*parameters, *OWN_OPTIONS)]:
         allowed = ', '.join((*parameters, *OWN_OPTIONS))
         raise ServingError(f'unknown options {shown(unknown)}; this policy takes {allowed}')

@@ -1,10 +1,16 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Turn requests and replies into msgpack bytes and back, as the Isaac-GR00T N1.5 client does.
+"""Turn requests and replies into msgpack bytes and back, as Isaac-GR00T's clients and servers do.
 
-An array travels as `{'__ndarray_class__': True, 'as_npy': <bytes of a .npy file>}`, a modality
-config as `{'__ModalityConfig_class__': True, 'as_json': <text>}` (fact sheet, section 7). Beyond
-upstream, images on the same machine travel as `{'__shared_images__': True, …}` (`shared_memory`).
+Arrays and modality configs travel in one of two dialects:
+
+* `npy` (N1.5, N1.6, early N1.7): `{'__ndarray_class__': True, 'as_npy': <bytes of a .npy file>}`
+  and `{'__ModalityConfig_class__': True, 'as_json': <N1.5: a text; later: a map>}`;
+* `msgpack_numpy` (N1.7): a map with the binary keys nd, type, kind, shape and data, and
+  `{'__ModalityConfig__': True, 'as_json': <map>}`.
+
+Both are always read. Beyond upstream, images on the same machine travel as
+`{'__shared_images__': True, …}` (`shared_memory`).
 
 Bytes come from strangers, so nothing is built before it was checked. There is no pickle and no
 `eval` anywhere; the .npy header must be exactly what NumPy writes for a plain dtype; and the
@@ -12,7 +18,7 @@ structure is walked once for its depth and its number of values before msgpack d
 one byte of msgpack can cost 64 bytes of Python.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 import functools
 import io
 import json
@@ -28,6 +34,7 @@ from numpy.typing import NDArray
 
 from gr00t_core.embodiments import ModalityConfig
 from gr00t_core.errors import ServingError
+from gr00t_core.serving.policy_server import nested_config, NestedConfig
 from gr00t_core.serving.shared_memory import shared_images, SharedImages, SharedMemoryReader
 
 # 20 observations of three 640×480 cameras; also the largest message that the server lets in.
@@ -37,8 +44,11 @@ MAX_DEPTH = 16
 MAX_DIMENSIONS = 8
 MAX_JSON_CHARACTERS = 65_536
 
+NPY, MSGPACK_NUMPY = 'npy', 'msgpack_numpy'
+
 _ARRAY, _NPY = '__ndarray_class__', 'as_npy'
 _CONFIG, _JSON = '__ModalityConfig_class__', 'as_json'
+_NEWER_CONFIG = '__ModalityConfig__'
 _SHARED = '__shared_images__'
 
 _NPY_MAGIC = b'\x93NUMPY'
@@ -65,17 +75,32 @@ MAX_HELD_KEYS = 256  # strangers may send any
 _packers = threading.local()
 
 
-def pack(message: dict[str, Any]) -> bytes:
-    """Encode a request or reply.
+@dataclass(frozen=True)
+class Message:
+    """What was read.
+
+    Attributes:
+        content: A map in requests; a map, a list or None in replies.
+        dialect: `npy` or `msgpack_numpy`, that of its first array or modality config; None
+            where it holds neither.
+    """
+
+    content: Any
+    dialect: str | None
+
+
+def pack(content: object, dialect: str = NPY) -> bytes:
+    """Encode a request or reply; arrays, NumPy scalars and nested configs in a dialect.
 
     Raises:
         ServingError: A value cannot travel (objects, object arrays), or the message is too large.
     """
-    if not hasattr(_packers, 'packer'):
-        _packers.packer = msgpack.Packer(default=_encode)
-    packer = _packers.packer
+    if not hasattr(_packers, dialect):
+        encode = functools.partial(_encode, dialect)
+        setattr(_packers, dialect, msgpack.Packer(default=encode))
+    packer = getattr(_packers, dialect)
     try:
-        data: bytes = packer.pack(message)
+        data: bytes = packer.pack(content)
     except (TypeError, ValueError, OverflowError) as error:
         packer.reset()
         raise ServingError(f'cannot encode the message: {error}') from error
@@ -85,22 +110,33 @@ def pack(message: dict[str, Any]) -> bytes:
 
 
 def unpack(data: bytes | memoryview, memory: SharedMemoryReader | None = None) -> dict[str, Any]:
+    """Decode a map: see `read`.
+
+    Raises:
+        ServingError: As `read`; or the message is no map.
+    """
+    message = read(data, memory).content
+    if not isinstance(message, dict):
+        raise ServingError(f'the message is a {type(message).__name__}, expected a map')
+    return message
+
+
+def read(data: bytes | memoryview, memory: SharedMemoryReader | None = None) -> Message:
     """Decode a request or reply; arrays are writable, and fresh unless they lie in `memory`.
 
     Raises:
-        ServingError: The bytes are not msgpack, break a limit or are no map, an array or config in
-            them is not plain, or they speak of shared memory that is not there.
+        ServingError: The bytes are not msgpack or break a limit, an array or config in them is
+            not plain, or they speak of shared memory that is not there.
     """
     if len(data) > MAX_MESSAGE_BYTES:
         raise ServingError(f'the message has {len(data)} bytes, allowed are {MAX_MESSAGE_BYTES}')
     _check_structure(memoryview(data))
+    seen: list[str] = []
     try:
-        message = msgpack.unpackb(data, object_hook=functools.partial(_decode, memory))
+        content = msgpack.unpackb(data, object_hook=functools.partial(_decode, memory, seen))
     except (ValueError, TypeError, msgpack.exceptions.UnpackException) as error:
         raise ServingError(f'the message is not msgpack: {error}') from error
-    if not isinstance(message, dict):
-        raise ServingError(f'the message is a {type(message).__name__}, expected a map')
-    return message
+    return Message(content, seen[0] if seen else None)
 
 
 def to_npy(array: NDArray[Any]) -> bytes:
@@ -162,32 +198,76 @@ def _plain_dtype(dtype: str) -> np.dtype[Any]:
     return np.dtype(dtype)
 
 
-def _encode(value: object) -> object:
+def _encode(dialect: str, value: object) -> object:
     if isinstance(value, np.ndarray):
+        if dialect == MSGPACK_NUMPY:
+            return _to_msgpack_numpy(value)
         return {_ARRAY: True, _NPY: to_npy(value)}
     if isinstance(value, np.generic):
+        if dialect == MSGPACK_NUMPY:
+            _plain_dtype(value.dtype.str)
+            return {b'nd': False, b'type': value.dtype.str, b'data': value.tobytes()}
         return value.item()
     if isinstance(value, SharedImages):
         return {_SHARED: True, **asdict(value)}
+    if isinstance(value, NestedConfig):
+        return {_NEWER_CONFIG if dialect == MSGPACK_NUMPY else _CONFIG: True, _JSON: asdict(value)}
     if isinstance(value, ModalityConfig):
         return {_CONFIG: True, _JSON: json.dumps(asdict(value))}
     raise TypeError(f'a value of type {type(value).__name__} cannot travel')
 
 
-def _decode(memory: SharedMemoryReader | None, value: dict[str, Any]) -> object:
+def _decode(memory: SharedMemoryReader | None, seen: list[str], value: dict[Any, Any]) -> object:
     if len(_held_keys) < MAX_HELD_KEYS:
         _held_keys.update(key for key in value if isinstance(key, str) and len(key) < 100)
     if _ARRAY in value:
         if not isinstance(value.get(_NPY), bytes):
             raise ServingError(f'an array lacks its bytes {_NPY!r}')
+        seen.append(NPY)
         return from_npy(value[_NPY])
+    if b'nd' in value:
+        seen.append(MSGPACK_NUMPY)
+        return _from_msgpack_numpy(value)
     if _SHARED in value:
         if memory is None:
             raise ServingError('shared memory is for clients at an ipc:// address')
         return memory.view(shared_images(value))
-    if _CONFIG in value:
-        return _read_config(value.get(_JSON))
+    if _CONFIG in value or _NEWER_CONFIG in value:
+        seen.append(NPY if _CONFIG in value else MSGPACK_NUMPY)
+        config = value.get(_JSON)
+        return nested_config(config) if isinstance(config, dict) else _read_config(config)
     return value
+
+
+def _to_msgpack_numpy(array: NDArray[Any]) -> dict[bytes, object]:
+    _plain_dtype(array.dtype.str)
+    return {
+        b'nd': True,
+        b'type': array.dtype.str,
+        b'kind': b'',
+        b'shape': list(array.shape),
+        b'data': array.tobytes(),
+    }
+
+
+def _from_msgpack_numpy(value: dict[Any, Any]) -> object:
+    """Return an array or a NumPy scalar; objects and structures are refused."""
+    is_array, dtype, data = (value.get(name) for name in (b'nd', b'type', b'data'))
+    shape = value.get(b'shape') if is_array else []
+    if (
+        not isinstance(is_array, bool)
+        or not isinstance(dtype, str)
+        or not isinstance(data, bytes)
+        or not isinstance(shape, list)
+        or {type(size) for size in shape} - {int}
+        or value.get(b'kind', b'') != b''
+    ):
+        raise ServingError(
+            'an array of msgpack_numpy has nd (true or false), type (the text of a plain dtype),'
+            ' an empty kind, shape (whole numbers) and data (bytes), never objects or structures'
+        )
+    array = plain_array(data, dtype, tuple(shape))
+    return array if is_array else array[()]
 
 
 def _read_config(text: object) -> ModalityConfig:

@@ -214,6 +214,28 @@ def test_client_shows_the_actions_for_a_dataset(
     assert re.search(r'3 answers, latency p50 \d+\.\d ms, p99 \d+\.\d ms', output)
 
 
+@pytest.mark.parametrize('language', ['annotation.human.action.task_description', 'task'])
+def test_client_shows_the_actions_of_a_policy_server(
+    shared_data: Path, capsys: pytest.CaptureFixture[str], language: str
+) -> None:
+    script = Path(__file__).parents[1].joinpath('stand_in_policy_server.py')
+    words = [sys.executable, str(script), '--robot', 'gr1_arms_only', '--language', language]
+    server = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    try:
+        address = server.stdout.readline().split()[1]
+        options = ['--dataset', str(shared_data / 'robot_sim.PickNPlace'), '--address', address]
+        assert client_command.main([*options, '--steps', '2']) == 0
+        output = capsys.readouterr().out
+        assert 'left_arm' in output
+        assert re.search(r'2 answers, .*protocol policy_server', output.replace('\n', ' '))
+        with pytest.raises(ServingError, match=r"is a PolicyServer .*but the protocol is 'n1_5'"):
+            client_command.main([*options, '--protocol', 'n1_5'])
+    finally:
+        server.kill()
+        server.communicate(timeout=10)
+
+
 def test_counts_that_make_no_sense_are_refused(shared_data: Path, checkpoint: Path) -> None:
     dataset = str(shared_data / 'robot_sim.PickNPlace')
     for option, value in (('--steps', '0'), ('--stride', '-1'), ('--timeout', '0')):

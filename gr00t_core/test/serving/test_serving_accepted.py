@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import zmq
 
 from gr00t_core.checkpoint.metadata import metadata_from_limits, write_metadata
 from gr00t_core.errors import ObservationError, ServingError
@@ -26,7 +25,6 @@ from gr00t_core.serving.client import PolicyClient
 from gr00t_core.serving.http import HttpServer
 from gr00t_core.serving.server import PolicyServer
 from gr00t_core.serving.service import PolicyService
-from gr00t_core.serving.wire import unpack
 
 GR1 = ('gr1_arms_only', 'gr1_arms_waist', 'gr1_full_upper_body')
 
@@ -218,29 +216,16 @@ def test_blank_is_empty_over_the_wire(arms):
         np.testing.assert_array_equal(values, answers[1][key])
 
 
-@pytest.mark.parametrize('dialect', ['npy', 'msgpack_numpy'])
-def test_requests_of_policy_server_are_named(arms, shared_data, dialect):
-    """Real messages of N1.7's client; what is the same in both protocols is answered."""
-    file = shared_data / 'parity_n17' / 'wire' / 'wire.json'
-    messages = json.loads(file.read_text())['messages'][dialect]
-    context = zmq.Context()
-    socket = context.socket(zmq.REQ)
-    socket.connect(arms[0])
-    replies = {}
-    for name in ('ping', 'get_action', 'reset', 'get_modality_config', 'get_action'):
-        socket.send(base64.b64decode(messages[name]))
-        assert socket.poll(5000), name
-        replies[name] = unpack(socket.recv())
-    if dialect == 'msgpack_numpy':
-        socket.send(base64.b64decode(messages['flat_n15_request']))
-        assert socket.poll(5000)
-        replies['flat'] = unpack(socket.recv())
-        assert 'N1.6/N1.7 PolicyServer' in replies['flat']['error']
-    context.destroy(linger=0)
-    assert replies['ping']['status'] == 'ok'
-    assert 'video' in replies['get_modality_config']
-    for name in ('get_action', 'reset'):
-        assert 'N1.6/N1.7 PolicyServer protocol; this server speaks N1.5' in replies[name]['error']
+def test_a_nested_observation_without_its_envelope_is_named(arms):
+    nested = {'video': {'front': np.zeros((1, 1, 4, 6, 3), np.uint8)}, 'state': {}}
+    with (
+        PolicyClient(arms[0], 10) as client,
+        pytest.raises(ServingError, match='without its envelope'),
+    ):
+        client._call('get_action', {'data': nested})
+    status, reply = over_http(arms[1], {'state': {'left_arm': 0.0}})
+    assert status == 400
+    assert 'HTTP takes the latter only' in reply['error']
 
 
 def test_actions_that_are_not_finite_are_errors():

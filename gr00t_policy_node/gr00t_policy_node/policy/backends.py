@@ -85,6 +85,31 @@ def check_modality(config: dict[str, ModalityConfig], robot: Robot) -> None:
                 f'keys are {_listed(taken)}, the robot has {_listed(keys)}; use the checkpoint '
                 'finetuned for this robot, or the robot file that it was finetuned with'
             )
+        if found is not None:
+            _check_steps(modality, found.delta_indices)
+
+
+def _check_steps(modality: str, indices: tuple[int, ...]) -> None:
+    """Refuse a policy that sees other steps than the present, or whose chunk does not begin there.
+
+    Raises:
+        CheckpointError: Names the steps and what is supported.
+    """
+    if modality == 'action' and indices != tuple(range(len(indices))):
+        raise CheckpointError(
+            f'the policy gives actions at the steps {_span(indices)}; a chunk begins with step 0'
+            ' and has every step. Serve a checkpoint with such delta_indices'
+        )
+    if modality in ('video', 'state') and indices != (0,):
+        raise CheckpointError(
+            f'the policy sees {modality} at the steps {_span(indices)}; this node gives the'
+            ' present one only (delta_indices [0]). Serve a checkpoint that was trained so'
+        )
+
+
+def _span(indices: tuple[int, ...]) -> str:
+    shown = ', '.join(map(str, indices[:6]))
+    return f'[{shown}{", …" if len(indices) > 6 else ""}]'
 
 
 def action_values(action: dict[str, Any], robot: Robot) -> NDArray[np.float32]:

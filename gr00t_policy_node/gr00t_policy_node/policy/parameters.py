@@ -12,6 +12,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from gr00t_core.errors import ParameterError
+from gr00t_core.serving.client import PROTOCOLS
 from gr00t_ros import parameters
 from gr00t_ros.parameters import Allowed
 
@@ -30,6 +31,7 @@ class Settings:
     device: str
     denoising_steps: int
     server_address: str
+    server_protocol: str
     server_token_file: str
     server_program: str
     server_arguments: str
@@ -76,6 +78,13 @@ DECLARATIONS: dict[str, tuple[Any, str, Allowed]] = {
         'ZMQ address of a running server, e.g. tcp://gpu-host:5555; empty: start and supervise '
         'one on this machine (ipc://)',
         None,
+    ),
+    'server_protocol': (
+        'auto',
+        'how to speak to server_address: "n1_5" (`gr00t serve`, N1.5\'s inference service), '
+        '"policy_server" (NVIDIA\'s server of N1.6 and N1.7), "auto": as the server describes '
+        'itself',
+        PROTOCOLS,
     ),
     'server_token_file': (
         '',

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run the policy in a server process: one started and supervised here, or one at an address.
 
-After a request fails, the server must answer a ping before the next request is sent, so that a
-dead or hanging server costs a short probe and not a full timeout per frame. A local server that is
-silent beyond `request_timeout_s` is killed and started again.
+The server is ours, N1.5's inference service, or NVIDIA's PolicyServer (N1.6, N1.7); the client
+finds out which. After a request fails, the server must answer a ping before the next request is
+sent, so that a dead or hanging server costs a short probe and not a full timeout per frame. A
+local server that is silent beyond `request_timeout_s` is killed and started again.
 """
 
 from collections.abc import Callable
@@ -20,7 +21,8 @@ from typing import Any
 from gr00t_core.embodiments import ModalityConfig
 from gr00t_core.errors import CheckpointError, ServingError
 from gr00t_core.robot.description import Robot
-from gr00t_core.serving.client import PolicyClient, ServingTimeoutError
+from gr00t_core.serving.client import POLICY_SERVER, PolicyClient, ServingTimeoutError
+from gr00t_policy_node.foreign_policy import check_policy_server
 from gr00t_policy_node.policy.parameters import Settings
 from gr00t_policy_node.policy.server_process import ServerProcess
 
@@ -31,7 +33,9 @@ CONNECT_S = 2.0
 # A local server that answers nothing at all for so long, though it did before, hangs.
 SILENT_S = 5.0
 # What a ping tells that is old when diagnostics show it: pings are for when nothing else happens.
-PASSING = ('message', 'busy', 'waiting', 'calls', 'errors', 'last_error', 'uptime_s')
+PASSING = ('message', 'busy', 'waiting', 'calls', 'errors', 'last_error', 'uptime_s', 'options')
+# What a policy is told of the running chunk; a server whose ping does not name it ignores it.
+RTC_OPTIONS = ('prefix', 'prefix_weight')
 
 
 class ServerBackend:
@@ -61,8 +65,11 @@ class ServerBackend:
                 self._forward,
                 self._report,
             )
-        self._client = PolicyClient(self.address, settings.request_timeout_s, self._token)
-        self._probe = PolicyClient(self.address, PING_S, self._token)
+        self._robot = robot
+        self._instruction: object = None  # of the last request to a PolicyServer
+        self._is_rtc_told = False
+        self._client = self._new_client(settings.request_timeout_s)
+        self._probe = self._new_client(PING_S)
 
     def start(self) -> None:
         """Start the local server, if it is ours to start."""
@@ -89,13 +96,30 @@ class ServerBackend:
             time.sleep(0.05)
 
     def get_modality_config(self) -> dict[str, ModalityConfig]:
-        """Return one config per modality."""
-        return self._client.get_modality_config()
+        """Return one config per modality; a PolicyServer's language key is the robot's.
+
+        Raises:
+            CheckpointError: A PolicyServer's actions mean something else than the robot's.
+        """
+        configs = self._client.get_modality_config()
+        if self._client.protocol == POLICY_SERVER:
+            self._logger.info(
+                f'the policy server at {self.address} speaks the protocol of PolicyServer'
+                ' (N1.6, N1.7)'
+            )
+            check_policy_server(self._client.nested_config, self._robot)
+            # The robot has one instruction: the client sends it under the server's own key.
+            language = configs.get('language', ModalityConfig((0,), ()))
+            configs['language'] = ModalityConfig(
+                language.delta_indices, (self._robot.instruction_key,)
+            )
+        return configs
 
     def warm_up(self, observation: dict[str, Any]) -> dict[str, Any]:
         """Ask once with the patience of a start: compiling, allocating and caching happen now."""
-        with PolicyClient(self.address, self._settings.startup_timeout_s, self._token) as client:
+        with self._new_client(self._settings.startup_timeout_s) as client:
             action = client.get_action(observation)
+            client.reset()
         self._ping()  # now it knows what memory it takes
         return action
 
@@ -103,7 +127,8 @@ class ServerBackend:
         """Return `action.<group>` (H, D) for an observation."""
         self._ready()
         try:
-            action = self._client.get_action(observation, **options)
+            self._begin_episode(observation)
+            action = self._client.get_action(observation, **self._offered(options))
         except ServingTimeoutError as error:
             self._fail(str(error))
             if self._process is not None:
@@ -127,7 +152,12 @@ class ServerBackend:
     def about(self) -> dict[str, str]:
         """Return address, starts, and what the server last said about itself."""
         images = 'shared memory' if self._client.shares_memory else 'the socket'
-        about = {'backend': 'server', 'address': self.address, 'images go through': images}
+        about = {
+            'backend': 'server',
+            'address': self.address,
+            'protocol': self._client.protocol,
+            'images go through': images,
+        }
         if self._process is not None:
             about['server process'] = f'pid {self._process.pid}, start {self._process.starts}'
         shown = {key: value for key, value in self._health.items() if key not in PASSING}
@@ -149,6 +179,32 @@ class ServerBackend:
         """Close the connections; only when no thread uses them any more."""
         self._client.close()
         self._probe.close()
+
+    def _new_client(self, timeout_s: float) -> PolicyClient:
+        return PolicyClient(self.address, timeout_s, self._token, self._settings.server_protocol)
+
+    def _begin_episode(self, observation: dict[str, Any]) -> None:
+        """Reset a PolicyServer before the first request of another instruction."""
+        if self._client.protocol == POLICY_SERVER:
+            instruction = observation.get(self._robot.instruction_key)
+            if instruction != self._instruction:
+                self._client.reset()
+                self._instruction = instruction
+
+    def _offered(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Leave out real-time chunking where the server would ignore it, and say so once."""
+        offered = self._health.get('options')
+        known = isinstance(offered, list) and set(RTC_OPTIONS) <= set(offered)
+        if known or RTC_OPTIONS[0] not in options:
+            return options
+        if not self._is_rtc_told:
+            self._is_rtc_told = True
+            self._logger.warning(
+                f'rtc is true, but the policy server at {self.address} does not offer real-time'
+                ' chunking: chunks come without it, and the executor cross-fades each hand-over.'
+                ' Set rtc to false and the executor\'s handover to "crossfade"'
+            )
+        return {key: value for key, value in options.items() if key not in RTC_OPTIONS}
 
     def _ready(self) -> None:
         """Raise ServingError unless the server is known to answer."""
