@@ -24,7 +24,6 @@ from gr00t_core.robot.file import load_robot
 
 pytestmark = [pytest.mark.isaac, pytest.mark.timeout(600)]
 
-MAIN = 'import sys; from gr00t_core.commands.main import main; sys.exit(main(["serve", *sys.argv[1:]]))'
 SEED = 7
 CLIENT = """
 import json, sys
@@ -72,7 +71,9 @@ def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     options = ['--checkpoint', tmp_path / 'tiny', '--robot', 'unitree_g1', '--device', 'cpu']
     options += ['--bind', 'tcp://127.0.0.1:*', '--seed', SEED]
     process = subprocess.Popen(
-        [sys.executable, '-c', MAIN, *map(str, options)], stdout=subprocess.PIPE, text=True
+        [sys.executable, '-m', 'gr00t_core', 'serve', *map(str, options)],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     ready = process.stdout.readline()
