@@ -15,7 +15,9 @@ import pytest
 
 HERE = Path(__file__).parent
 BAGS = HERE.parents[1] / 'rosbag_tools' / 'test'
-sys.path += map(str, (HERE, HERE / 'executor', BAGS))  # helpers; test folders are no packages
+sys.path += map(
+    str, (HERE, HERE / 'executor', BAGS, BAGS / 'bags')
+)  # helpers; test folders are no packages
 # Discovery takes 10 ms or 3 s, and starting Python on a busy machine as long.
 LIMIT_S = 20.0
 

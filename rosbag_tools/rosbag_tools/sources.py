@@ -9,7 +9,7 @@ younger than the row. A source that is too old says nothing: the source is unkno
 import numpy as np
 from numpy.typing import NDArray
 
-from gr00t_core.dataset.corrections import UNKNOWN
+from gr00t_core.dataset.corrections import UNDECIDED
 from gr00t_core.errors import BagError
 from gr00t_core.robot.description import NANOSECONDS
 from rosbag_tools.bags.bag import Bag, Topic
@@ -48,7 +48,7 @@ def read_sources(bag: Bag, namespace: str) -> tuple[NDArray[np.int64], NDArray[n
 def sources_at(
     stamp_ns: NDArray[np.int64], said_ns: NDArray[np.int64], said: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Return (R,) int64 who decided the command of each row; `UNKNOWN` where that is not known.
+    """Return (R,) int64 who decided the command of each row; `UNDECIDED` where that is not known.
 
     Args:
         stamp_ns: (R,) stamps of the rows.
@@ -57,7 +57,7 @@ def sources_at(
     """
     place = np.searchsorted(said_ns, stamp_ns, side='right') - 1
     if not len(said_ns):
-        return np.full(len(stamp_ns), UNKNOWN, np.int64)
+        return np.full(len(stamp_ns), UNDECIDED, np.int64)
     newest = said_ns[np.maximum(place, 0)]
     known = (place >= 0) & (stamp_ns - newest <= MAX_AGE_NS)
-    return np.where(known, said[np.maximum(place, 0)], UNKNOWN)
+    return np.where(known, said[np.maximum(place, 0)], UNDECIDED)

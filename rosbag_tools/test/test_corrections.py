@@ -19,7 +19,7 @@ from gr00t_core.dataset.corrections import (
     row_weights,
     runs_of,
     STOP,
-    UNKNOWN,
+    UNDECIDED,
 )
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.errors import DatasetError
@@ -80,9 +80,9 @@ def test_the_dataset_says_who_decided_each_row(tmp_path, bags, version):
         expected = corrected(held)
         if expected is None:
             age_s = seconds - 2.19
-            expected = PERSON if age_s <= MAX_AGE_NS / 1e9 else UNKNOWN
+            expected = PERSON if age_s <= MAX_AGE_NS / 1e9 else UNDECIDED
         assert source[row] == expected, (row, seconds)
-    assert set(source[first:]) == {UNKNOWN}
+    assert set(source[first:]) == {UNDECIDED}
     assert set(outcome[:first]) == {1}
     assert set(outcome[first:]) == {-1}
     assert runs_of(source) == 2
@@ -106,7 +106,7 @@ def test_rows_are_selected_and_weighed(tmp_path, bags):
     source = dataset.column('command_source').ravel()
     weights = row_weights(dataset, weight=4.0)
     assert {float(w) for w in weights[source == PERSON]} == {4.0}
-    assert {float(w) for w in weights[np.isin(source, (POLICY, UNKNOWN))]} == {1.0}
+    assert {float(w) for w in weights[np.isin(source, (POLICY, UNDECIDED))]} == {1.0}
     assert not weights[np.isin(source, (HOLD, STOP))].any()
     np.testing.assert_array_equal(row_weights(dataset, 'person') > 0, source == PERSON)
     chosen = row_weights(dataset, 'policy', only_success=True) > 0
@@ -122,7 +122,7 @@ def test_rows_are_selected_and_weighed(tmp_path, bags):
 def test_a_source_that_is_too_old_says_nothing():
     said_ns, said = np.array([100, 200]), np.array([POLICY, PERSON])
     rows = np.array([50, 100, 199, 200, 200 + MAX_AGE_NS, 201 + MAX_AGE_NS])
-    expected = [UNKNOWN, POLICY, POLICY, PERSON, PERSON, UNKNOWN]
+    expected = [UNDECIDED, POLICY, POLICY, PERSON, PERSON, UNDECIDED]
     assert sources_at(rows, said_ns, said).tolist() == expected
     nothing = np.empty(0, np.int64)
-    assert set(sources_at(rows, nothing, nothing)) == {UNKNOWN}
+    assert set(sources_at(rows, nothing, nothing)) == {UNDECIDED}

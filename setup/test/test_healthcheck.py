@@ -105,7 +105,7 @@ def loading() -> Iterator[SimpleNamespace]:
         go.wait(WAIT_S)
         if outcome[0] is not None:
             raise outcome[0]
-        policy = SimpleNamespace(modality_config=lambda: {}, get_modality_config=lambda: {})
+        policy = SimpleNamespace(get_action=lambda _: {}, get_modality_config=lambda: {})
         return policy, {}
 
     service = PolicyService(load, 'secret')

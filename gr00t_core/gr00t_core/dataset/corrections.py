@@ -26,8 +26,8 @@ COLUMNS = {
     OUTCOME: Feature('int64', (1,)),
 }
 # Values of `command_source`: those of gr00t_msgs/CommandSource.
-UNKNOWN, POLICY, PERSON, HOLD, STOP = range(5)
-SOURCES = {UNKNOWN: 'unknown', POLICY: 'policy', PERSON: 'person', HOLD: 'hold', STOP: 'stop'}
+UNDECIDED, POLICY, PERSON, HOLD, STOP = range(5)
+SOURCES = {UNDECIDED: 'unknown', POLICY: 'policy', PERSON: 'person', HOLD: 'hold', STOP: 'stop'}
 # Values of `outcome`, of the row's episode.
 UNKNOWN, FAILURE, SUCCESS = -1, 0, 1
 OUTCOMES: Mapping[bool | None, int] = {None: UNKNOWN, False: FAILURE, True: SUCCESS}

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import zmq
 
+from gr00t_core.embodiments import ModalityConfig
 from gr00t_core.errors import ServingError
 from gr00t_core.serving.client import PolicyClient, ServingTimeoutError
 from gr00t_core.serving.shared_memory import (
@@ -137,14 +138,18 @@ def test_a_server_that_knows_no_shared_memory_gets_images_by_the_socket(tmp_path
     )
     client = subprocess.Popen([sys.executable, '-c', script, address])
     received = []
-    for reply in ({'status': 'ok'}, {ACTION: np.zeros((16, 6), np.float32)}):
+    replies = {
+        'get_modality_config': {'video': ModalityConfig([0], ['video.front'])},
+        'ping': {'status': 'ok'},
+        'get_action': {ACTION: np.zeros((16, 6), np.float32)},
+    }
+    for _ in replies:
         assert server.poll(20_000)
         received.append(msgpack.unpackb(server.recv()))
-        server.send(pack(reply))
+        server.send(pack(replies[received[-1]['endpoint']]))
     assert client.wait(20) == 0
     context.destroy(linger=0)
-    assert received[0]['endpoint'] == 'ping'
-    image = unpack(msgpack.packb(received[1]))['data']['video.front']
+    image = unpack(msgpack.packb(received[-1]))['data']['video.front']
     np.testing.assert_array_equal(image, np.full((1, 99, 201, 3), 7, np.uint8))
 
 
