@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from heapq import merge
-from itertools import chain
 import math
 from typing import Any, NamedTuple
 
@@ -22,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.errors import BagError, ObservationError
-from gr00t_core.fields import string_lists
+from gr00t_core.fields import names_in
 from gr00t_core.robot import NANOSECONDS, Robot
 from gr00t_core.ticks import frames_are_ticks, FrameTicks, GridTicks, Tick
 from gr00t_core.timeline import BadSamples, Row, Timeline, UNDECODABLE
@@ -159,7 +158,7 @@ def _check_samples(bag: Bag, timeline: Timeline, seen: Mapping[str, Any]) -> Non
             raise BagError(f'{bag.path}: none of {count} messages can be used: {example}')
     for name, stream in timeline.without_samples().items():
         if stream.topic in seen:
-            names = chain(*string_lists(seen[stream.topic]).values())
+            names = names_in(seen[stream.topic])
             raise BagError(
                 f'{bag.path}: {stream.topic}: no message names an element of {name}; the last one'
                 f' names {", ".join(names)}; correct the robot file'
