@@ -12,6 +12,7 @@ GR00T's data.
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import chain
 import re
 from typing import Any
 
@@ -149,6 +150,12 @@ def string_lists(holder: Any) -> dict[str, list[str]]:
         if type(value) is list and value and type(value[0]) is str:
             found[name] = value
     return found
+
+
+def names_in(message: Any) -> tuple[str, ...]:
+    """Return the names that a message's own lists of names hold, () without any."""
+    lists = string_lists(message).items()
+    return tuple(chain(*(texts for name, texts in lists if _NAMES.search(name))))
 
 
 def _is_trajectory(message: Any, group: Group) -> bool:

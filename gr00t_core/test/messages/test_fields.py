@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from gr00t_core.errors import ObservationError
-from gr00t_core.messages.fields import carries, Plan, read_group, read_sample, stamp_ns
+from gr00t_core.messages.fields import carries, names_in, Plan, read_group, read_sample, stamp_ns
 from gr00t_core.robot.file import load_robot
 
 SO101 = load_robot('so101')
@@ -200,3 +200,8 @@ def rclpy_joint_state(_, name, position, *__):
 def test_a_joint_that_is_named_twice_is_refused():
     with pytest.raises(ObservationError, match='shoulder_pan: named more than once'):
         read_group(joint_state([*NAMES[:5], 'shoulder_pan']), ARM)
+
+
+def test_names_are_found_under_any_name_and_a_text_is_none():
+    assert names_in(Message(dof_names=['a', 'b'], errors=['hot'], position=[])) == ('a', 'b')
+    assert names_in(Message(name='left_arm', position=[])) == ()

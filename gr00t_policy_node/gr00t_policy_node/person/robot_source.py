@@ -14,6 +14,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from gr00t_core.errors import Gr00tError, ObservationError
+from gr00t_core.messages.fields import names_in
 from gr00t_core.robot.description import NANOSECONDS, Robot
 from gr00t_core.robot.sight import SeenTopic, Sight
 from gr00t_policy_node.executor.layout import layout_of
@@ -130,8 +131,7 @@ class _Listening:
 
     def _add(self, message: Any) -> None:
         self._times.append(time.monotonic())
-        names = getattr(message, 'joint_names', getattr(message, 'name', ()))
-        self._samples[() if isinstance(names, str) else tuple(names)] = message
+        self._samples[names_in(message)] = message  # one of each set of joints
 
     def seen(self, node: Node) -> SeenTopic:
         count = len(self._times)

@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from heapq import merge
-from itertools import chain
 import math
 from typing import Any, NamedTuple
 
@@ -24,7 +23,7 @@ from numpy.typing import NDArray
 from gr00t_core.alignment.row_ticks import frames_are_ticks, FrameTicks, GridTicks, Tick
 from gr00t_core.alignment.timeline import BadSamples, Row, Timeline, UNDECODABLE
 from gr00t_core.errors import BagError, ObservationError
-from gr00t_core.messages.fields import string_lists
+from gr00t_core.messages.fields import names_in
 from gr00t_core.robot.description import NANOSECONDS, Robot
 from rosbag_tools.bags.bag import Bag
 from rosbag_tools.convert.survey import Survey
@@ -171,7 +170,7 @@ def _check_samples(bag: Bag, timeline: Timeline, seen: Mapping[str, Any]) -> Non
             raise BagError(f'{bag.path}: none of {count} messages can be used: {example}')
     for name, stream in timeline.without_samples().items():
         if stream.topic in seen:
-            names = chain(*string_lists(seen[stream.topic]).values())
+            names = names_in(seen[stream.topic])
             raise BagError(
                 f'{bag.path}: {stream.topic}: no message names an element of {name}; the last one'
                 f' names {", ".join(names)}; correct the robot file'

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gr00t_core.errors import BagError
+from gr00t_core.messages.fields import names_in
 from gr00t_core.robot.description import Robot
 from gr00t_core.robot.sight import SeenTopic, Sight
 from rosbag_tools.bags.bag import Bag, Message
@@ -64,16 +65,10 @@ class _Looked:
         except BagError as error:
             self._trouble = str(error)
             return
-        self._samples[joint_names(content)] = content
+        self._samples[names_in(content)] = content  # one of each set of joints
 
     def seen(self, kind: str) -> SeenTopic:
         span_ns = self._last_ns - self._first_ns
         rate_hz = rate_of(self._count - 1, span_ns) or None
         samples = tuple(self._samples.values())
         return SeenTopic(kind, self._count, rate_hz, samples, trouble=self._trouble)
-
-
-def joint_names(message: Any) -> tuple[str, ...]:
-    """Return the names that a message carries, () without any: one sample is kept of each set."""
-    names = getattr(message, 'joint_names', getattr(message, 'name', ()))
-    return () if isinstance(names, str) else tuple(names)

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from gr00t_core.errors import BagError, ObservationError
-from gr00t_core.messages.fields import carries, read_sample
+from gr00t_core.messages.fields import carries, names_in, read_sample
 from gr00t_core.messages.images import decode_image
 from gr00t_core.robot.description import Camera, Group, Robot, Stream
 from rosbag_tools.convert.camera_decoder import video_codec
@@ -109,7 +109,7 @@ def unreadable(robot: Robot, topic: str, messages: Iterable[Any]) -> list[str]:
         for camera in cameras:
             found += _picture(camera, message)
         cameras = []
-        names |= dict.fromkeys(getattr(message, 'name', getattr(message, 'joint_names', ())))
+        names |= dict.fromkeys(names_in(message))
         left: list[tuple[str, Group]] = []
         for kind, group in groups:
             if carries(message, group):
