@@ -74,8 +74,8 @@ def test_boxes_are_where_mujoco_says_whatever_they_hang_on() -> None:
     data = mujoco.MjData(model)
     mujoco.mj_forward(model, data)
     found = Boxes(model, 1).corners(data)
-    assert found.shape == (2, 8, 3), 'the sphere is no box, the other body not ours'
-    for box, geom, size in zip(found, (0, 1), ((0.1, 0.2, 0.3), (0.1, 0.1, 0.4))):
+    assert found.shape == (2, 8, 3), 'the sphere (geom 1) is no box, the other body not ours'
+    for box, geom, size in zip(found, (0, 2), ((0.1, 0.2, 0.3), (0.1, 0.1, 0.4))):
         at_home = (box - data.geom_xpos[geom]) @ data.geom_xmat[geom].reshape(3, 3)
         np.testing.assert_allclose(np.ptp(at_home, axis=0), 2.0 * np.array(size), atol=1e-12)
         np.testing.assert_allclose(abs(at_home), np.tile(size, (8, 1)), atol=1e-12)
