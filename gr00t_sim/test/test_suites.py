@@ -69,13 +69,23 @@ def test_a_report_has_each_task_and_the_published_row() -> None:
     [
         ([], 'one of --checkpoint DIR'),
         (['--expert', '--server-address', 'tcp://127.0.0.1:1'], 'one of --checkpoint DIR'),
-        (['--expert', '--rows', '0'], '1 or more'),
+        (['--expert', '--rows', '8'], 'one action at a time'),
+        (['--server-address', 'tcp://127.0.0.1:1', '--rows', '0'], '1 or more'),
+        (
+            ['--expert', '--episodes', '5'],
+            '--episodes: counts for nothing here',
+        ),
         (['--checkpoint', 'nowhere'], 'no config.json'),
     ],
 )
 def test_what_contradicts_is_told_before_anything_starts(words: list[str], message: str) -> None:
     with pytest.raises(Gr00tError, match=message):
         command.main(['evaluate', '--suite', 'libero_object', *words])
+
+
+def test_options_of_suites_are_refused_without_one() -> None:
+    with pytest.raises(Gr00tError, match='--expert, --processes: counts for nothing here; give'):
+        command.main(['evaluate', '--expert', '--processes', '2'])
 
 
 def test_the_expert_is_not_asked_for_what_it_does_not_know() -> None:
