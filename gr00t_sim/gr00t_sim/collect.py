@@ -87,6 +87,12 @@ def collect(
                 f' --ordered {ordered} make it {episode.layout}: give the shares that the'
                 ' recording began with, or another --output'
             )
+        if seed in done and done[seed].instruction != episode.instruction:
+            raise Gr00tError(
+                f'{ledger}: scene {seed} was recorded as {done[seed].instruction!r}, and these'
+                f' options make it {episode.instruction!r}: give the --robot and --task that the'
+                ' recording began with, or another --output'
+            )
     scenes = [episode for seed, episode in wanted.items() if seed not in done]
     spawn = multiprocessing.get_context('spawn')
     results: Any = spawn.Queue()

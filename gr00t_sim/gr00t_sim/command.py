@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run `gr00t sim`: evaluate a policy in the simulator, or collect demonstrations of the expert."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 import json
 from pathlib import Path
 import signal
@@ -17,6 +17,25 @@ from gr00t_core.robot.file import load_robot
 from gr00t_sim.scenes.interface import check_seed, EVALUATION_SEEDS, TRAINING_SEEDS
 
 FIRST_EVALUATION_SEED = EVALUATION_SEEDS.start
+# Options of `evaluate` that mean something with --suite only, and without it only.
+OF_SUITES = (
+    'tasks',
+    'episodes_per_task',
+    'expert',
+    'direct',
+    'rows',
+    'denoising_steps',
+    'processes',
+)
+OF_SCENES = (
+    'episodes',
+    'seed_start',
+    'real_time',
+    'baselines',
+    'baseline_episodes',
+    'chunk_period',
+    'episode_limit',
+)
 
 
 @dataclass(frozen=True)
@@ -96,7 +115,8 @@ class Collect:
         seed_start: First scene; evaluation scenes are refused.
         robot: Shipped robot or robot file.
         workers: Simulators at the same time, each on a ROS graph of its own.
-        disturbance: Standard deviation of the servos' slow error, rad: something to correct.
+        disturbance: Standard deviation of the servos' slow error: something to correct. SO-101:
+            rad; LIBERO: share of the greatest delta.
         alone, ordered: Shares of the scenes in which the named cube lies alone, and in which the
             red one lies left of the blue one: from these a policy learns to look and to listen
             before it can do both (docs/decisions/0007-task.md).
@@ -129,6 +149,21 @@ def main(argv: list[str]) -> int:
     return _evaluate(asked) if isinstance(asked, Evaluate) else _collect(asked)
 
 
+def _check_options(asked: Evaluate) -> None:
+    """Refuse options that would count for nothing.
+
+    Raises:
+        Gr00tError: Names them.
+    """
+    usual = {each.name: each for each in fields(Evaluate)}
+    foreign = OF_SUITES if asked.suite is None else OF_SCENES
+    given = [name for name in foreign if getattr(asked, name) != usual[name].default]
+    if given:
+        shown = ', '.join('--' + name.replace('_', '-') for name in given)
+        way_out = 'give --suite' if asked.suite is None else 'leave out --suite'
+        raise Gr00tError(f'{shown}: counts for nothing here; {way_out}, or leave it out')
+
+
 def _evaluate_suite(asked: Evaluate) -> int:
     from gr00t_sim.suites.protocol import SUITES
     from gr00t_sim.suites.results import print_report
@@ -139,6 +174,8 @@ def _evaluate_suite(asked: Evaluate) -> int:
         raise Gr00tError(
             '--suite: give one of --checkpoint DIR, --server-address ADDRESS and --expert'
         )
+    if asked.expert and asked.rows != 1:
+        raise Gr00tError('--rows: the scripted expert gives one action at a time; leave it out')
     if min(asked.rows, asked.processes, asked.episodes_per_task) < 1:
         raise Gr00tError('--rows, --processes and --episodes-per-task are 1 or more')
     if asked.checkpoint is not None and not (asked.checkpoint / 'config.json').is_file():
@@ -172,6 +209,7 @@ def _evaluate_suite(asked: Evaluate) -> int:
 
 
 def _evaluate(asked: Evaluate) -> int:
+    _check_options(asked)
     if asked.suite is not None:
         return _evaluate_suite(asked)
     if asked.checkpoint is None and not asked.server_address:

@@ -72,7 +72,11 @@ FIXED_PARAMETERS: dict[str, tuple[Any, str, Allowed]] = {
         (0.0, 60.0),
     ),
     'jpeg_quality': (90, 'JPEG quality of the frames', (1, 100)),
-    'disturbance': (0.0, 'standard deviation of a slow error of the servos, rad', (0.0, 1.0)),
+    'disturbance': (
+        0.0,
+        'standard deviation of a slow error of the servos, rad; LIBERO: of the deltas, a share',
+        (0.0, 1.0),
+    ),
     'expert': (False, "publish the scripted expert's commands on the command topics", None),
     'expert_chunks': (
         False,

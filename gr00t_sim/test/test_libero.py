@@ -4,6 +4,7 @@
 
 from collections.abc import Iterator
 
+import mujoco
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ from gr00t_core.errors import Gr00tError
 from gr00t_core.robot.file import load_robot
 from gr00t_sim.scenes.interface import Episode, Outcome
 from gr00t_sim.scenes.libero import tasks
+from gr00t_sim.scenes.libero.grasps import Boxes
 from gr00t_sim.scenes.libero.kind import KIND
 
 libero = pytest.mark.libero
@@ -61,6 +63,22 @@ def test_every_phrasing_names_its_object_and_no_evaluation_phrasing_is_trained()
         KIND.training(SEED, 0.0, 0.0, '')
     with pytest.raises(Gr00tError, match='names milk and butter'):
         tasks.named_object('milk, then the butter')
+
+
+def test_boxes_are_where_mujoco_says_whatever_they_hang_on() -> None:
+    model = mujoco.MjModel.from_xml_string(
+        '<mujoco><worldbody><body pos="1 2 3" euler="10 20 30"><geom type="box" size=".1 .2 .3"/>'
+        '<body pos=".1 0 0"><geom type="cylinder" size=".1 .4"/></body><geom size="1"/></body>'
+        '<body><freejoint/><geom type="box" size="1 1 1"/></body></worldbody></mujoco>'
+    )
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    found = Boxes(model, 1).corners(data)
+    assert found.shape == (2, 8, 3), 'the sphere (geom 1) is no box, the other body not ours'
+    for box, geom, size in zip(found, (0, 2), ((0.1, 0.2, 0.3), (0.1, 0.1, 0.4))):
+        at_home = (box - data.geom_xpos[geom]) @ data.geom_xmat[geom].reshape(3, 3)
+        np.testing.assert_allclose(np.ptp(at_home, axis=0), 2.0 * np.array(size), atol=1e-12)
+        np.testing.assert_allclose(abs(at_home), np.tile(size, (8, 1)), atol=1e-12)
 
 
 # With it.

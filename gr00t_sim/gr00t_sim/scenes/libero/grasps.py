@@ -42,21 +42,31 @@ class Grasp:
     height: float
 
 
-def corners(model: Any, data: Any, body: int) -> Array:
-    """Return (N, 8, 3) corners of the collision boxes of a body and of what hangs on it."""
-    found = []
-    for geom in range(model.ngeom):
-        if not model.geom_contype[geom] or not _belongs(model, int(model.geom_bodyid[geom]), body):
-            continue
-        size = np.array(model.geom_size[geom])
-        kind = model.geom_type[geom]
-        if kind == mujoco.mjtGeom.mjGEOM_CYLINDER:
-            size = np.array([size[0], size[0], size[1]])
-        elif kind != mujoco.mjtGeom.mjGEOM_BOX:
-            continue
-        rotation = data.geom_xmat[geom].reshape(3, 3)
-        found.append(data.geom_xpos[geom] + (_SIGNS * size) @ rotation.T)
-    return np.array(found).reshape(-1, 8, 3)
+class Boxes:
+    """The collision boxes of a body and of what hangs on it; a cylinder counts as its box."""
+
+    def __init__(self, model: Any, body: int) -> None:
+        kinds = {int(mujoco.mjtGeom.mjGEOM_BOX), int(mujoco.mjtGeom.mjGEOM_CYLINDER)}
+        self._geoms = np.array(
+            [
+                geom
+                for geom in range(model.ngeom)
+                if model.geom_contype[geom]
+                and int(model.geom_type[geom]) in kinds
+                and _belongs(model, int(model.geom_bodyid[geom]), body)
+            ],
+            np.intp,
+        )
+        sizes = np.array(model.geom_size[self._geoms]).reshape(-1, 3)
+        round_ones = model.geom_type[self._geoms] == mujoco.mjtGeom.mjGEOM_CYLINDER
+        sizes[round_ones] = sizes[round_ones][:, [0, 0, 1]]
+        self._offsets = _SIGNS * sizes[:, None]  # (N, 8, 3)
+
+    def corners(self, data: Any) -> Array:
+        """Return (N, 8, 3) the boxes' corners now, m."""
+        rotations = data.geom_xmat[self._geoms].reshape(-1, 3, 3)
+        turned: Array = np.einsum('nij,nkj->nki', rotations, self._offsets)
+        return turned + data.geom_xpos[self._geoms][:, None]
 
 
 def across(boxes: Array, others: Array, yaw_now: float, spread: float) -> Grasp:
