@@ -17,6 +17,16 @@ import zmq
 from gr00t_core.embodiments import ModalityConfig
 from gr00t_core.errors import ServingError
 from gr00t_core.instructions import checked_instructions, shown
+from gr00t_core.serving.link_images import (
+    chosen_form,
+    FORMS,
+    is_remote,
+    JPEG,
+    RAW,
+    SMALL,
+    small,
+    to_jpeg,
+)
 from gr00t_core.serving.policy_server import (
     NestedConfig,
     read_reply,
@@ -53,9 +63,11 @@ class PolicyClient:
         token: What the server asks for, if anything.
         protocol: `n1_5` (our server and N1.5's), `policy_server` (N1.6's and N1.7's), or `auto`:
             as the server describes its modalities.
+        images: How frames travel: `raw`, `jpeg`, `small`, or `auto`, by the link; see
+            `link_images`.
 
     Raises:
-        ServingError: The protocol is unknown.
+        ServingError: The protocol or the form of images is unknown.
     """
 
     def __init__(
@@ -64,9 +76,14 @@ class PolicyClient:
         timeout_s: float = 15.0,
         token: str | None = None,
         protocol: str = AUTO,
+        images: str = AUTO,
     ) -> None:
         if protocol not in PROTOCOLS:
             raise ServingError(f'protocol is {protocol!r}, expected {", ".join(PROTOCOLS)}')
+        if images not in FORMS:
+            raise ServingError(f'images is {images!r}, expected {", ".join(FORMS)}')
+        self._asked_images = images
+        self._images = RAW
         self._asked_protocol = self._protocol = protocol
         # What the server said of itself; None until it was asked, and after a broken answer.
         self._served: dict[str, ModalityConfig] | None = None
@@ -108,6 +125,11 @@ class PolicyClient:
         return self._protocol
 
     @property
+    def images(self) -> str:
+        """How frames travel: `raw`, `jpeg` or `small`; `raw` before the server was asked."""
+        return self._images
+
+    @property
     def nested_config(self) -> dict[str, NestedConfig]:
         """What a PolicyServer says of its modalities; empty for other servers."""
         return self._nested
@@ -138,6 +160,12 @@ class PolicyClient:
             for key, value in observation.items()
         }
         configs = self._description()
+        if self._images != RAW:
+            change = small if self._images == SMALL else to_jpeg
+            observation = {
+                key: change(value) if key.startswith('video.') and _is_frames(value) else value
+                for key, value in observation.items()
+            }
         if self._protocol == POLICY_SERVER:
             return self._ask_policy_server(observation, configs, options)
         options = {'timeout_s': self._timeout_s, **options}
@@ -184,8 +212,22 @@ class PolicyClient:
         if self._asked_protocol == AUTO:
             self._protocol = POLICY_SERVER if nested else N1_5
         self._nested = nested
+        self._images = self._form_of_images()
         self._served = suite_configs(nested) if nested else flat
         return self._served
+
+    def _form_of_images(self) -> str:
+        nested = self._protocol == POLICY_SERVER
+        asks = self._asked_images == JPEG or is_remote(self._address)
+        reads: object = []
+        if not nested and self._asked_images in (AUTO, JPEG) and asks:
+            reads = self._map('ping', {}).get('reads', [])
+        return chosen_form(
+            self._asked_images,
+            self._address,
+            nested=nested,
+            reads_jpeg=isinstance(reads, list) and JPEG in reads,
+        )
 
     def _ask_policy_server(
         self,
@@ -273,6 +315,16 @@ class PolicyClient:
                 ) from error
             self._socket = socket
         return self._socket
+
+
+def _is_frames(value: object) -> bool:
+    return (
+        isinstance(value, np.ndarray)
+        and value.dtype == np.uint8
+        and value.ndim >= 3
+        and value.shape[-1] == 3
+        and value.size > 0
+    )
 
 
 def _is_image(value: object) -> bool:

@@ -25,6 +25,7 @@ from gr00t_core.embodiments import ModalityConfig
 from gr00t_core.errors import Gr00tError, ServingError
 from gr00t_core.instructions import shown
 from gr00t_core.serving.accepted import Acceptance
+from gr00t_core.serving.link_images import check_decoded, decoded, JPEG, JpegFrames
 from gr00t_core.serving.policy_server import Request as NestedRequest
 
 LOG = logging.getLogger(__name__)
@@ -123,6 +124,7 @@ class PolicyService:
             'status': status,
             'message': message,
             'options': list(self._options),
+            'reads': [JPEG],
             **self._about,
             **_gpu_memory(),
             'busy': self._busy,
@@ -159,6 +161,7 @@ class PolicyService:
         """
         policy = self._ready()
         accepted = self._acceptance.observation(observation, self._config)
+        check_decoded(list(accepted.values()))
         call = _Call(accepted, _checked(options, policy), time.monotonic(), answer)
         try:
             self._calls.put_nowait(call)
@@ -219,7 +222,11 @@ class PolicyService:
         self._busy = True
         start = time.perf_counter()
         try:
-            action = policy.get_action(call.observation, **options)
+            observation = {
+                key: decoded(value) if isinstance(value, JpegFrames) else value
+                for key, value in call.observation.items()
+            }
+            action = policy.get_action(observation, **options)
             if not isinstance(action, dict):
                 raise TypeError(f'the policy gave a {type(action).__name__}, expected a map')
             if bad := [key for key, values in action.items() if not _is_finite(values)]:

@@ -10,7 +10,8 @@ Arrays and modality configs travel in one of two dialects:
   `{'__ModalityConfig__': True, 'as_json': <map>}`.
 
 Both are always read. Beyond upstream, images on the same machine travel as
-`{'__shared_images__': True, …}` (`shared_memory`).
+`{'__shared_images__': True, …}` (`shared_memory`), and to another machine as
+`{'__jpeg_frames__': True, …}` (`link_images`).
 
 Bytes come from strangers, so nothing is built before it was checked. There is no pickle and no
 `eval` anywhere; the .npy header must be exactly what NumPy writes for a plain dtype; and the
@@ -34,6 +35,7 @@ from numpy.typing import NDArray
 
 from gr00t_core.embodiments import ModalityConfig
 from gr00t_core.errors import ServingError
+from gr00t_core.serving.link_images import is_jpeg, jpeg_fields, jpeg_frames, JpegFrames
 from gr00t_core.serving.policy_server import nested_config, NestedConfig
 from gr00t_core.serving.shared_memory import shared_images, SharedImages, SharedMemoryReader
 
@@ -210,6 +212,8 @@ def _encode(dialect: str, value: object) -> object:
         return value.item()
     if isinstance(value, SharedImages):
         return {_SHARED: True, **asdict(value)}
+    if isinstance(value, JpegFrames):
+        return jpeg_fields(value)
     if isinstance(value, NestedConfig):
         return {_NEWER_CONFIG if dialect == MSGPACK_NUMPY else _CONFIG: True, _JSON: asdict(value)}
     if isinstance(value, ModalityConfig):
@@ -232,6 +236,8 @@ def _decode(memory: SharedMemoryReader | None, seen: list[str], value: dict[Any,
         if memory is None:
             raise ServingError('shared memory is for clients at an ipc:// address')
         return memory.view(shared_images(value))
+    if is_jpeg(value):
+        return jpeg_frames(value)
     if _CONFIG in value or _NEWER_CONFIG in value:
         seen.append(NPY if _CONFIG in value else MSGPACK_NUMPY)
         config = value.get(_JSON)

@@ -79,8 +79,8 @@ def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     ready = process.stdout.readline()
     assert ready.startswith('ready:'), ready
     yield ready.split(' at tcp://127.0.0.1:')[1].split()[0], tmp_path / 'tiny'
-    process.terminate()
-    process.communicate(timeout=30)
+    process.kill()
+    process.communicate(timeout=60)
 
 
 def test_an_independent_client_gets_the_actions_of_the_policy(server: tuple[str, Path]) -> None:

@@ -13,6 +13,7 @@ from rclpy.parameter import Parameter
 
 from gr00t_core.errors import ParameterError
 from gr00t_core.serving.client import PROTOCOLS
+from gr00t_core.serving.link_images import FORMS
 from gr00t_ros import parameters
 from gr00t_ros.parameters import Allowed
 
@@ -32,6 +33,7 @@ class Settings:
     denoising_steps: int
     server_address: str
     server_protocol: str
+    server_images: str
     server_token_file: str
     server_program: str
     server_arguments: str
@@ -85,6 +87,13 @@ DECLARATIONS: dict[str, tuple[Any, str, Allowed]] = {
         '"policy_server" (NVIDIA\'s server of N1.6 and N1.7), "auto": as the server describes '
         'itself',
         PROTOCOLS,
+    ),
+    'server_images': (
+        'auto',
+        'how frames travel to server_address: "raw": all pixels; "jpeg": for `gr00t serve`; '
+        '"small": the shorter side resized to 256 pixels, for "policy_server"; "auto": raw on '
+        'this machine, else jpeg or small',
+        FORMS,
     ),
     'server_token_file': (
         '',

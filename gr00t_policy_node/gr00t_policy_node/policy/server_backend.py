@@ -33,7 +33,19 @@ CONNECT_S = 2.0
 # A local server that answers nothing at all for so long, though it did before, hangs.
 SILENT_S = 5.0
 # What a ping tells that is old when diagnostics show it: pings are for when nothing else happens.
-PASSING = ('message', 'busy', 'waiting', 'calls', 'errors', 'last_error', 'uptime_s', 'options')
+PASSING = ('message', 'busy', 'waiting', 'calls', 'errors', 'last_error', 'uptime_s')
+# What it tells for the client alone.
+OFFERS = ('options', 'reads')
+# What is done to frames on their way, by the form in which they travel.
+NOTES = {
+    'jpeg': (
+        'frames go to the policy server as JPEG, quality 95; server_images "raw" sends all pixels'
+    ),
+    'small': (
+        'frames go to the policy server with 256 pixels on the shorter side, as N1.7 sees them;'
+        ' server_images "raw" sends all pixels'
+    ),
+}
 # What a policy is told of the running chunk; a server whose ping does not name it ignores it.
 RTC_OPTIONS = ('prefix', 'prefix_weight')
 
@@ -102,6 +114,8 @@ class ServerBackend:
             CheckpointError: A PolicyServer's actions mean something else than the robot's.
         """
         configs = self._client.get_modality_config()
+        if self._client.images in NOTES:
+            self._logger.info(NOTES[self._client.images])
         if self._client.protocol == POLICY_SERVER:
             self._logger.info(
                 f'the policy server at {self.address} speaks the protocol of PolicyServer'
@@ -157,10 +171,13 @@ class ServerBackend:
             'address': self.address,
             'protocol': self._client.protocol,
             'images go through': images,
+            'images': self._client.images,
         }
         if self._process is not None:
             about['server process'] = f'pid {self._process.pid}, start {self._process.starts}'
-        shown = {key: value for key, value in self._health.items() if key not in PASSING}
+        shown = {
+            key: value for key, value in self._health.items() if key not in (*PASSING, *OFFERS)
+        }
         return about | {f'server {key}': str(value) for key, value in shown.items()}
 
     def problem(self) -> str:
