@@ -13,8 +13,9 @@ from gr00t_ros.parameter_files import NODES
 pytest.importorskip('rclpy')
 pytest.importorskip('gr00t_msgs.msg', reason='source install/setup.bash first')
 
-PACKAGES = {'recorder': 'rosbag_tools', 'sim': 'gr00t_sim'}
+PACKAGES = {'console': 'gr00t_console', 'recorder': 'rosbag_tools', 'sim': 'gr00t_sim'}
 WRONG = {
+    'console': ('prt:=8080', 'did you mean port?'),
     'policy_node': ('use_default_instrution:=true', 'did you mean use_default_instruction?'),
     'chunk_executor': ('e_stop_requird:=true', 'did you mean e_stop_required?'),
     'recorder': ('outputt:=bags', 'did you mean output?'),

@@ -27,7 +27,8 @@ OPTIONAL = {'cv_bridge', 'flash_attn', 'ray', 'tensorrt', 'tensorrt_rtx', 'torch
 # Needed without being imported: what a launch file starts, messages that robot files name as text.
 NOT_IMPORTED = {
     'gr00t_policy_node': {'geometry_msgs', 'sensor_msgs', 'trajectory_msgs'},
-    'gr00t_bringup': {'gr00t_msgs', 'gr00t_policy_node', 'gr00t_sim', 'launch', 'launch_ros'}
+    'gr00t_bringup': {'gr00t_console', 'gr00t_msgs', 'gr00t_policy_node', 'gr00t_sim'}
+    | {'launch', 'launch_ros'}
     | {'ros2launch', 'rosbag_tools'},
 }
 
