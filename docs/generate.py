@@ -10,6 +10,7 @@ import math
 from pathlib import Path
 import re
 
+from gr00t_console import parameters as console_parameters
 from gr00t_core.commands.main import summary, verbs
 from gr00t_core.messages.images import ENCODINGS
 from gr00t_core.messages.message_types import MESSAGE_TYPES
@@ -46,6 +47,7 @@ def parameters_page() -> str:
         'policy_node': parameters.DECLARATIONS,
         'chunk_executor': executor_parameters.DECLARATIONS,
         'recorder': recorder_node.DECLARATIONS,
+        'console': console_parameters.DECLARATIONS,
         'sim': sim_node.PARAMETERS,
     }
     parts = ['# Parameters', NOTE]

@@ -79,6 +79,7 @@ def nodes(
     record: bool = False,
     use_default_instruction: bool = False,
     expert: bool = False,
+    console: bool = False,
     output: str = '',
     instruction: str = '',
     say: Callable[[str], None] = print,
@@ -106,6 +107,7 @@ def nodes(
             one is given; with `sim` it always does.
         expert: A scripted expert moves the simulated arm, one scene after the other, through the
             robot's command topics; policy and executor, which would command it too, are left out.
+        console: Serve the web page (gr00t_console).
         output: Folder of the recorder's episodes; '' leaves it to the parameter file.
         instruction: What the recorder's episodes demonstrate, likewise.
         say: Called with one line when the checkpoint's robot file is taken in place of `robot`.
@@ -169,6 +171,10 @@ def nodes(
         parameters = known | clock | parameters
         found.append(
             NodeSpec('rosbag_tools', 'recorder', 'recorder', parameters=parameters, **shared)
+        )
+    if console:
+        found.append(
+            NodeSpec('gr00t_console', 'console', 'console', parameters=known | clock, **shared)
         )
     return found
 

@@ -205,6 +205,7 @@ def _parser() -> argparse.ArgumentParser:
     add('--expert', action='store_true', help='with --sim: a scripted expert moves the arm')
     add('--no-policy', dest='policy', action='store_false', help='leave out policy and executor')
     add('--record', action='store_true', help='start the recorder, too')
+    add('--console', action='store_true', help='serve the web page, too (gr00t console)')
     add(
         '--use-default-instruction',
         action='store_true',

@@ -85,6 +85,13 @@ def test_switches():
     assert [spec.name for spec in nodes(policy=False, record=True)] == ['recorder']
 
 
+def test_the_console_is_one_more_node_on_request():
+    found = named(nodes(robot='so101', namespace='left', use_sim_time=True, console=True))
+    assert list(found) == ['policy_node', 'chunk_executor', 'console']
+    assert found['console'].parameters == {'robot': 'so101', 'use_sim_time': True}
+    assert found['console'].full_name == '/left/console'
+
+
 def test_the_expert_commands_the_simulated_arm_alone():
     found = named(nodes(sim=True, expert=True, record=True))
     assert list(found) == ['sim', 'recorder']
@@ -199,6 +206,7 @@ def test_nodes_are_told_who_started_them():
 def test_parameter_file_lists_every_parameter_with_its_default():
     pytest.importorskip('rclpy')
     pytest.importorskip('gr00t_msgs.msg', reason='source install/setup.bash first')
+    from gr00t_console.parameters import DECLARATIONS as console_parameters
     from gr00t_policy_node.executor import parameters as executor_parameters
     from gr00t_policy_node.policy import parameters
     from rosbag_tools.record import node as recorder_node
@@ -208,6 +216,8 @@ def test_parameter_file_lists_every_parameter_with_its_default():
     assert policy == {name: each[0] for name, each in parameters.DECLARATIONS.items()}
     executor = written['/**/chunk_executor']['ros__parameters']
     assert executor == {name: each[0] for name, each in executor_parameters.DECLARATIONS.items()}
+    console = written['/**/console']['ros__parameters']
+    assert console == {name: each[0] for name, each in console_parameters.items()}
     recorder = written['/**/recorder']['ros__parameters']
     assert recorder == {name: each[0] for name, each in recorder_node.DECLARATIONS.items()}
 

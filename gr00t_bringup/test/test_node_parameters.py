@@ -23,7 +23,7 @@ from gr00t_ros.parameters import declare
 from gr00t_sim import node as sim_node
 from rosbag_tools.record import parameters as recorder_parameters
 
-PACKAGES = {'recorder': 'rosbag_tools', 'sim': 'gr00t_sim'}
+PACKAGES = {'console': 'gr00t_console', 'recorder': 'rosbag_tools', 'sim': 'gr00t_sim'}
 TABLES = {
     'policy_node': policy_parameters.DECLARATIONS,
     'chunk_executor': executor_parameters.DECLARATIONS,
@@ -31,6 +31,7 @@ TABLES = {
     'sim': sim_node.PARAMETERS,
 }
 WRONG = {
+    'console': ('prt:=8080', 'did you mean port?'),
     'policy_node': ('use_default_instrution:=true', 'did you mean use_default_instruction?'),
     'chunk_executor': ('e_stop_requird:=true', 'did you mean e_stop_required?'),
     'recorder': ('outputt:=bags', 'did you mean output?'),

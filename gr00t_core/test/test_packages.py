@@ -31,7 +31,8 @@ OPT_IN = {'lerobot', 'pandas'}
 NOT_IMPORTED = {
     'gr00t_policy_node': {'geometry_msgs', 'sensor_msgs', 'trajectory_msgs'},
     'gr00t_sim': {'geometry_msgs'},
-    'gr00t_bringup': {'gr00t_msgs', 'gr00t_policy_node', 'gr00t_sim', 'launch', 'launch_ros'}
+    'gr00t_bringup': {'gr00t_console', 'gr00t_msgs', 'gr00t_policy_node', 'gr00t_sim'}
+    | {'launch', 'launch_ros'}
     | {'ros2launch', 'rosbag_tools'},
 }
 

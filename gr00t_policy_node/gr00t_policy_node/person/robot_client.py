@@ -23,6 +23,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from gr00t_msgs.action import ExecuteInstruction
+from gr00t_msgs.msg import TaskOutcome
 from gr00t_msgs.srv import EndGoal
 
 GOAL = 'execute_instruction'
@@ -63,6 +64,7 @@ class RobotClient:
         namespace: With a leading slash, '' for the root.
         statuses: Name → newest status, of every node that reports below the namespace.
         recorders: What recorders of this namespace tell, by host and process id.
+        ended: How the last goal of this namespace ended, None before one has.
     """
 
     def __init__(self, node: Node) -> None:
@@ -72,6 +74,7 @@ class RobotClient:
         self.statuses: dict[str, Status] = {}
         self._reporting_elsewhere: set[str] = set()
         self.recorders: dict[tuple[Any, Any], tuple[float, dict[str, Any]]] = {}
+        self.ended: TaskOutcome | None = None
         self._goals: ActionClient[Any, Any, Any] | Any = ActionClient(
             node, ExecuteInstruction, GOAL
         )
@@ -80,6 +83,7 @@ class RobotClient:
         self._canceling = self._client(CancelGoal, f'{GOAL}/_action/cancel_goal')
         node.create_subscription(DiagnosticArray, DIAGNOSTICS, self._diagnosed, 50)
         node.create_subscription(String, 'recorders', self._recorded, 10)
+        node.create_subscription(TaskOutcome, 'goal_ended', self._goal_ended, 10)
 
     # Goals and instructions
 
@@ -147,6 +151,26 @@ class RobotClient:
         if not client.service_is_ready():
             return None
         future: Future = client.call_async(Trigger.Request())
+        return future
+
+    # Services of other nodes
+
+    def is_ready(self, kind: Any, name: str) -> bool:
+        """Return whether a service of this namespace is offered."""
+        return bool(self._client(kind, name).service_is_ready())
+
+    def call(self, kind: Any, name: str, request: Any) -> Future | None:
+        """Call a service of this namespace, e.g. `recorder/start_episode`; None: it is not ready.
+
+        Args:
+            kind: Type of the service.
+            name: Relative to the namespace.
+            request: What is asked.
+        """
+        client = self._client(kind, name)
+        if not client.service_is_ready():
+            return None
+        future: Future = client.call_async(request)
         return future
 
     # What it reports
@@ -218,6 +242,9 @@ class RobotClient:
             values = {value.key: value.value for value in each.values}
             level = int.from_bytes(each.level, 'little')
             self.statuses[each.name] = Status(node, subject, level, each.message, values, now)
+
+    def _goal_ended(self, message: TaskOutcome) -> None:
+        self.ended = message
 
     def _recorded(self, message: String) -> None:
         told: Any = None

@@ -1,0 +1,168 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A person's whole session in headless Chromium: do, judge, record, stop, e-stop, take over."""
+
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS')
+pytest.importorskip('nicegui', reason='nicegui is not installed (requirements/console.txt)')
+
+from sensor_msgs.msg import JointState
+
+from rosbag_tools.bags.bag import Bag
+
+# A browser that renders in software, and six processes: minutes on a busy machine.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+FAST_MS = 60_000
+
+
+@pytest.fixture
+def served(world):
+    """Give the world with all nodes and the address of the page."""
+    world.robot()
+    world.begin()
+    world.policy()
+    world.chunk_executor()
+    bags = world.folder / 'bags'
+    world.start(
+        'recorder',
+        'rosbag_tools.record.node',
+        robot='so101',
+        output=str(bags),
+        judge=False,
+        min_free_gb=0.0,
+    )
+    return world, world.console('--instruction', 'wave the arm'), bags
+
+
+def test_a_whole_session(served, browser):
+    world, address, bags = served
+    page = browser.new_page(viewport={'width': 1400, 'height': 1000})
+    page.set_default_timeout(FAST_MS)
+    commands = []
+    world.node.create_subscription(
+        JointState, 'joint_commands', lambda m: commands.append(list(m.position)), 50
+    )
+    faults = []
+    page.on('pageerror', lambda error: faults.append(str(error)))
+    foreign = []
+    page.on('request', lambda r: foreign.append(r.url) if not r.url.startswith(address) else None)
+    page.goto(address, wait_until='domcontentloaded')
+
+    def button(name):
+        return page.get_by_role('button', name=name, exact=True)
+
+    def sees(text):
+        try:
+            page.get_by_text(text).first.wait_for()
+        except Exception:
+            page.screenshot(path=world.folder / 'page.png', full_page=True)
+            seen = page.locator('.hero, .events, .note').all_inner_texts()
+            pytest.fail(f'{text!r} is not seen; {world.folder}/page.png shows {seen}')
+
+    # See: pictures that change, curves of every joint.
+    page.wait_for_selector('.camera.live >> nth=1')
+    first = page.locator('.camera img').first.get_attribute('src')
+    page.wait_for_function(
+        'first => document.querySelector(".camera img").src !== first', arg=first
+    )
+    page.wait_for_function('document.querySelectorAll(".curve canvas").length === 6')
+    values = '[...document.querySelectorAll(".curve .head span")]'
+    page.wait_for_function(f'{values}.every(each => each.textContent.includes("rad"))')
+    page.get_by_text('what the model sees').click()
+    page.wait_for_function('document.querySelector(".cameras.model img").naturalWidth === 224')
+    sees('It has no instruction: start one.')
+
+    # Say: an instruction of the list, then one that was typed; judge it.
+    page.get_by_label('instruction').click()
+    page.get_by_role('option', name='wave the arm').click()
+    button('Start').click()
+    sees('The policy moves the robot')
+    sees('“wave the arm”')
+    button('Record').click()
+    page.wait_for_selector('.episode.running')
+    assert 'wave the arm' in page.locator('.episode').inner_text()
+    button('It succeeded').click()
+    sees('“wave the arm”: succeeded: a person said so (console)')
+    page.wait_for_selector('.episode:not(.running)')  # the episode ended with its task
+    sees('1 good · 0 bad')
+    (bag,) = bags.glob('*/metadata.yaml')
+    with Bag(bag.parent) as opened:
+        assert opened.custom_data['gr00t.instruction'] == 'wave the arm'
+        assert opened.custom_data['gr00t.success'] == 'true'
+        assert opened.find('command_source').count > 5
+
+    page.get_by_label('instruction').fill('slow down')
+    page.keyboard.press('Enter')
+    button('Start').click()
+    sees('“slow down”')
+    # Record another one: a failure, which is discarded after a question.
+    sees('The policy moves the robot')
+    button('Record').click()
+    page.wait_for_selector('.episode.running')
+    button('Failure').click()
+    sees('1 good · 1 bad')
+    button('Discard').click()
+    button('Yes').click()
+    sees('1 good · 0 bad')
+    assert len(list(bags.glob('.trash/*'))) == 1
+
+    # Stop: the robot stands, and is re-armed.
+    button('Stop').click()
+    sees('The robot is stopped')
+    sees('stopped by the service ~/stop')
+    button('Re-arm').click()
+    sees('re-armed')
+    button('Start').click()
+    sees('The policy moves the robot')
+
+    # The e-stop: latched, confirmed, refuses a re-arm until it is released.
+    page.click('#estop')
+    sees('Confirmed by /chunk_executor. Release it, then re-arm.')
+    assert button('Re-arm').is_disabled()
+    assert button('Start').is_disabled()
+    other = browser.new_page()
+    other.goto(address, wait_until='domcontentloaded')
+    other.get_by_text('Confirmed by /chunk_executor').wait_for()  # for everybody
+    other.close()
+    button('Release').click()
+    button('Re-arm').click()
+    page.wait_for_selector('.latch', state='hidden')
+
+    # Take over: the executor follows a person as long as the page is there.
+    sees('live')
+    button('Take over').click()
+    sees('A person moves the robot')
+    up = page.get_by_label('gripper up')
+    up.scroll_into_view_if_needed()
+    before = commands[-1][5]
+    up.hover()
+    page.mouse.down()
+    world.until(lambda: commands[-1][5] > before + 0.05, 'the gripper moves')
+    page.mouse.up()
+    button('Let go').click()
+    sees('the person has let go')
+
+    # Nothing came from elsewhere, and nothing failed.
+    assert not faults
+    assert not [url for url in foreign if not url.startswith(('blob:', 'data:', 'ws://127.0.0.1'))]
+    page.close()
+
+
+def test_a_phone_sees_all_of_it(served, browser):
+    _, address, _ = served
+    page = browser.new_page(viewport={'width': 390, 'height': 844}, has_touch=True)
+    page.set_default_timeout(FAST_MS)
+    page.goto(address, wait_until='domcontentloaded')
+    page.wait_for_selector('.camera.live')
+    assert page.evaluate('document.documentElement.scrollWidth') <= 390
+    box = page.locator('#estop').bounding_box()
+    assert box['width'] > 300
+    assert box['y'] + box['height'] <= 844  # in reach of the thumb, wherever the page is scrolled
+    page.evaluate('window.scrollTo(0, 1500)')
+    assert page.locator('#estop').bounding_box()['y'] == box['y']
+    # When the console is gone, the button says that nothing was sent.
+    page.route('**/e_stop', lambda route: route.abort())
+    page.tap('#estop')
+    page.get_by_text('NOT SENT: use the robot’s e-stop').wait_for()
+    page.close()
