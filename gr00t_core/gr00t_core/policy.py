@@ -19,13 +19,16 @@ from gr00t_core.embodiments import DATA_CONFIGS, DataConfig
 from gr00t_core.errors import CheckpointError, ObservationError
 from gr00t_core.instructions import checked_instructions, shown
 from gr00t_core.model.config import Gr00tConfig
-from gr00t_core.model.tokenizer import load_tokenizer
+from gr00t_core.model.tokenizer import load_tokenizer, PromptTokenizer
+from gr00t_core.models import family_of
+from gr00t_core.models.n1_7.config import Gr00tN17Config
+from gr00t_core.models.n1_7.processor import N17Transforms
+from gr00t_core.models.n1_7.prompt import Prompts
 from gr00t_core.robot.description import Robot
 from gr00t_core.robot.file import load_robot
 from gr00t_core.transforms import EmbodimentTransforms, PromptTransform
 from gr00t_core.transforms.observation import is_batched, numbers, Observation
 from gr00t_core.transforms.prompt import DEFAULT_INSTRUCTION
-from gr00t_core.transforms.rotation import from_matrix
 
 ROBOT_FILE = 'robot.yaml'
 
@@ -64,7 +67,7 @@ class Gr00tPolicy:
             denoising_steps: Euler steps of the flow; None for the checkpoint's own (4).
             seed: Of the noise that chunks start from; None for a different one in each run.
             data_config: In place of a robot: a data config or the name of a shipped one, with
-                `embodiment`.
+                `embodiment`. N1.7 checkpoints need none.
             embodiment: Tag of the metadata entry that goes with `data_config`.
             vocabulary: Folder with the tokenizer's files, for checkpoints that hold none.
             prompt: What is done to the instruction; None for nothing.
@@ -75,8 +78,35 @@ class Gr00tPolicy:
             BackendError: The backend is unknown, not installed, or cannot run here.
         """
         checkpoint = Path(checkpoint)
-        config = Gr00tConfig.load(checkpoint)
+        family = family_of(checkpoint)
         self.robot = None
+        self.transforms: EmbodimentTransforms | N17Transforms
+        self.tokenizer: PromptTokenizer | Prompts
+        self._generator = np.random.default_rng(seed)
+        if family.name == 'n1_7':
+            if data_config is not None or prompt is not None:
+                raise CheckpointError(
+                    f'{checkpoint}: a data config is for N1.5; an N1.7 checkpoint brings its own'
+                    ' layouts: give a robot, or the embodiment tag alone'
+                )
+            if robot is not None and embodiment is not None:
+                raise CheckpointError('give either a robot, or an embodiment tag')
+            if embodiment is None:
+                self.robot = _robot(checkpoint, robot)
+                embodiment = self.robot.embodiment
+            self.transforms = N17Transforms.load(
+                checkpoint,
+                Gr00tN17Config.load(checkpoint),
+                embodiment,
+                robot=self.robot,
+                vocabulary=vocabulary,
+            )
+            self.tokenizer = self.transforms.tokenizer
+            self.backend = load_backend(
+                backend, checkpoint, device=device, denoising_steps=denoising_steps
+            )
+            return
+        config = Gr00tConfig.load(checkpoint)
         if data_config is None:
             self.robot = _robot(checkpoint, robot)
             data_config, embodiment = self.robot.data_config, self.robot.embodiment
@@ -105,7 +135,6 @@ class Gr00tPolicy:
             video=self.backend.video,
             prompt=prompt,
         )
-        self._generator = np.random.default_rng(seed)
 
     def get_action(
         self,
@@ -145,15 +174,16 @@ class Gr00tPolicy:
             batch = self.transforms.apply(observation)
             batch.pop('action', None)
             batch.pop('action_mask', None)
-        shape = (len(batch['state']), self.transforms.horizon, self.transforms.action_width)
+        transforms = self.transforms
+        shape = (len(batch['state']), transforms.model_horizon, transforms.action_width)
         generator = self._generator if seed is None else np.random.default_rng(seed)
         action = self.backend.predict(
             batch,
             generator.standard_normal(shape, np.float32),
-            *self._prefix(prefix, prefix_weight, batched=batched),
+            *self._prefix(prefix, prefix_weight, observation, batched=batched),
             head_only=head_only,
         )
-        groups = self.transforms.unapply(action)
+        groups = transforms.unapply(action, observation)
         if bad := [key for key, values in groups.items() if not np.isfinite(values).all()]:
             raise ObservationError(
                 f'the policy gave values that are not finite for {", ".join(bad)}: the state or'
@@ -163,27 +193,15 @@ class Gr00tPolicy:
 
     def get_modality_config(self) -> dict[str, dict[str, list[Any]]]:
         """Return upstream's modality config: for each modality its time indices and keys."""
-        indices = {'action': list(range(self.transforms.horizon))}
         return {
-            modality: {'delta_indices': indices.get(modality, [0]), 'modality_keys': keys}
+            modality: {'delta_indices': self.transforms.steps(modality), 'modality_keys': keys}
             for modality, keys in self.transforms.modality_keys().items()
         }
 
     def observation_example(self) -> dict[str, Any]:
         """Return an observation that fits: grey images, mean state, the robot's instruction."""
-        transforms = self.transforms
         instruction = self.robot.instruction if self.robot else DEFAULT_INSTRUCTION
-        example: dict[str, Any] = {
-            f'video.{name}': np.full((1, *resolution, 3), 128, np.uint8)
-            for name, resolution in transforms.cameras.items()
-        }
-        for group in transforms.state:
-            if group.source is None:
-                values = group.statistics['mean'].astype(np.float64)
-            else:
-                values = from_matrix(np.eye(3), group.source)
-            example[f'state.{group.name}'] = values[None]
-        return example | {transforms.language: [instruction]}
+        return self.transforms.observation_example(instruction)
 
     def _with_checked_instruction(self, observation: Observation) -> Observation:
         """Return the observation with its instruction checked; blank ones are empty."""
@@ -201,7 +219,12 @@ class Gr00tPolicy:
         return {**observation, key: texts}
 
     def _prefix(
-        self, prefix: Mapping[str, Any] | None, weight: Any, *, batched: bool
+        self,
+        prefix: Mapping[str, Any] | None,
+        weight: Any,
+        observation: Observation,
+        *,
+        batched: bool,
     ) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
         """Return the prefix as the network sees it, (B, H, A), and its weight (H,)."""
         if prefix is None and weight is None:
@@ -232,7 +255,9 @@ class Gr00tPolicy:
             )
             for group in self.transforms.action
         }
-        return self.transforms.normalized_action(action)[0], firm
+        free = np.zeros(self.transforms.model_horizon - horizon, np.float32)
+        normalized = self.transforms.normalized_action(action, observation)[0]
+        return normalized, np.concatenate((firm, free))
 
 
 def _seed(seed: object) -> int | None:

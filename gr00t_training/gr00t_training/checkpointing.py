@@ -15,7 +15,7 @@ one before.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import json
 import os
 from pathlib import Path
@@ -29,9 +29,12 @@ from torch import nn, Tensor
 
 from gr00t_core.checkpoint.metadata import METADATA_FILE, write_metadata
 from gr00t_core.errors import CheckpointError
-from gr00t_core.model.checkpoint import save_weights
+from gr00t_core.model.checkpoint import N1_5, save_weights
 from gr00t_core.model.config import Gr00tConfig
 from gr00t_core.model.tokenizer import QWEN_FILES, TOKENIZER_FILE
+from gr00t_core.models.n1_7.checkpoint import N1_7
+from gr00t_core.models.n1_7.config import Gr00tN17Config
+from gr00t_core.models.n1_7.robot_layout import write_files
 from gr00t_core.policy import ROBOT_FILE
 
 RUN_FILE = 'finetune.json'
@@ -48,12 +51,14 @@ class Companions:
         entries: Metadata entry of every embodiment that trains.
         robot: Robot file, if a robot was given.
         run: Content of finetune.json.
+        files: JSON files of the model's family, name → content.
     """
 
     source: Path
     entries: Iterable[Mapping[str, Any]]
     robot: Path | None
     run: Mapping[str, Any]
+    files: Mapping[str, Any] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
         """Write them."""
@@ -65,6 +70,7 @@ class Companions:
         for name in (TOKENIZER_FILE, *QWEN_FILES):
             if (self.source / name).is_file():
                 shutil.copyfile(self.source / name, folder / name)
+        write_files(folder, self.files)
         if self.robot is not None:
             shutil.copyfile(self.robot, folder / ROBOT_FILE)
         (folder / RUN_FILE).write_text(json.dumps(self.run, indent=2) + '\n', encoding='utf-8')
@@ -73,7 +79,7 @@ class Companions:
 class _Weights:
     """What `save_weights` needs of a model: a state dict and a configuration."""
 
-    def __init__(self, state: Mapping[str, Tensor], config: Gr00tConfig) -> None:
+    def __init__(self, state: Mapping[str, Tensor], config: Gr00tConfig | Gr00tN17Config) -> None:
         self._state, self.config = state, config
 
     def state_dict(self) -> Mapping[str, Tensor]:
@@ -94,7 +100,7 @@ def save_checkpoint(
     output: Path,
     step: int,
     published: Mapping[str, Tensor],
-    config: Gr00tConfig,
+    config: Gr00tConfig | Gr00tN17Config,
     companions: Companions,
     trained: Mapping[str, Tensor],
     state: Mapping[str, Any],
@@ -119,7 +125,8 @@ def save_checkpoint(
     scratch = output / f'.{folder.name}.part'
     shutil.rmtree(scratch, ignore_errors=True)
     (scratch / STATE).mkdir(parents=True)
-    save_weights(cast('nn.Module', _Weights(published, config)), scratch)
+    layout = N1_5 if isinstance(config, Gr00tConfig) else N1_7
+    save_weights(cast('nn.Module', _Weights(published, config)), scratch, layout=layout)
     companions.write(scratch)
     save_file(
         {name: value.detach().cpu().contiguous() for name, value in trained.items()},

@@ -38,6 +38,7 @@ class FinetuneConfig:
             path.
         tune_llm, tune_visual, tune_projector, tune_diffusion_model: Which parts train.
         tune_vl_self_attention: False freezes the VL self-attention, which upstream always trains.
+        tune_top_llm_layers: N1.7: so many of the last language layers train without --tune-llm.
         lora_rank: Above 0, q, k and v projections learn low-rank updates instead of full weights;
             the projector still trains in full unless --no-tune-projector.
         lora_alpha, lora_dropout: Of LoRA.
@@ -47,6 +48,7 @@ class FinetuneConfig:
         gradient_checkpointing: Recompute activations in the backward pass.
         compile: torch.compile the objective.
         action_horizon, action_dim: Change the model's; what fits is kept, what is new is listed.
+            N1.7: action_horizon is the length of the robot's chunk, at most the model's (40).
         dropout: Of DiT and VL self-attention; None keeps the checkpoint's. 0 learns several times
             faster from scratch.
         mask_padded_steps: Leave steps past the end of an episode out of the loss; upstream trains
@@ -118,6 +120,7 @@ class FinetuneConfig:
     tune_projector: bool = True
     tune_diffusion_model: bool = True
     tune_vl_self_attention: bool = True
+    tune_top_llm_layers: int = 0
     lora_rank: int = 0
     lora_alpha: int = 16
     lora_dropout: float = 0.1

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from gr00t_core.dataset.modality import configs_for_data_config
-from gr00t_core.embodiments import PROJECTOR_INDEX
 from gr00t_core.model import Gr00tN15
 from gr00t_core.transforms import EmbodimentTransforms
 from gr00t_training.experiment import Subject
@@ -34,7 +33,7 @@ def early_evaluation(
         episodes: Positions of the episodes.
     """
     configs = configs_for_data_config(subject.data_config, transforms.horizon)
-    position = positions[PROJECTOR_INDEX[subject.tag]]
+    position = positions[transforms.slot]
 
     def evaluate(model: Gr00tN15, step: int) -> dict[str, float]:
         model.eval()
@@ -47,7 +46,7 @@ def early_evaluation(
             half = next(model.backbone.parameters()).dtype == torch.bfloat16
             with torch.autocast(model.device.type, torch.bfloat16, enabled=half):
                 action = model.get_action(tensors, generator=generator)
-            return transforms.unapply(np.asarray(action.float().cpu()))
+            return transforms.unapply(np.asarray(action.float().cpu()), observation)
 
         trajectories = [
             predict_episode(predict, subject.dataset, configs, episode, steps=_STEPS)

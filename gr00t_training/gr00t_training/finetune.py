@@ -20,6 +20,7 @@ from gr00t_training.config import FinetuneConfig, FREE_ON_RESUME
 
 if TYPE_CHECKING:
     from gr00t_core.model import Gr00tN15
+    from gr00t_training.data import TrainingData
 
 _log = logging.getLogger(__name__)
 
@@ -90,7 +91,9 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
     import torch
 
     from gr00t_core.checkpoint.metadata import embodiment_metadata
-    from gr00t_training import experiment, preflight
+    from gr00t_core.models import family_of
+    from gr00t_core.models import load_model as open_model
+    from gr00t_training import experiment, n1_7, preflight
     from gr00t_training.checkpointing import checkpoints, Companions, last_state
     from gr00t_training.early import early_evaluation
     from gr00t_training.feature_cache import refuse_if_tuned
@@ -123,15 +126,25 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
     subjects = experiment.open_subjects(config)
     for subject in subjects:
         preflight.check_pictures(subject, config.frame_cache == 'off')
-    model, new = load_model(
-        config.checkpoint, config.action_horizon, config.action_dim, config.seed
-    )
+    family = family_of(config.checkpoint).name
+    if family == 'n1_7':
+        n1_7.check_options(config, subjects)
+        model = open_model(config.checkpoint)
+        new: list[str] = []
+    else:
+        preflight.check_n1_5(config)
+        model, new = load_model(
+            config.checkpoint, config.action_horizon, config.action_dim, config.seed
+        )
     model.mask_padding = config.mask_padding
     if config.dropout is not None:
         set_dropout(model, config.dropout)
     for line in new:
         _log.warning('new weights: %s', line)
-    mixture = experiment.make_mixture(subjects, config, model.config.action_head.action_horizon)
+    horizon = model.config.action_head.action_horizon
+    if family == 'n1_7' and config.action_horizon is not None:
+        horizon = config.action_horizon
+    mixture = experiment.make_mixture(subjects, config, horizon)
     if config.keep_statistics:
         metadata = {
             subject.tag: embodiment_metadata(config.checkpoint, subject.tag)
@@ -139,7 +152,12 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
         }
     else:
         metadata = mixture.metadata()
-    transforms = experiment.make_transforms(subjects, metadata, config, model.config)
+    files: dict[str, Any] = {}
+    if family == 'n1_7':
+        files = n1_7.processor_contents(subjects, mixture, metadata, config, model.config, horizon)
+        transforms = n1_7.make_transforms(subjects, config, model.config, files)
+    else:
+        transforms = experiment.make_transforms(subjects, metadata, config, model.config)
 
     model.set_trainable(
         config.tune_llm,
@@ -147,8 +165,9 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
         config.tune_projector,
         config.tune_diffusion_model,
         config.tune_vl_self_attention,
+        **({'tune_top_llm_layers': config.tune_top_llm_layers} if family == 'n1_7' else {}),
     )
-    tables_slots = sorted({preflight.slot(subject.tag) for subject in subjects})
+    tables_slots = sorted({of.slot for of in transforms.values()})
     slots = ActiveSlots(model, tables_slots)
     if config.lora_rank:
         add_lora(
@@ -172,12 +191,15 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
     model.to(accelerator.device)
     positions = {slot: slots.position(slot) for slot in tables_slots}
     with accelerator.main_process_first():  # it makes the caches, the others find them
-        data = experiment.training_data(
-            subjects, mixture, transforms, config, positions, model, _progress()
-        )
+        if family == 'n1_7':
+            data: TrainingData = n1_7.ProcessedData(mixture, transforms, config, positions)
+        else:
+            data = experiment.training_data(
+                subjects, mixture, transforms, config, positions, model, _progress()
+            )
     robot = next((subject.robot for subject in subjects if subject.robot is not None), None)
     companions = Companions(
-        config.checkpoint, list(metadata.values()), robot.source if robot else None, run
+        config.checkpoint, list(metadata.values()), robot.source if robot else None, run, files
     )
     evaluate = None
     if config.eval_steps and config.eval_episodes:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gr00t_core.model import Gr00tN15
 
-_PROJECTIONS = r'.*\.(q_proj|k_proj|v_proj)'
+_PROJECTIONS = r'.*\.(q_proj|k_proj|v_proj|qkv)'
 _ADAPTER = 'default'
 _BASE = '.base_layer.'
 

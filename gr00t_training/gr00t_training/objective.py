@@ -18,9 +18,11 @@ from gr00t_core.model import Gr00tN15
 from gr00t_core.model.dit import DiTBlock, SelfAttentionBlock
 from gr00t_core.model.language import LanguageLayer
 from gr00t_core.model.vision import VisionLayer
+from gr00t_core.models.n1_7.groot import Gr00tN17
+from gr00t_core.models.n1_7.vision import VisionLayer as N17VisionLayer
 from gr00t_training.data import TrainingBatch
 
-BLOCKS = (DiTBlock, SelfAttentionBlock, LanguageLayer, VisionLayer)
+BLOCKS = (DiTBlock, SelfAttentionBlock, LanguageLayer, VisionLayer, N17VisionLayer)
 
 
 class Objective(nn.Module):
@@ -31,7 +33,7 @@ class Objective(nn.Module):
         half: Compute in bfloat16 where that is safe (autocast).
     """
 
-    def __init__(self, model: Gr00tN15, half: bool = False) -> None:
+    def __init__(self, model: Gr00tN15 | Gr00tN17, half: bool = False) -> None:
         super().__init__()
         self.model = model
         self._half = half
@@ -49,6 +51,8 @@ class Objective(nn.Module):
             return self._loss(batch, noise, time)
 
     def _loss(self, batch: TrainingBatch, noise: Tensor, time: Tensor) -> Tensor:
+        if isinstance(self.model, Gr00tN17):  # no caches to see to: the model's own loss
+            return self.model.loss(batch.tensors, noise, time)
         head, tensors = self.model.action_head, batch.tensors
         # Padding has no cached features to attend to.
         hidden = batch.ragged and (self.model.mask_padding or 'features' in tensors)
@@ -92,6 +96,7 @@ def set_dropout(model: Gr00tN15, probability: float) -> None:
     parts = {
         name: replace(getattr(head, name), dropout=probability)
         for name in ('dit', 'vl_self_attention')
+        if getattr(head, name) is not None
     }
     model.config = replace(model.config, action_head=replace(head, **parts))
     for module in model.modules():

@@ -81,6 +81,15 @@ def check_options(config: FinetuneConfig) -> None:
         _log.warning('--feature-cache: images are not varied; their features are kept once')
 
 
+def check_n1_5(config: FinetuneConfig) -> None:
+    """Refuse options that only N1.7 has."""
+    if config.tune_top_llm_layers:
+        raise PreflightError(
+            f'--tune-top-llm-layers {config.tune_top_llm_layers} is for N1.7 checkpoints; with'
+            ' N1.5 use --tune-llm, or --lora-rank with --lora-full-model'
+        )
+
+
 def check_run(
     config: FinetuneConfig,
     subjects: Sequence[Subject],
@@ -228,7 +237,7 @@ def memory(
     accelerator: Accelerator,
 ) -> list[str]:
     """Find a GPU that is too small, and the switch that would make the run fit."""
-    if accelerator.device.type != 'cuda':
+    if accelerator.device.type != 'cuda' or not isinstance(model, Gr00tN15):
         return []
     free, _ = torch.cuda.mem_get_info(accelerator.device)
     views = max(len(t.cameras) for t in transforms.values())

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gr00t_core.errors import BackendError
 from gr00t_core.export.manifest import MANIFEST
+from gr00t_core.models import family_of
 
 if TYPE_CHECKING:
     from gr00t_core.model.config import Gr00tConfig
@@ -135,6 +136,14 @@ def load_backend(
     if denoising_steps is not None and denoising_steps < 1:
         raise BackendError(f'denoising_steps is {denoising_steps}, expected 1 or more (N1.5: 4)')
     place, install = BACKENDS[name]
+    has_config = (Path(checkpoint) / 'config.json').is_file()  # else the backend says what lacks
+    if has_config and family_of(checkpoint).name != 'n1_5':
+        if name != 'torch':
+            raise BackendError(
+                f'{checkpoint}: backend {name!r} runs N1.5 checkpoints; use --backend torch for'
+                ' this one'
+            )
+        place = 'gr00t_core.backends.plain:PlainBackend'
     module, cls = place.split(':')
     try:
         loader = getattr(import_module(module), cls)

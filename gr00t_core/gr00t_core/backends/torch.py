@@ -45,13 +45,7 @@ class TorchBackend(FoldedBackend):
             CheckpointError: The checkpoint is incomplete or damaged.
         """
         super().__init__()
-        try:
-            self._place = torch.empty(0, device=device).device
-        except (RuntimeError, AssertionError) as error:
-            raise BackendError(
-                f'device {device!r} is not usable: {str(error).splitlines()[0]}.'
-                f' This torch {torch.__version__} sees {torch.cuda.device_count()} CUDA devices'
-            ) from None
+        self._place = usable_device(device)
         self.device = str(self._place)
         on_cpu = self._place.type == 'cpu'
         dtype = torch.float32 if on_cpu else torch.bfloat16
@@ -192,6 +186,17 @@ class CompiledGraphBackend(CudaGraphBackend):
 
     name = 'torch-compile-cudagraph'
     compiled = True
+
+
+def usable_device(device: str) -> torch.device:
+    """Return a device that exists here; raises BackendError for any other."""
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise BackendError(
+            f'device {device!r} is not usable: {str(error).splitlines()[0]}.'
+            f' This torch {torch.__version__} sees {torch.cuda.device_count()} CUDA devices'
+        ) from None
 
 
 def _compile_layers(folded: FoldedModel) -> None:

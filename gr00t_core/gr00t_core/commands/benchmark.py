@@ -129,12 +129,15 @@ def _stages(policy: Any, example: dict[str, Any]) -> dict[str, Callable[[], Any]
     from gr00t_core.inference.request import prompts, start
 
     backend, batch = policy.backend, policy.transforms.apply(example)
-    (prompt,) = prompts(batch, backend.config)
     begin = start(batch, backend.config, None, None, None)
     backend.predict(batch, begin.noise)  # features for the head, of the engine that is timed
+    # An engine without parts of its own runs the network in one piece.
+    parts = (
+        backend.parts(*prompts(batch, backend.config), begin) if hasattr(backend, 'parts') else {}
+    )
     return {
         'preprocess': lambda: policy.transforms.apply(example),
-        **backend.parts(prompt, begin),
+        **parts,
         'head': lambda: backend.predict(batch, begin.noise, head_only=True),
         'total': lambda: policy.get_action(example),
     }

@@ -99,7 +99,7 @@ def prompts(batch: Mapping[str, NDArray[Any]], config: Gr00tConfig) -> list[Prom
 
 def start(
     batch: Mapping[str, NDArray[Any]],
-    config: Gr00tConfig,
+    config: Any,
     noise: Floats | None,
     prefix: Floats | None,
     prefix_weight: Floats | None,
@@ -122,7 +122,11 @@ def start(
     made = Start(
         *(np.asarray(x, np.float32) for x in (batch['state'], noise, prefix, prefix_weight))
     )
-    wanted = {'state': (count, 1, head.state_dim), 'noise': shape, 'prefix': shape}
+    wanted = {
+        'state': (count, head.state_history_length, head.state_dim),
+        'noise': shape,
+        'prefix': shape,
+    }
     for name, expected in (wanted | {'prefix_weight': shape[1:2]}).items():
         if getattr(made, name).shape != expected:
             raise ObservationError(f'{name}: {getattr(made, name).shape}, expected {expected}')

@@ -111,6 +111,11 @@ class ActionHeadConfig:
     dit: DiTConfig
     vl_self_attention: SelfAttentionConfig
 
+    @property
+    def state_history_length(self) -> int:
+        """Return how many states the state encoder takes: the one of now."""
+        return 1
+
 
 @dataclass(frozen=True)
 class Gr00tConfig:

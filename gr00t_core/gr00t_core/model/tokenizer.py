@@ -206,7 +206,7 @@ def load_tokenizer(
     )
 
 
-def make_small_tokenizer() -> Tokenizer:
+def make_small_tokenizer(special_tokens: Sequence[str] = SPECIAL_TOKENS) -> Tokenizer:
     """Make the tokenizer of the tiny and small models: byte-level BPE, always the same."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
@@ -214,7 +214,7 @@ def make_small_tokenizer() -> Tokenizer:
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=SMALL_VOCABULARY,
-        special_tokens=[_added(token) for token in SPECIAL_TOKENS],
+        special_tokens=[_added(token) for token in special_tokens],
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )

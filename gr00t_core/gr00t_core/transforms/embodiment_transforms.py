@@ -21,6 +21,7 @@ from gr00t_core.transforms import observation as checks
 from gr00t_core.transforms.concat import Batch, collate, pad, split
 from gr00t_core.transforms.observation import Observation
 from gr00t_core.transforms.prompt import PromptTransform
+from gr00t_core.transforms.rotation import from_matrix
 from gr00t_core.transforms.state_action import drop, group_transform, GroupTransform, perturb
 from gr00t_core.transforms.video import VideoTransform
 
@@ -211,14 +212,47 @@ class EmbodimentTransforms:
         }
         return {'state': pad(self._state(samples, None), self.state_width, 'the state')[0]}
 
-    def unapply(self, action: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        """Turn model actions (B, H, A) into `action.<group>` (B, H, D) float32, data units."""
+    @property
+    def slot(self) -> int:
+        """Return the slot of the category-specific weights."""
+        return PROJECTOR_INDEX[self.embodiment]
+
+    @property
+    def model_horizon(self) -> int:
+        """Return the steps of the model's chunk, which are those of an answer."""
+        return self.horizon
+
+    def steps(self, modality: str) -> list[int]:
+        """Return which steps of a modality are taken or given, relative to now."""
+        return list(range(self.horizon)) if modality == 'action' else [0]
+
+    def observation_example(self, instruction: str) -> dict[str, Any]:
+        """Return an observation that fits: grey images and the mean state."""
+        example: dict[str, Any] = {
+            f'video.{name}': np.full((1, *resolution, 3), 128, np.uint8)
+            for name, resolution in self.cameras.items()
+        }
+        for group in self.state:
+            if group.source is None:
+                values = group.statistics['mean'].astype(np.float64)
+            else:
+                values = from_matrix(np.eye(3), group.source)
+            example[f'state.{group.name}'] = values[None]
+        return example | {self.language: [instruction]}
+
+    def unapply(
+        self, action: NDArray[np.float32], observation: Observation | None = None
+    ) -> dict[str, NDArray[np.float32]]:
+        """Turn model actions (B, H, A) into `action.<group>` (B, H, D) float32, data units.
+
+        `observation`, the one they answer, is for families with relative actions; unused here.
+        """
         widths = {group.name: group.model_width for group in self.action}
         parts = split(np.asarray(action, np.float32), widths)
         return {f'action.{group.name}': group.unapply(parts[group.name]) for group in self.action}
 
     def normalized_action(
-        self, action: Mapping[str, NDArray[Any]]
+        self, action: Mapping[str, NDArray[Any]], observation: Observation | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Turn `action.<group>` (B, H, D) into padded model actions (B, H, A) and their mask."""
         parts = [group.apply(np.asarray(action[f'action.{group.name}'])) for group in self.action]

@@ -30,3 +30,8 @@ N1_7 = Layout(
     # Of early N1.7 sources and of GR00T-H; both act in training only.
     ignored=('action_head.mask_token', 'action_head.dropout_prob_by_embodiment'),
 )
+
+
+def checkpoint_key(name: str) -> str:
+    """Return NVIDIA's key of one of N1.7's parameter names."""
+    return N1_7.key(name)

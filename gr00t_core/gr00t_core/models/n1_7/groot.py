@@ -178,7 +178,8 @@ class Gr00tN17(nn.Module):
         vl_embs = self.action_head.process(features, mask)
         return self.action_head.seen(vl_embs, image_mask, real, self.mask_padding)
 
-    def _slot(self, batch: Batch) -> Tensor:
+    def slot(self, batch: Batch) -> Tensor:
+        """Return the embodiment slots (B,) int64; raises ObservationError for one that is none."""
         slot = batch['embodiment_id'].to(self.device, torch.long)
         slots = self.config.action_head.max_num_embodiments
         if bool(((slot < 0) | (slot >= slots)).any()):
@@ -222,7 +223,7 @@ class Gr00tN17(nn.Module):
                 'prefix (B, H, A) and prefix_weight (H,) go together: give both or neither.'
             )
         head, device = self.config.action_head, self.device
-        slot = self._slot(batch)
+        slot = self.slot(batch)
         if noise is None:
             noise = self._normal((len(slot), head.action_horizon, head.action_dim), generator)
         return self.action_head.denoise(
@@ -262,7 +263,7 @@ class Gr00tN17(nn.Module):
         return self.action_head.loss(
             self.seen(batch, self.encode(batch)),
             batch['state'].to(device),
-            self._slot(batch),
+            self.slot(batch),
             action,
             action_mask,
             noise.to(device),

@@ -117,10 +117,10 @@ def token_positions(
     for row, (tokens, mask) in enumerate(zip(ids, masks, strict=True)):
         real = [place for place, kept in enumerate(mask) if kept]
         counter, at = 0, 0
-        parts = []
+        found: list[tuple[int, int, int]] = []
         while at < len(real):
             if tokens[real[at]] != image_token_id:
-                parts.append(torch.full((3, 1), counter))
+                found.append((counter, counter, counter))
                 counter, at = counter + 1, at + 1
                 continue
             height, width = next(images, (0, 0))
@@ -131,11 +131,13 @@ def token_positions(
                     f' {used} of {len(remaining)}, which needs {height * width} in a row. Build'
                     ' the batch with the processor of this checkpoint'
                 )
-            places = torch.cartesian_prod(torch.arange(height), torch.arange(width)).view(-1, 2).T
-            parts.append(torch.cat((torch.zeros(1, height * width), places)).long() + counter)
+            found += [
+                (counter, counter + down, counter + across)
+                for down in range(height)
+                for across in range(width)
+            ]
             counter, at, used = counter + max(height, width), at + height * width, used + 1
-        if parts:
-            positions[:, row, real] = torch.cat(parts, dim=1)
+        positions[:, row, real] = torch.tensor(found, dtype=torch.long).view(-1, 3).T
     if used != len(remaining):
         raise ObservationError(
             f'{len(remaining)} images, but the prompts hold the tokens of {used}. Build the batch'

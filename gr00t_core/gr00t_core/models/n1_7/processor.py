@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gr00t_core.checkpoint.metadata import check_robot, embodiment_metadata, METADATA_FILE
 from gr00t_core.errors import CheckpointError, ObservationError, RobotFileError
 from gr00t_core.models.n1_7.config import Gr00tN17Config
 from gr00t_core.models.n1_7.groups import Group
@@ -61,6 +62,7 @@ class N17Transforms:
         *,
         robot: Robot | None = None,
         vocabulary: str | Path | None = None,
+        processor: ProcessorConfig | None = None,
     ) -> 'N17Transforms':
         """Compose the transforms of a checkpoint's embodiment.
 
@@ -70,12 +72,14 @@ class N17Transforms:
             tag: Embodiment tag.
             robot: Checked against the checkpoint; None where another client sends observations.
             vocabulary: Folder with the tokenizer's files, for checkpoints that hold none.
+            processor: In place of the checkpoint's own processor files.
 
         Raises:
             CheckpointError: A file is missing or malformed, or does not know the tag.
             RobotFileError: The robot contradicts the checkpoint.
         """
-        processor = ProcessorConfig(checkpoint)
+        own = processor is None
+        processor = processor or ProcessorConfig(checkpoint)
         layout, head, vision = processor.layout(tag), config.action_head, config.vision
         for what, found, limit in (
             ('slot', layout.slot, head.max_num_embodiments - 1),
@@ -95,6 +99,10 @@ class N17Transforms:
             )
         if robot is not None:
             _check_robot(robot, layout, checkpoint)
+            if (
+                own and (Path(checkpoint) / METADATA_FILE).is_file()
+            ):  # of this suite: rate and resolutions
+                check_robot(robot, embodiment_metadata(checkpoint, tag), checkpoint)
         return cls(
             layout,
             processor.images(vision.patch_size, vision.merge_size, vision.temporal_patch_size),
@@ -109,6 +117,11 @@ class N17Transforms:
             if robot
             else {},
         )
+
+    @property
+    def slot(self) -> int:
+        """Return the slot of the category-specific weights."""
+        return self.layout.slot
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -223,6 +236,11 @@ class N17Transforms:
         values, mask = pad(np.concatenate(parts, axis=-1), self.action_width, 'the action')
         later = ((0, 0), (0, self.model_horizon - self.horizon), (0, 0))
         return np.pad(values, later), np.pad(mask, later).astype(np.float32)
+
+    def steps(self, modality: str) -> list[int]:
+        """Return which steps of a modality are taken or given, relative to now."""
+        of = {'video': 'video_steps', 'state': 'state_steps', 'action': 'action_steps'}
+        return list(getattr(self.layout, of[modality])) if modality in of else [0]
 
     def modality_keys(self) -> dict[str, list[str]]:
         """Return upstream's four modalities and their keys."""

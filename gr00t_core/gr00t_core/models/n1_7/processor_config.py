@@ -92,12 +92,17 @@ class ProcessorConfig:
         slots: Tag → slot.
     """
 
-    def __init__(self, checkpoint: str | Path) -> None:
+    def __init__(self, checkpoint: str | Path, contents: Mapping[str, Any] | None = None) -> None:
         """Read the files.
+
+        Args:
+            checkpoint: Checkpoint folder.
+            contents: File name → content, in place of files that are not written yet.
 
         Raises:
             CheckpointError: A file is missing or malformed.
         """
+        self._contents = contents
         root = Path(checkpoint)
         inner = root / 'processor'
         self.folder = (
@@ -111,7 +116,8 @@ class ProcessorConfig:
             )
         self.settings: dict[str, Any] = {**_DEFAULTS, **settings}
         self.statistics = self._read(STATISTICS)
-        told = self._read(SLOTS) if (self.folder / SLOTS).is_file() else {}
+        has_slots = contents is not None or (self.folder / SLOTS).is_file()
+        told = self._read(SLOTS) if has_slots else {}
         self.slots: dict[str, int] = {**DEFAULT_SLOTS, **told}
         layouts = self.settings.get('modality_configs')
         if not isinstance(layouts, dict):
@@ -293,7 +299,7 @@ class ProcessorConfig:
     def _read(self, name: str) -> dict[str, Any]:
         path = self.folder / name
         try:
-            content = read_json(path)
+            content = read_json(path) if self._contents is None else self._contents[name]
         except FileNotFoundError:
             raise CheckpointError(
                 f'{path} is missing: an N1.7 checkpoint holds {PROCESSOR} and {STATISTICS} (in the'

@@ -193,7 +193,7 @@ def _scaled(
 
 SIZES: Mapping[str, dict[str, Any]] = {
     'tiny': _scaled(
-        patch_size=16,
+        patch_size=32,
         vision=(48, 2, 4),
         language=(48, 2, 4),
         dit=(48, 4, 4),
@@ -201,7 +201,7 @@ SIZES: Mapping[str, dict[str, Any]] = {
         dropout=0.2,
     ),
     'small': _scaled(
-        patch_size=16,
+        patch_size=32,
         vision=(128, 4, 4),
         language=(128, 3, 4),
         dit=(128, 8, 4),

@@ -1,0 +1,48 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Write a randomly initialised N1.7 checkpoint: weights, tokenizer and processor files."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gr00t_core.model.init_checkpoint import random_model
+from gr00t_core.model.tokenizer import make_small_tokenizer, TOKENIZER_FILE
+from gr00t_core.models.n1_7.config import Gr00tN17Config
+from gr00t_core.models.n1_7.groot import Gr00tN17
+from gr00t_core.models.n1_7.prompt import IMAGE, SPECIAL_TOKENS
+from gr00t_core.models.n1_7.robot_layout import processor_files, relative_from_limits, write_files
+from gr00t_core.models.n1_7.sizes import SIZES
+from gr00t_core.robot.description import Robot
+
+
+def write_random(
+    folder: Path, size: str, robot: Robot, statistics: Mapping[str, Any], seed: int
+) -> None:
+    """Write what `gr00t init-checkpoint --family n1_7` makes.
+
+    Args:
+        folder: Exists and is empty.
+        size: Key of `SIZES`.
+        robot: Decides tag, groups and which of them are relative.
+        statistics: Of its state and action groups.
+        seed: Of the weights.
+
+    Raises:
+        CheckpointError: N1.7 has no slot for the robot's tag.
+    """
+    raw = deepcopy(SIZES[size])
+    if 'backbone_config' in raw:
+        tokenizer = make_small_tokenizer(SPECIAL_TOKENS)
+        tokenizer.save(str(folder / TOKENIZER_FILE))
+        raw['backbone_config']['image_token_id'] = tokenizer.token_to_id(IMAGE)
+    config = Gr00tN17Config.from_json(raw)
+    head = config.action_head
+    relative = relative_from_limits(robot, statistics, head.action_horizon)
+    of = {**statistics, 'relative_action': relative}
+    write_files(folder, processor_files(None, [(robot, of)], head, head.action_horizon))
+    model = random_model(lambda: Gr00tN17(config), size == '3b', seed)
+    model.save_pretrained(folder, dtype=torch.bfloat16 if size == 'small' else None)
