@@ -17,6 +17,7 @@ pytest.importorskip('gr00t_msgs.msg', reason='source install/setup.bash first')
 import rclpy
 from rclpy.parameter import Parameter
 
+from gr00t_console import parameters as console_parameters
 from gr00t_policy_node.executor import parameters as executor_parameters
 from gr00t_policy_node.policy import parameters as policy_parameters
 from gr00t_ros.parameters import declare
@@ -25,6 +26,7 @@ from rosbag_tools.record import parameters as recorder_parameters
 
 PACKAGES = {'console': 'gr00t_console', 'recorder': 'rosbag_tools', 'sim': 'gr00t_sim'}
 TABLES = {
+    'console': console_parameters.DECLARATIONS,
     'policy_node': policy_parameters.DECLARATIONS,
     'chunk_executor': executor_parameters.DECLARATIONS,
     'recorder': recorder_parameters.DECLARATIONS,
