@@ -49,6 +49,7 @@ from gr00t_policy_node.executor.lines import lines
 from gr00t_policy_node.executor.modes import Mode
 from gr00t_policy_node.executor.outputs import message_class, outputs_of
 from gr00t_policy_node.executor.ownership import beside, Names, Senders
+from gr00t_policy_node.executor.pace import Pace
 from gr00t_policy_node.executor.senders import gid_of, Queue
 from gr00t_ros import diagnostics
 from gr00t_ros.polling import take_all, Unwaited
@@ -108,6 +109,7 @@ class ExecutorNode(Node):
         self._last_sequence: int | None = None
         self._last_error = ''
         self._jitter_ms = diagnostics.Window()
+        self._pace = Pace(self.core.period_ns)
         self._latency_ms = diagnostics.Window(256)
         self._polled: list[Subscription] = []
         self._buttons: list[tuple[str, Queue]] = []
@@ -363,6 +365,7 @@ class ExecutorNode(Node):
 
         What can wait is done after the command: it must not come between the clock and the robot.
         """
+        self._pace.begin(time.monotonic_ns())
         self._read_buttons()
         for subscription in self._polled:
             for message, info in islice(take_all(subscription), MOST_MESSAGES):
@@ -401,6 +404,8 @@ class ExecutorNode(Node):
         self._log()
 
     def _publish(self, command: Command, publish: bool) -> None:
+        if not self.sim_time:
+            time.sleep(self._pace.wait_ns(time.monotonic_ns()) * 1e-9)
         for output, publisher in self._outputs:
             names = {group.name for group in output.groups}
             due = not command.due.isdisjoint(names) if output.per_step else publish
