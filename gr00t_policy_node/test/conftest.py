@@ -79,7 +79,7 @@ class PolicyGraph:
         """Start a policy node whose server is `fake_server.py`, or `main`; return its process."""
         words = [sys.executable, *(main or ['-m', 'gr00t_policy_node.policy.node']), '--ros-args']
         words += ['-r', f'__ns:=/{namespace}'] if namespace else []
-        is_policy = main is None or not main[-1].endswith('executor_node')
+        is_policy = main is None or not main[-1].endswith('executor.node')
         if is_policy and 'server_address' not in parameters:
             server = program or shlex.join([sys.executable, str(HERE / 'fake_server.py')])
             parameters = {
