@@ -4,6 +4,9 @@
 
 import json
 from pathlib import Path
+import signal
+import subprocess
+import sys
 
 import av
 import pytest
@@ -81,6 +84,33 @@ def test_a_report_has_each_task_and_the_published_row() -> None:
 def test_what_contradicts_is_told_before_anything_starts(words: list[str], message: str) -> None:
     with pytest.raises(Gr00tError, match=message):
         command.main(['evaluate', '--suite', 'libero_object', *words])
+
+
+WORKER = """
+import sys, time
+from gr00t_sim.processes import leave_in_order
+leave_in_order()
+try:
+    print('ready', flush=True)
+    time.sleep(60.0)
+finally:
+    print('ending', flush=True)
+    time.sleep(1.0)
+    print('ended in order', flush=True)
+"""
+
+
+def test_a_second_signal_does_not_break_into_the_end_of_a_worker() -> None:
+    words = [sys.executable, '-c', WORKER]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == 'ready\n'
+        worker.send_signal(signal.SIGINT)  # the parent's to answer
+        worker.send_signal(signal.SIGTERM)
+        assert worker.stdout.readline() == 'ending\n'
+        worker.send_signal(signal.SIGTERM)
+        assert worker.stdout.readline() == 'ended in order\n'
+    assert worker.returncode == 1
 
 
 def test_options_of_suites_are_refused_without_one() -> None:
