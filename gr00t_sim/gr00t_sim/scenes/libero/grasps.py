@@ -66,7 +66,8 @@ class Boxes:
         """Return (N, 8, 3) the boxes' corners now, m."""
         rotations = data.geom_xmat[self._geoms].reshape(-1, 3, 3)
         turned: Array = np.einsum('nij,nkj->nki', rotations, self._offsets)
-        return turned + data.geom_xpos[self._geoms][:, None]
+        placed: Array = turned + data.geom_xpos[self._geoms][:, None]
+        return placed
 
 
 def across(boxes: Array, others: Array, yaw_now: float, spread: float) -> Grasp:
