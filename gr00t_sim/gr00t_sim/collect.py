@@ -14,8 +14,6 @@ import json
 import multiprocessing
 from pathlib import Path
 import queue
-import signal
-import sys
 import time
 from typing import Any
 
@@ -26,7 +24,7 @@ from gr00t_msgs.srv import DiscardEpisode, StartEpisode, StopEpisode
 from gr00t_sim.bag_check import missing_messages
 from gr00t_sim.client import Client
 from gr00t_sim.domain import own_domain
-from gr00t_sim.processes import Up
+from gr00t_sim.processes import leave_in_order, Up
 from gr00t_sim.scenes.interface import Episode
 from gr00t_sim.scenes.registry import kind_of
 
@@ -173,10 +171,7 @@ def _work(
     """Record scenes one after the other (a process of its own)."""
     robot = load_robot(name)
     folder = output / f'worker{worker}'
-    # Ctrl-C reaches the whole group: the parent answers it, and ends this process in order.
-    # A function, since an ignored signal would stay ignored in the nodes.
-    signal.signal(signal.SIGINT, lambda *_: None)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    leave_in_order()
     parent = multiprocessing.parent_process()
     left = list(scenes)
     failures = 0

@@ -55,7 +55,8 @@ class Evaluate:
             trajectory.
         baseline_episodes: Episodes of each baseline; as many as of the policy by default.
         chunk_period: Lock-step: simulated time from one chunk to the next, s.
-        chunk_timeout: Lock-step: time that the policy may take for a chunk, s.
+        chunk_timeout: Lock-step: time that the policy may take for a chunk, s; none: 5, and 60
+            with --suite.
         episode_limit: Simulated time after which an episode has failed, s; none: usual for the
             scene (SO-101 12 s).
         noise_seed: Of the noise that chunks start from; with a local server only.
@@ -86,7 +87,7 @@ class Evaluate:
     baselines: bool = False
     baseline_episodes: int | None = None
     chunk_period: float = 0.2
-    chunk_timeout: float = 5.0
+    chunk_timeout: float | None = None
     episode_limit: float | None = None
     noise_seed: int = 0
     videos: int = 0
@@ -192,7 +193,7 @@ def _evaluate_suite(asked: Evaluate) -> int:
         through_ros=not asked.direct,
         rows=asked.rows,
         denoising_steps=asked.denoising_steps,
-        chunk_timeout_s=asked.chunk_timeout,
+        chunk_timeout_s=60.0 if asked.chunk_timeout is None else asked.chunk_timeout,
         noise_seed=asked.noise_seed,
         processes=asked.processes,
         films=asked.videos,
@@ -250,7 +251,7 @@ def _evaluate(asked: Evaluate) -> int:
             seed_start=asked.seed_start,
             runs=('policy', *(('swapped', 'blank', 'zero', 'mean') if asked.baselines else ())),
             chunk_period_s=asked.chunk_period,
-            chunk_timeout_s=asked.chunk_timeout,
+            chunk_timeout_s=5.0 if asked.chunk_timeout is None else asked.chunk_timeout,
             episode_limit_s=asked.episode_limit or kind.limit_s,
             noise_seed=asked.noise_seed,
             videos=asked.videos,

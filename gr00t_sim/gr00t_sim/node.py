@@ -225,7 +225,9 @@ class SimNode(Node):
         self.scene.advance(steps)
         if not self.running:
             return
-        late = self._episode_s >= self.value('episode_limit_s')
+        # In steps: 280 steps of 0.05 s are more than 14 s in floating point.
+        most = round(self.value('episode_limit_s') * self.kind.steps_hz)
+        late = self.scene.steps - self._start_steps >= most
         # A demonstration goes on to its own end, e.g. until the hand is away from the object.
         shown = self.value('expert') and self._expert is not None and not self._expert.done
         outcome = Outcome.NONE if shown else self.scene.outcome

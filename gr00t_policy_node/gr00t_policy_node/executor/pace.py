@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Publish commands at one place in the control period, though computing them takes longer at times.
+"""Publish commands at one place in the control period, however long computing them takes.
 
 A drive that interpolates between commands feels their jitter as acceleration. A command that is
 ready early waits for the place at which one of the last slow ones was ready.

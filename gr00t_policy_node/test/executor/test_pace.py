@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands leave at one place in the period, and never late because of it."""
 
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gr00t_policy_node.executor.pace import LATEST, Pace
 

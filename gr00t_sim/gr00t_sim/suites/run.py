@@ -13,13 +13,12 @@ import multiprocessing
 from pathlib import Path
 import platform
 import queue
-import signal
-import sys
 import time
 from typing import Any
 
 from gr00t_core.errors import Gr00tError, ServingError
 from gr00t_core.robot.file import load_robot
+from gr00t_sim.processes import leave_in_order
 from gr00t_sim.scenes.interface import Episode
 from gr00t_sim.scenes.registry import kind_of
 from gr00t_sim.suites.protocol import episodes, STEP_S, Suite
@@ -159,9 +158,7 @@ def _spread(
 
 def _work(plan: SuitePlan, part: list[Episode], number: int, results: Any) -> None:
     """Play a share of the episodes (a process of its own)."""
-    # Ctrl-C reaches the whole group: the parent answers it, and ends this process in order.
-    signal.signal(signal.SIGINT, lambda *_: None)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    leave_in_order()
     try:
         if plan.through_ros:
             from gr00t_sim.suites.ros_way import play_all
