@@ -52,6 +52,15 @@ def test_a_whole_session(served, browser):
     def button(name):
         return page.get_by_role('button', name=name, exact=True)
 
+    def push(name):
+        # Not `click`: it waits for two equal frames, which a busy machine takes minutes to draw.
+        page.wait_for_function(
+            'name => [...document.querySelectorAll("button")]'
+            '.some(each => each.innerText.trim() === name && !each.disabled)',
+            arg=name,
+        )
+        button(name).dispatch_event('click')
+
     def sees(text):
         try:
             page.get_by_text(text).first.wait_for()
@@ -76,13 +85,13 @@ def test_a_whole_session(served, browser):
     # Say: an instruction of the list, then one that was typed; judge it.
     page.get_by_label('instruction').click()
     page.get_by_role('option', name='wave the arm').click()
-    button('Start').click()
+    push('Start')
     sees('The policy moves the robot')
     sees('“wave the arm”')
-    button('Record').click()
+    push('Record')
     page.wait_for_selector('.episode.running')
     assert 'wave the arm' in page.locator('.episode').inner_text()
-    button('It succeeded').click()
+    push('It succeeded')
     sees('“wave the arm”: succeeded: a person said so (console)')
     page.wait_for_selector('.episode:not(.running)')  # the episode ended with its task
     sees('1 good · 0 bad')
@@ -94,26 +103,26 @@ def test_a_whole_session(served, browser):
 
     page.get_by_label('instruction').fill('slow down')
     page.keyboard.press('Enter')
-    button('Start').click()
+    push('Start')
     sees('“slow down”')
     # Record another one: a failure, which is discarded after a question.
     sees('The policy moves the robot')
-    button('Record').click()
+    push('Record')
     page.wait_for_selector('.episode.running')
-    button('Failure').click()
+    push('Failure')
     sees('1 good · 1 bad')
-    button('Discard').click()
-    button('Yes').click()
+    push('Discard')
+    push('Yes')
     sees('1 good · 0 bad')
     assert len(list(bags.glob('.trash/*'))) == 1
 
     # Stop: the robot stands, and is re-armed.
-    button('Stop').click()
+    push('Stop')
     sees('The robot is stopped')
     sees('stopped by the service ~/stop')
-    button('Re-arm').click()
+    push('Re-arm')
     sees('re-armed')
-    button('Start').click()
+    push('Start')
     sees('The policy moves the robot')
 
     # The e-stop: latched, confirmed, refuses a re-arm until it is released.
@@ -125,13 +134,13 @@ def test_a_whole_session(served, browser):
     other.goto(address, wait_until='domcontentloaded')
     other.get_by_text('Confirmed by /chunk_executor').wait_for()  # for everybody
     other.close()
-    button('Release').click()
-    button('Re-arm').click()
+    push('Release')
+    push('Re-arm')
     page.wait_for_selector('.latch', state='hidden')
 
     # Take over: the executor follows a person as long as the page is there.
     sees('live')
-    button('Take over').click()
+    push('Take over')
     sees('A person moves the robot')
     up = page.get_by_label('gripper up')
     up.scroll_into_view_if_needed()
@@ -140,7 +149,7 @@ def test_a_whole_session(served, browser):
     page.mouse.down()
     world.until(lambda: commands[-1][5] > before + 0.05, 'the gripper moves')
     page.mouse.up()
-    button('Let go').click()
+    push('Let go')
     sees('the person has let go')
 
     # Nothing came from elsewhere, and nothing failed.

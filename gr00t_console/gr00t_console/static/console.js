@@ -132,7 +132,8 @@
     const button = event.target.closest && event.target.closest('.jog-button');
     if (button) held.set(button.dataset.column, Number(button.dataset.direction));
   }, true);
-  for (const end of ['pointerup', 'pointercancel', 'blur']) window.addEventListener(end, () => held.clear(), true);
+  for (const end of ['pointerup', 'pointercancel']) window.addEventListener(end, () => held.clear(), true);
+  window.addEventListener('blur', () => held.clear());  // not of a field that loses the focus: of the window
   document.addEventListener('contextmenu', (event) => { if (event.target.closest('.jog-button')) event.preventDefault(); });
 
   async function press(button) {
