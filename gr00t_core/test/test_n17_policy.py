@@ -74,7 +74,7 @@ def test_relative_groups_move_with_the_state(policy):
 
 
 def test_a_batch_is_answered_sample_by_sample(policy):
-    """Instructions of different lengths pad the batch; nobody's answer changes."""
+    """Instructions of different lengths pad the batch, and no answer changes."""
     example = policy.observation_example()
     others = [
         example,

@@ -28,7 +28,7 @@ class EvaluateConfig:
         output: Folder for report.html, PNG plots, results.json and results.csv.
         robot: Robot name or file; none takes the checkpoint's robot.yaml.
         data_config: In place of a robot: a shipped data config, with --embodiment-tag.
-        embodiment_tag: Tag that goes with --data-config.
+        embodiment_tag: Tag that goes with --data-config. An N1.7 checkpoint needs the tag alone.
         episodes: Positions of the episodes, or `all`. Episodes that were not trained on say more.
         steps: Steps per episode, at most; None for all.
         action_horizon: Steps between predictions; None for the model's horizon.
@@ -141,9 +141,8 @@ def _predict(
 ) -> tuple[list['Trajectory'], dict[str, list[str]], dict[str, list['Trajectory']]]:
     """Return the predictions, the names of the elements by group, and the baselines."""
     from gr00t_core.backends import choose_engine
-    from gr00t_core.dataset.modality import configs_for_data_config
     from gr00t_core.dataset.reader import Dataset
-    from gr00t_core.embodiments import DATA_CONFIGS
+    from gr00t_core.embodiments import ModalityConfig
     from gr00t_core.policy import Gr00tPolicy
     from gr00t_training import baselines
     from gr00t_training.open_loop import predict_episode
@@ -160,9 +159,11 @@ def _predict(
         embodiment=config.embodiment_tag,
     )
     robot = policy.robot
-    data_config = robot.data_config if robot else DATA_CONFIGS[str(config.data_config)]
     dataset = Dataset.open(config.dataset, robot)
-    configs = configs_for_data_config(data_config, policy.transforms.horizon)
+    configs = {
+        modality: ModalityConfig(tuple(of['delta_indices']), tuple(of['modality_keys']))
+        for modality, of in policy.get_modality_config().items()
+    }
     trajectories = []
     for episode in episodes:
         _log.info('%s: episode %d', checkpoint, episode)

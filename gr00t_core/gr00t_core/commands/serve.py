@@ -42,7 +42,7 @@ class Serve:
         checkpoint: Checkpoint folder.
         robot: Shipped robot or robot file; without it the checkpoint's own robot.yaml.
         data_config: In place of a robot: one of upstream's data configs, with --embodiment-tag.
-        embodiment_tag: Tag that goes with --data-config.
+        embodiment_tag: Tag that goes with --data-config. An N1.7 checkpoint needs the tag alone.
         backend: auto (onnxruntime for an export, else torch), torch, torch-compile,
             torch-cudagraph, torch-compile-cudagraph, torch-fp8, torch-fp8-cudagraph, tensorrt, or
             onnxruntime or openvino (then the checkpoint is an export).
@@ -177,7 +177,9 @@ def _loader(options: Serve) -> Callable[[], Loaded]:
             'model': str(options.checkpoint),
             'backend': backend,
             'device': device,
-            'robot': policy.robot.name if policy.robot else options.data_config,
+            'robot': policy.robot.name
+            if policy.robot
+            else options.data_config or options.embodiment_tag,
         }
 
     return load

@@ -4,8 +4,8 @@
 
 An observation maps upstream's keys to values: `video.<camera>` uint8 (T, h, w, 3), `state.<group>`
 numbers (T, D), the annotation key the instruction (a list of one str), for training also
-`action.<group>` (H, D). Batched, all have B in front (the instruction: a list of B). T is 1: GR00T
-N1.5 sees one moment.
+`action.<group>` (H, D). Batched, all have B in front (the instruction: a list of B). T is 1, the
+moment of now; only clients of N1.7 checkpoints whose layout has a history send more.
 """
 
 from collections.abc import Iterable, Mapping
