@@ -33,7 +33,7 @@ setup(
         'gr00t.robot_sources': ['live = gr00t_policy_node.person.robot_source:look'],
         'gr00t.verbs': [
             'do = gr00t_policy_node.person.do:main',
-            'end = gr00t_policy_node.end:main',
+            'end = gr00t_policy_node.person.end:main',
             'rearm = gr00t_policy_node.person.stop:rearm',
             'stop = gr00t_policy_node.person.stop:main',
             'watch = gr00t_policy_node.person.watch:main',

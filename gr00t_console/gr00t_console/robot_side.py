@@ -66,7 +66,7 @@ class RobotSide(Node):
         self._hold = self.create_timer(TICK_S, self._keep_stopped, clock=steady)
         self._hold.cancel()  # nothing wakes while the e-stop is released
         self._jog = self.create_timer(1.0 / RATE_HZ, self._tick_takeover, clock=steady)
-        self._jog.cancel()  # nothing wakes while nobody has taken over
+        self._jog.cancel()  # nothing wakes while the page has not taken over
         self._executor = SingleThreadedExecutor(context=context)
         self._executor.add_node(self)
         self._ended = threading.Event()

@@ -25,7 +25,7 @@ OUTCOMES = {
 
 
 def make(node: Node, robot: Robot) -> 'Detector':
-    """Return a detector that hears the simulator; see `gr00t_policy_node.detector`."""
+    """Return a detector that hears the simulator; see `gr00t_policy_node.policy.detector`."""
     return Detector(node)
 
 

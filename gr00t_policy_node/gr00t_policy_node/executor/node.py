@@ -40,7 +40,7 @@ from gr00t_core.messages.fields import carries, read_group, stamp_ns
 from gr00t_core.robot.description import ActionGroup, NANOSECONDS, StateGroup, Stream
 from gr00t_core.robot.file import load_robot
 from gr00t_msgs.msg import ActionChunk, CommandSource
-from gr00t_policy_node import command_source
+from gr00t_policy_node.executor import command_source
 from gr00t_policy_node.executor import parameters as executor_parameters
 from gr00t_policy_node.executor.admission import ReceivedChunk
 from gr00t_policy_node.executor.core import Command, ExecutorCore

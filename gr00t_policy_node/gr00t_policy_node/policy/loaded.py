@@ -17,9 +17,9 @@ from std_msgs.msg import String
 from gr00t_core.actions.chunk import ActionChunk
 from gr00t_core.robot.description import NANOSECONDS, Robot
 from gr00t_msgs.msg import ActionChunk as ChunkMessage
-from gr00t_policy_node.detector import Detector, make_detector
 from gr00t_policy_node.policy import parameters, rtc
 from gr00t_policy_node.policy.backends import Backend, make_backend
+from gr00t_policy_node.policy.detector import Detector, make_detector
 from gr00t_policy_node.policy.head_only import FeatureReuse
 from gr00t_policy_node.policy.inference import Answer, Inference, Request
 from gr00t_policy_node.policy.observing import Observer

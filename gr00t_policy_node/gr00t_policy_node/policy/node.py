@@ -33,10 +33,10 @@ from gr00t_core.malloc_tuning import keep_freed_memory
 from gr00t_core.robot.description import NANOSECONDS
 from gr00t_core.robot.file import load_robot
 from gr00t_msgs.action import ExecuteInstruction
-from gr00t_policy_node.detector import Detector
 from gr00t_policy_node.executor.ownership import beside, publishers
 from gr00t_policy_node.policy import parameters
 from gr00t_policy_node.policy.backends import action_values, check_modality
+from gr00t_policy_node.policy.detector import Detector
 from gr00t_policy_node.policy.goals import Goals
 from gr00t_policy_node.policy.inference import Answer, Refusal, Request
 from gr00t_policy_node.policy.loaded import Loaded

@@ -22,7 +22,7 @@ from gr00t_core.embodiments import ModalityConfig
 from gr00t_core.errors import CheckpointError, ServingError
 from gr00t_core.robot.description import Robot
 from gr00t_core.serving.client import POLICY_SERVER, PolicyClient, ServingTimeoutError
-from gr00t_policy_node.foreign_policy import check_policy_server
+from gr00t_policy_node.policy.foreign_policy import check_policy_server
 from gr00t_policy_node.policy.parameters import Settings
 from gr00t_policy_node.policy.server_process import ServerProcess
 

@@ -28,9 +28,9 @@ from rosbag_tools.convert.bag_report import lost_share
 from rosbag_tools.convert.jobs import Job, make_jobs, Result, run_in_processes, run_on_ray
 from rosbag_tools.convert.one_bag import ConvertOptions
 from rosbag_tools.convert.report_page import report_page
+from rosbag_tools.convert.sources import source_topic
 from rosbag_tools.convert.summary import plain, print_summary
 from rosbag_tools.convert.survey import recorded_topic
-from rosbag_tools.sources import source_topic
 
 REPORT_JSON = 'meta/conversion_report.json'
 REPORT_HTML = 'meta/conversion_report.html'

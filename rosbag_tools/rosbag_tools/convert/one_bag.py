@@ -33,8 +33,8 @@ from rosbag_tools.convert.derived_actions import check_action_source
 from rosbag_tools.convert.episode_plan import Plan, plan, PlannedEpisode
 from rosbag_tools.convert.episodes import find_episodes
 from rosbag_tools.convert.pictures import find_unusable, Unusable, UnusableError
+from rosbag_tools.convert.sources import read_sources, sources_at
 from rosbag_tools.convert.survey import StreamSurvey, Survey, survey
-from rosbag_tools.sources import read_sources, sources_at
 
 
 @dataclass(frozen=True)

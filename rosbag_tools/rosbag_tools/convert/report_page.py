@@ -16,7 +16,7 @@ import simplejpeg
 from gr00t_core.dataset.video.reader import VideoReader
 from gr00t_core.dataset.write.piece import shard_video
 from gr00t_core.robot.description import Camera, Robot
-from rosbag_tools.advice import next_step
+from rosbag_tools.convert.advice import next_step
 from rosbag_tools.convert.bag_report import FROZEN_SHARE
 from rosbag_tools.convert.summary import grouped_warnings
 

@@ -14,8 +14,8 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from truth_bag import Fault, STORE, TruthBag
 
 from gr00t_core.robot.file import load_robot
-from rosbag_tools.advice import next_step
 from rosbag_tools.bags.bag import Bag
+from rosbag_tools.convert.advice import next_step
 
 FRONT = 'camera/front/image_raw/compressed'
 HEADLESS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run']

@@ -23,9 +23,9 @@ from gr00t_core.dataset.corrections import (
 )
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.errors import DatasetError
-from rosbag_tools.sources import MAX_AGE_NS, sources_at, TOPIC, TYPE
+from rosbag_tools.convert.sources import MAX_AGE_NS, sources_at, TOPIC, TYPE
 
-DEFINITION = Path(__file__).parents[2] / 'gr00t_msgs' / 'msg' / 'CommandSource.msg'
+DEFINITION = Path(__file__).parents[3] / 'gr00t_msgs' / 'msg' / 'CommandSource.msg'
 PERIOD_NS = 10_000_000
 
 

@@ -214,7 +214,7 @@ def test_frames_that_together_are_too_large_or_damaged_are_errors(served):
 
 
 def test_a_policy_server_gets_small_frames():
-    script = Path(__file__).with_name('stand_in_policy_server.py')
+    script = Path(__file__).parents[1].joinpath('stand_in_policy_server.py')
     server = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     sent = {

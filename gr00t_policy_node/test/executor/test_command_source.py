@@ -8,7 +8,7 @@ import sys
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS')
-sys.path.append(str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parents[1]))
 from executor_graph import ARM, EXECUTOR, JOINTS, POLICY
 from sensor_msgs.msg import JointState
 

@@ -19,9 +19,9 @@ from std_msgs.msg import String
 from gr00t_core.errors import CheckpointError
 from gr00t_core.robot.file import load_robot
 from gr00t_core.serving.policy_server import ActionConfig, NestedConfig
-from gr00t_policy_node.foreign_policy import check_policy_server
+from gr00t_policy_node.policy.foreign_policy import check_policy_server
 
-STAND_IN = Path(__file__).parents[2] / 'gr00t_core' / 'test' / 'stand_in_policy_server.py'
+STAND_IN = Path(__file__).parents[3] / 'gr00t_core' / 'test' / 'stand_in_policy_server.py'
 HORIZON = 40
 RISE = 0.002  # rad per step of a chunk: 0.06 rad/s
 

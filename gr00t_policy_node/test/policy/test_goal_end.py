@@ -18,7 +18,7 @@ from gr00t_msgs.action import ExecuteInstruction
 from gr00t_msgs.msg import TaskOutcome
 from gr00t_msgs.srv import EndGoal
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 Result = ExecuteInstruction.Result
 POLICY = '/policy_node: policy'
 
@@ -183,7 +183,7 @@ def test_a_detector_ends_the_goal_and_its_faults_end_nothing(graph):
 def test_a_detector_that_cannot_be_made_is_an_error(name, reason, monkeypatch):
     from gr00t_core.errors import ParameterError
     from gr00t_core.robot.file import load_robot
-    from gr00t_policy_node.detector import make_detector
+    from gr00t_policy_node.policy.detector import make_detector
 
     monkeypatch.syspath_prepend(str(HERE))
     with pytest.raises(ParameterError, match='success_detector') as caught:
