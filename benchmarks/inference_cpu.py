@@ -35,14 +35,14 @@ import time
 import numpy as np
 import torch
 
-from gr00t_core.backends.onnxruntime import OnnxBackend
-from gr00t_core.backends.torch import TorchBackend
+from gr00t_core.engines.onnxruntime import OnnxBackend
+from gr00t_core.engines.torch import TorchBackend
 from gr00t_core.checkpoint.metadata import metadata_from_limits, write_metadata
 from gr00t_core.export.onnx_export import export_onnx
-from gr00t_core.model.action_head import CategoryLinear
-from gr00t_core.model.config import Gr00tConfig
-from gr00t_core.model.groot import Gr00tN15
-from gr00t_core.model.sizes import SIZES
+from gr00t_core.models.n1_5.action_head import CategoryLinear
+from gr00t_core.models.n1_5.config import Gr00tConfig
+from gr00t_core.models.n1_5.groot import Gr00tN15
+from gr00t_core.models.n1_5.sizes import SIZES
 from gr00t_core.robot.file import load_robot
 
 IMAGE_TOKEN, VIEWS, TEXT = 500, 2, 40
@@ -249,7 +249,7 @@ def run_size(name: str, raw: dict, threads: list, rounds: int, python: Path | No
                 for precision in PRECISIONS
             }
             if find_spec('openvino') is not None:
-                from gr00t_core.backends.openvino import OpenvinoBackend
+                from gr00t_core.engines.openvino import OpenvinoBackend
 
                 contenders['openvino'] = OpenvinoBackend(folder / 'fp32', threads=count)
             for other in theirs.values():

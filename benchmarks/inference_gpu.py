@@ -26,11 +26,11 @@ import time
 import numpy as np
 import torch
 
-from gr00t_core.backends import load_backend
+from gr00t_core.engines import load_backend
 from gr00t_core.commands.benchmark import percentiles
-from gr00t_core.inference.request import prompts, start
-from gr00t_core.model.groot import Gr00tN15
-from gr00t_core.model.init_checkpoint import init_checkpoint
+from gr00t_core.models.folded.request import prompts, start
+from gr00t_core.models.n1_5.groot import Gr00tN15
+from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
 from gr00t_core.robot.file import load_robot
 
 MODES = ('torch', 'torch-compile', 'torch-cudagraph', 'torch-compile-cudagraph')
@@ -76,7 +76,7 @@ def references(folder: Path, cameras: list, device: str) -> dict:
 
 def load_resample(config, device: str):
     """Return the device's preprocessing."""
-    from gr00t_core.inference.device_resample import DeviceResample
+    from gr00t_core.models.folded.device_resample import DeviceResample
 
     return DeviceResample(480, 640, config.vision.image_size, 0.95).to(device)
 

@@ -21,9 +21,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from gr00t_core.model import Gr00tN15
-from gr00t_core.model.config import Gr00tConfig
-from gr00t_core.model.sizes import SIZES
+from gr00t_core.models.n1_5 import Gr00tN15
+from gr00t_core.models.n1_5.config import Gr00tConfig
+from gr00t_core.models.n1_5.sizes import SIZES
 from gr00t_training.data import TrainingBatch
 from gr00t_training.objective import blocks, draw_noise, Objective
 from gr00t_training.optimizer import make_optimizer, parameter_groups

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gr00t_core.backends import load_backend
+from gr00t_core.engines import load_backend
 from gr00t_core.checkpoint.metadata import check_robot, embodiment_metadata
 from gr00t_core.embodiments import DATA_CONFIGS, DataConfig
 from gr00t_core.errors import CheckpointError, ObservationError
 from gr00t_core.instructions import checked_instructions, shown
-from gr00t_core.model.config import Gr00tConfig
-from gr00t_core.model.tokenizer import load_tokenizer, PromptTokenizer
+from gr00t_core.models.n1_5.config import Gr00tConfig
+from gr00t_core.models.n1_5.tokenizer import load_tokenizer, PromptTokenizer
 from gr00t_core.models import family_of
 from gr00t_core.models.n1_7.config import Gr00tN17Config
 from gr00t_core.models.n1_7.processor import N17Transforms
@@ -39,7 +39,7 @@ class Gr00tPolicy:
     Attributes:
         robot: The robot description; None where a data config was given instead.
         transforms: Observation to batch, action to groups.
-        backend: The engine with the weights; see `gr00t_core.backends`.
+        backend: The engine with the weights; see `gr00t_core.engines`.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Gr00tPolicy:
             checkpoint: Checkpoint folder.
             robot: Robot description, or a shipped robot's name or file; None for the checkpoint's
                 own `robot.yaml`.
-            backend: See `gr00t_core.backends.BACKENDS`.
+            backend: See `gr00t_core.engines.BACKENDS`.
             device: Where the network runs, e.g. `cpu` or `cuda:0`.
             denoising_steps: Euler steps of the flow; None for the checkpoint's own (4).
             seed: Of the noise that chunks start from; None for a different one in each run.

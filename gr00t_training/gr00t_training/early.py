@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from gr00t_core.dataset.modality import configs_for_data_config
-from gr00t_core.model import Gr00tN15
+from gr00t_core.models.n1_5 import Gr00tN15
 from gr00t_core.transforms import EmbodimentTransforms
 from gr00t_training.experiment import Subject
 from gr00t_training.open_loop import errors, predict_episode

@@ -19,9 +19,9 @@ from gr00t_core.dataset.reader import Dataset
 from gr00t_core.dataset.schema import require_folder, ROBOT
 from gr00t_core.embodiments import DATA_CONFIGS, DataConfig
 from gr00t_core.errors import DatasetError
-from gr00t_core.model import Gr00tN15
-from gr00t_core.model.config import Gr00tConfig
-from gr00t_core.model.tokenizer import load_tokenizer
+from gr00t_core.models.n1_5 import Gr00tN15
+from gr00t_core.models.n1_5.config import Gr00tConfig
+from gr00t_core.models.n1_5.tokenizer import load_tokenizer
 from gr00t_core.robot.description import Robot
 from gr00t_core.robot.file import load_robot
 from gr00t_core.transforms import EmbodimentTransforms, PromptTransform, Training, VideoTransform

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.errors import CheckpointError
-from gr00t_core.model import Gr00tN15
+from gr00t_core.models.n1_5 import Gr00tN15
 from gr00t_core.transforms.video import crop_window
 from gr00t_training.frame_cache import FrameSource, require_room
 from gr00t_training.pixels import pixel_values

@@ -19,7 +19,7 @@ import tyro
 from gr00t_training.config import FinetuneConfig, FREE_ON_RESUME
 
 if TYPE_CHECKING:
-    from gr00t_core.model import Gr00tN15
+    from gr00t_core.models.n1_5 import Gr00tN15
     from gr00t_training.data import TrainingData
 
 _log = logging.getLogger(__name__)

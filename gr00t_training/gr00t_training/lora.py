@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from peft import inject_adapter_in_model, LoraConfig
 from torch import Tensor
 
-from gr00t_core.model import Gr00tN15
+from gr00t_core.models.n1_5 import Gr00tN15
 
 _PROJECTIONS = r'.*\.(q_proj|k_proj|v_proj|qkv)'
 _ADAPTER = 'default'

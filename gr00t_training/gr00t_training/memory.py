@@ -11,7 +11,7 @@ values; with recomputation 1. An estimate, good to about 30 %.
 
 from dataclasses import dataclass, replace
 
-from gr00t_core.model import Gr00tN15
+from gr00t_core.models.n1_5 import Gr00tN15
 from gr00t_training.config import FinetuneConfig
 
 _VALUES_PER_BLOCK = 17

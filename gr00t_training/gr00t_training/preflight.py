@@ -15,7 +15,7 @@ import torch
 from gr00t_core.dataset.checks.limits import check_dataset
 from gr00t_core.embodiments import PROJECTOR_INDEX
 from gr00t_core.errors import CheckpointError, Gr00tError
-from gr00t_core.model import Gr00tN15
+from gr00t_core.models.n1_5 import Gr00tN15
 from gr00t_core.transforms import EmbodimentTransforms
 from gr00t_training.config import FinetuneConfig
 from gr00t_training.experiment import Subject

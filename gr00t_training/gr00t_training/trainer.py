@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from gr00t_core.errors import Gr00tError
-from gr00t_core.model import Gr00tN15
+from gr00t_core.models.n1_5 import Gr00tN15
 from gr00t_training.checkpointing import Companions, publish, save_checkpoint
 from gr00t_training.config import FinetuneConfig
 from gr00t_training.data import make_loader, TrainingData

@@ -8,7 +8,7 @@ import torch
 
 from gr00t_core.dataset.mixture import draw_seed
 from gr00t_core.errors import DatasetError
-from gr00t_core.model.config import Gr00tConfig
+from gr00t_core.models.n1_5.config import Gr00tConfig
 from gr00t_core.transforms import collate
 from gr00t_training import experiment, frame_cache
 from gr00t_training.data import make_loader

@@ -14,8 +14,8 @@ import pytest
 from safetensors.torch import load_file
 import torch
 
-from gr00t_core.model import Gr00tN15
-from gr00t_core.model.checkpoint import checkpoint_key
+from gr00t_core.models.n1_5 import Gr00tN15
+from gr00t_core.models.n1_5.checkpoint import checkpoint_key
 from gr00t_training.optimizer import make_optimizer
 from gr00t_training.slots import ActiveSlots
 

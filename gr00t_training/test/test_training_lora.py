@@ -5,7 +5,7 @@
 import pytest
 import torch
 
-from gr00t_core.model import Gr00tN15
+from gr00t_core.models.n1_5 import Gr00tN15
 from gr00t_training.lora import add_lora, merged
 
 

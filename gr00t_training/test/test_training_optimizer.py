@@ -8,7 +8,7 @@ import pytest
 import torch
 import transformers
 
-from gr00t_core.model import Gr00tN15
+from gr00t_core.models.n1_5 import Gr00tN15
 from gr00t_training.ema import MovingAverage
 from gr00t_training.objective import draw_noise, recompute_activations
 from gr00t_training.optimizer import learning_rate, make_optimizer, parameter_groups

@@ -20,7 +20,7 @@ import torch
 
 from gr00t_core.checkpoint.metadata import read_metadata, write_metadata
 from gr00t_core.errors import CheckpointError, Gr00tError
-from gr00t_core.model import Gr00tN15
+from gr00t_core.models.n1_5 import Gr00tN15
 from gr00t_core.policy import Gr00tPolicy
 from gr00t_training.checkpointing import checkpoints
 from gr00t_training.finetune import finetune

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import tyro
 
-from gr00t_core.backends import choose_engine
+from gr00t_core.engines import choose_engine
 from gr00t_core.errors import BackendError
 
 _WARM_UPS = 3
@@ -126,7 +126,7 @@ def run(options: Benchmark) -> dict[str, Any]:
 
 
 def _stages(policy: Any, example: dict[str, Any]) -> dict[str, Callable[[], Any]]:
-    from gr00t_core.inference.request import prompts, start
+    from gr00t_core.models.folded.request import prompts, start
 
     backend, batch = policy.backend, policy.transforms.apply(example)
     begin = start(batch, backend.config, None, None, None)

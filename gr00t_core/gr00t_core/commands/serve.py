@@ -150,7 +150,7 @@ def _loader(options: Serve) -> Callable[[], Loaded]:
         if options.threads is not None:
             os.environ['OMP_NUM_THREADS'] = str(options.threads)  # PyTorch's and ONNX Runtime's
 
-        from gr00t_core.backends import choose_engine
+        from gr00t_core.engines import choose_engine
         from gr00t_core.policy import Gr00tPolicy
 
         backend, device = choose_engine(options.backend, options.device, options.checkpoint)

@@ -20,9 +20,9 @@ from gr00t_core.embodiments import PROJECTOR_INDEX
 from gr00t_core.errors import BackendError, CheckpointError
 from gr00t_core.export.manifest import checkpoint_sha256, Manifest
 from gr00t_core.export.onnx_graphs import DTYPES, example, OPSET, quantize, write_graphs
-from gr00t_core.inference.fold import FoldedModel
-from gr00t_core.model.groot import Gr00tN15
-from gr00t_core.model.tokenizer import QWEN_FILES, TOKENIZER_FILE
+from gr00t_core.models.folded.fold import FoldedModel
+from gr00t_core.models.n1_5.groot import Gr00tN15
+from gr00t_core.models.n1_5.tokenizer import QWEN_FILES, TOKENIZER_FILE
 
 _log = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ def _with_parity(
     """Run the graphs on the samples and write the errors into the manifest."""
     from dataclasses import replace
 
-    from gr00t_core.backends.onnxruntime import OnnxBackend
+    from gr00t_core.engines.onnxruntime import OnnxBackend
 
     backend = OnnxBackend(folder)
     errors = []

@@ -28,7 +28,7 @@ from gr00t_core.export.manifest import (
     Part,
     VISION_LANGUAGE,
 )
-from gr00t_core.inference.fold import FoldedModel
+from gr00t_core.models.folded.fold import FoldedModel
 
 OPSET = 20  # the newest that TensorRT 10.3 (JetPack 6.2) reads; Gelu is one operator from here on
 DTYPES = {

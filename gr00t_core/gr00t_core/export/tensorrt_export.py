@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from gr00t_core.backends.tensorrt import FOLDER, make_engines
-from gr00t_core.backends.tensorrt_engine import device_name, find_tensorrt
+from gr00t_core.engines.tensorrt import FOLDER, make_engines
+from gr00t_core.engines.tensorrt_engine import device_name, find_tensorrt
 from gr00t_core.export.onnx_export import embodiment_of, views_of
 
 

@@ -51,8 +51,8 @@ FAMILIES = {
         Family(
             'n1_5',
             ('gr00t_n1_5', 'gr00tn1_5'),
-            'gr00t_core.model.config:Gr00tConfig',
-            'gr00t_core.model.groot:Gr00tN15',
+            'gr00t_core.models.n1_5.config:Gr00tConfig',
+            'gr00t_core.models.n1_5.groot:Gr00tN15',
             'backbone.eagle_model.',
         ),
         Family(
@@ -195,7 +195,7 @@ def _family_of_lerobot(raw: Mapping[str, Any], folder: Path) -> Family:
         return FAMILIES['n1_5']
     weights = folder / 'model.safetensors'
     if weights.is_file():
-        from gr00t_core.model.checkpoint import stored_tensors
+        from gr00t_core.models.n1_5.checkpoint import stored_tensors
 
         keys = stored_tensors(folder)
         for family in FAMILIES.values():

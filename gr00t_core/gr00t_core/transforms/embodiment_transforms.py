@@ -26,8 +26,8 @@ from gr00t_core.transforms.state_action import drop, group_transform, GroupTrans
 from gr00t_core.transforms.video import VideoTransform
 
 if TYPE_CHECKING:  # the robot side has no tokenizers
-    from gr00t_core.model.config import Gr00tConfig
-    from gr00t_core.model.tokenizer import PromptTokenizer
+    from gr00t_core.models.n1_5.config import Gr00tConfig
+    from gr00t_core.models.n1_5.tokenizer import PromptTokenizer
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pytest
 
 from gr00t_core.commands.benchmark import main, percentiles
 from gr00t_core.errors import BackendError
-from gr00t_core.model.init_checkpoint import init_checkpoint
+from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
 from gr00t_core.robot.file import load_robot
 
 BENCHMARKS = Path(__file__).resolve().parents[3] / 'benchmarks'

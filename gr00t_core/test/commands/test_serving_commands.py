@@ -22,7 +22,7 @@ from gr00t_core.commands import client as client_command
 from gr00t_core.commands import serve as serve_command
 from gr00t_core.commands.serve import read_token
 from gr00t_core.errors import CheckpointError, ServingError
-from gr00t_core.model.init_checkpoint import init_checkpoint
+from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
 from gr00t_core.policy import Gr00tPolicy
 from gr00t_core.robot.file import load_robot
 from gr00t_core.serving.client import PolicyClient

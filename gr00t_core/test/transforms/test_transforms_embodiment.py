@@ -12,9 +12,9 @@ import pytest
 from gr00t_core.checkpoint.metadata import metadata_from_limits
 from gr00t_core.embodiments import DATA_CONFIGS
 from gr00t_core.errors import CheckpointError, ObservationError, RobotFileError
-from gr00t_core.model.config import Gr00tConfig
-from gr00t_core.model.sizes import SIZES
-from gr00t_core.model.tokenizer import IMAGE_CONTEXT, make_small_tokenizer, PromptTokenizer
+from gr00t_core.models.n1_5.config import Gr00tConfig
+from gr00t_core.models.n1_5.sizes import SIZES
+from gr00t_core.models.n1_5.tokenizer import IMAGE_CONTEXT, make_small_tokenizer, PromptTokenizer
 from gr00t_core.robot.file import load_robot
 from gr00t_core.transforms import EmbodimentTransforms, PromptTransform, Training
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from gr00t_core.errors import CheckpointError
-from gr00t_core.model.config import DiTConfig, LanguageConfig, SelfAttentionConfig
-from gr00t_core.model.json_section import Section
+from gr00t_core.models.n1_5.config import DiTConfig, LanguageConfig, SelfAttentionConfig
+from gr00t_core.models.n1_5.json_section import Section
 from gr00t_core.models.n1_7.sizes import COSMOS_REASON2_2B, published_3b
 
 BACKBONES = ('nvidia/Cosmos-Reason2-2B', 'Qwen/Qwen3-VL-2B')

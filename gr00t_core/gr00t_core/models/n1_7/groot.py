@@ -66,7 +66,7 @@ class Gr00tN17(nn.Module):
             CheckpointError: Anything missing, unexpected, damaged or of a wrong shape; nothing is
                 left random.
         """
-        from gr00t_core.model.checkpoint import load_weights
+        from gr00t_core.models.n1_5.checkpoint import load_weights
         from gr00t_core.models.n1_7.checkpoint import N1_7
 
         with torch.device('meta'):
@@ -88,7 +88,7 @@ class Gr00tN17(nn.Module):
             dtype: Of the stored weights; None keeps the model's.
             max_shard_bytes: Size above which the weights are split into shards with an index.
         """
-        from gr00t_core.model.checkpoint import save_weights
+        from gr00t_core.models.n1_5.checkpoint import save_weights
         from gr00t_core.models.n1_7.checkpoint import N1_7
 
         save_weights(self, folder, dtype, max_shard_bytes, N1_7)

@@ -15,9 +15,9 @@ import torch
 from torch import nn, Tensor
 
 from gr00t_core.errors import ObservationError
-from gr00t_core.model.action_head import ActionEncoder, CategoryMLP
-from gr00t_core.model.dit import DiT, SelfAttentionBlock
-from gr00t_core.model.layers import KeysValues
+from gr00t_core.models.n1_5.action_head import ActionEncoder, CategoryMLP
+from gr00t_core.models.n1_5.dit import DiT, SelfAttentionBlock
+from gr00t_core.models.n1_5.layers import KeysValues
 from gr00t_core.models.n1_7.config import ActionHeadConfig
 
 

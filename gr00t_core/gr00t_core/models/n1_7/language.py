@@ -13,8 +13,8 @@ import torch
 from torch import nn, Tensor
 
 from gr00t_core.errors import ObservationError
-from gr00t_core.model.config import LanguageConfig
-from gr00t_core.model.language import LanguageLayer, RMSNorm, Rotation
+from gr00t_core.models.n1_5.config import LanguageConfig
+from gr00t_core.models.n1_5.language import LanguageLayer, RMSNorm, Rotation
 from gr00t_core.models.n1_7.vision import Grid
 
 

@@ -15,7 +15,7 @@ from tokenizers import AddedToken, decoders, models, normalizers, Tokenizer
 
 from gr00t_core.errors import CheckpointError, ObservationError
 from gr00t_core.instructions import MAX_TOKENS, shown
-from gr00t_core.model.tokenizer import pre_tokenizer, PromptBatch, TOKENIZER_FILE
+from gr00t_core.models.n1_5.tokenizer import pre_tokenizer, PromptBatch, TOKENIZER_FILE
 from gr00t_core.models.n1_7.config import Gr00tN17Config
 
 QWEN_FILES = ('vocab.json', 'merges.txt')

@@ -13,8 +13,8 @@ import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
 
-from gr00t_core.model.language import rotate, Rotation
-from gr00t_core.model.layers import attend, MLP
+from gr00t_core.models.n1_5.language import rotate, Rotation
+from gr00t_core.models.n1_5.layers import attend, MLP
 from gr00t_core.models.n1_7.config import VisionConfig
 
 Grid = tuple[int, int]  # rows and columns of patches of one image

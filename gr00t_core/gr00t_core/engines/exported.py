@@ -1,0 +1,131 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the engines share that run an export on the CPU: manifest, threads, the two graphs."""
+
+from abc import abstractmethod
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gr00t_core.engines.folded import FoldedBackend
+from gr00t_core.errors import BackendError
+from gr00t_core.export.manifest import ACTION_STEPS, Manifest, VISION_LANGUAGE
+from gr00t_core.models.folded.request import Floats, Prompt, Start
+from gr00t_core.models.folded.resample import FixedVideo
+from gr00t_core.models.n1_5.config import Gr00tConfig
+
+_MOST_THREADS = (
+    8  # without being asked; beyond, a control loop beside it suffers more than it gains
+)
+
+
+class ExportedBackend(FoldedBackend):
+    """Two graphs of `gr00t export onnx`, loaded without torch.
+
+    Attributes:
+        manifest: What the export says of itself.
+        threads: CPU threads of the engine.
+    """
+
+    def __init__(
+        self,
+        checkpoint: str | Path,
+        *,
+        device: str = 'cpu',
+        denoising_steps: int | None = None,
+        threads: int | None = None,
+    ) -> None:
+        """Load the graphs.
+
+        Args:
+            checkpoint: Export folder.
+            device: `cpu`.
+            denoising_steps: None, or the number that was exported.
+            threads: Of the engine; None takes the environment's OMP_NUM_THREADS, without it the
+                CPUs that this process may use, at most 8.
+
+        Raises:
+            BackendError: Not an export, another device or number of steps, a damaged graph.
+        """
+        super().__init__()
+        folder = Path(checkpoint)
+        self.manifest = Manifest.read(folder)
+        if device != 'cpu':
+            raise BackendError(
+                f"backend {self.name!r} runs on device 'cpu', not {device!r}; on a GPU use 'torch'"
+                f" or 'tensorrt'"
+            )
+        if denoising_steps not in {None, self.manifest.steps}:
+            raise BackendError(
+                f'{folder} was exported with {self.manifest.steps} denoising steps, not'
+                f' {denoising_steps}; export it again with --denoising-steps {denoising_steps}'
+            )
+        self.device = device
+        self.config = Gr00tConfig.load(folder)
+        self.video = FixedVideo(self.config.vision.image_size)
+        self.threads = threads or _default_threads()
+        self._vision_language, self._action_steps = (
+            self._loaded(folder / self.manifest.parts[name].file)
+            for name in (VISION_LANGUAGE, ACTION_STEPS)
+        )
+
+    @abstractmethod
+    def load(self, path: Path) -> Any:
+        """Return a graph, ready to run."""
+
+    @abstractmethod
+    def run(self, graph: Any, **inputs: Any) -> Any:
+        """Return a graph's only output, in a form that `run` takes as input, too."""
+
+    def array(self, output: Any) -> Floats:
+        """Return what `run` gave as an array."""
+        array: Floats = output
+        return array
+
+    def encode(self, prompt: Prompt) -> list[Any]:
+        """Run the vision-language part sample by sample: keys and values of each."""
+        self._check_slot(prompt.slot)
+        per_sample = prompt.images.reshape(len(prompt.rows), -1, *prompt.images.shape[1:])
+        return [
+            self.run(self._vision_language, pixel_values=images, input_ids=ids[None])
+            for images, ids in zip(per_sample, prompt.input_ids)
+        ]
+
+    def act(self, slot: int, seen: Any, begin: Start) -> Floats:
+        """Run the action steps sample by sample; return (R, H, A)."""
+        self._check_slot(slot)
+        rows = [
+            self.run(
+                self._action_steps,
+                keys_values=keys_values,
+                state=begin.state[row : row + 1],
+                noise=begin.noise[row : row + 1],
+                prefix=begin.prefix[row : row + 1],
+                prefix_weight=begin.prefix_weight,
+            )
+            for row, keys_values in enumerate(seen)
+        ]
+        return np.concatenate([self.array(row) for row in rows])
+
+    def _loaded(self, path: Path) -> Any:
+        try:
+            return self.load(path)
+        except Exception as error:  # the runtimes' own errors have no common base
+            raise BackendError(f'{path} cannot be loaded: {error}. Export it again.') from None
+
+    def _check_slot(self, slot: int) -> None:
+        if slot != self.manifest.slot:
+            raise BackendError(
+                f'this export holds embodiment {self.manifest.embodiment!r} (slot'
+                f' {self.manifest.slot}), asked for is slot {slot}: export again with'
+                ' --embodiment-tag'
+            )
+
+
+def _default_threads() -> int:
+    asked = os.environ.get('OMP_NUM_THREADS', '')
+    if asked.isdecimal() and int(asked):
+        return int(asked)
+    return min(len(os.sched_getaffinity(0)), _MOST_THREADS)

@@ -1,0 +1,198 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""All denoising steps of one embodiment as one function of fixed shapes.
+
+Constants of the fixed steps are computed once: time embedding, AdaLN scales and shifts (they
+become the affine part of the LayerNorms), the time half of the action encoder. Of the category
+weights one slot is kept; maps that follow each other without anything between are multiplied.
+
+Shapes: B batch · H action horizon · A action width · S state width · C token width · K steps · L
+cross-attention blocks · N heads · T vision-language tokens · D head dim.
+"""
+
+from typing import cast
+
+import torch
+from torch import nn, Tensor
+import torch.nn.functional as F
+
+from gr00t_core.models.folded.fused import CrossAttention, feed_forward, SelfAttention
+from gr00t_core.models.n1_5.action_head import ActionHead, CategoryLinear
+from gr00t_core.models.n1_5.dit import DiTBlock
+from gr00t_core.models.n1_5.layers import sinusoid
+
+
+class _Block(nn.Module):
+    """A DiT block; the time enters as the affine part of its first LayerNorm."""
+
+    def __init__(self, block: DiTBlock) -> None:
+        super().__init__()
+        self.cross = block.cross
+        self.attention: CrossAttention | SelfAttention = (
+            CrossAttention(block.attention) if block.cross else SelfAttention(block.attention)
+        )
+        self.mlp = block.mlp
+
+    def forward(self, x: Tensor, affine: Tensor, keys_values: Tensor, keep: int) -> Tensor:
+        """Map (B, T, C) to its last `keep` tokens (B, keep, C).
+
+        Args:
+            x: The sequence.
+            affine: (2, C), scale and shift after the first norm.
+            keys_values: (2, B, N, T, D) of this block; not read by self-attention.
+            keep: Tokens that are wanted.
+        """
+        width = x.shape[-1:]
+        normed = F.layer_norm(x, width, affine[0], affine[1], 1e-5)
+        if self.cross:
+            seen = self.attention(normed[:, -keep:], (keys_values[0], keys_values[1]))
+        else:
+            seen = self.attention(normed, keep)
+        x = x[:, -keep:] + seen
+        return x + feed_forward(self.mlp, F.layer_norm(x, width, eps=1e-5))
+
+
+class ActionSteps(nn.Module):
+    """State encoder, K Euler steps through the DiT, action decoder, for one embodiment slot."""
+
+    entry: Tensor
+    entry_bias: Tensor
+    tokens_bias: Tensor
+    modulation: Tensor
+    output_affine: Tensor
+    exit_affine: Tensor
+
+    def __init__(self, head: ActionHead, blocks: nn.ModuleList, slot: int, steps: int) -> None:
+        """Fold the head; weights that are not changed are shared with it.
+
+        Args:
+            head: The plain action head.
+            blocks: From `folded_blocks(head)`, shared by all slots.
+            slot: Embodiment slot.
+            steps: Euler steps, 1 or more.
+        """
+        super().__init__()
+        config = head.config
+        self.horizon = config.action_horizon
+        self.slot, self.steps = slot, steps
+        self.state1, self.state2 = (
+            _linear(layer, slot)
+            for layer in (head.state_encoder.layer1, head.state_encoder.layer2)
+        )
+        self.tokens = _linear(head.action_encoder.W3, slot)
+        self.decoder2 = _linear(head.action_decoder.layer2, slot)
+        self.future_tokens = head.future_tokens
+        self.blocks = blocks
+        for name, value in _constants(head, slot, steps).items():
+            self.register_buffer(name, value.to(head.dtype), persistent=False)
+        self.decoder1 = _joined_output(head, slot)
+
+    def forward(
+        self,
+        keys_values: Tensor,
+        state: Tensor,
+        noise: Tensor,
+        prefix: Tensor,
+        prefix_weight: Tensor,
+    ) -> Tensor:
+        """Integrate the flow from noise to actions (B, H, A) float32.
+
+        Args:
+            keys_values: (L, 2, B, N, T, D), from `VisionLanguage`.
+            state: (B, 1, S) float32.
+            noise: (B, H, A) float32.
+            prefix: (B, H, A) float32; see `ActionHead.denoise`.
+            prefix_weight: (H,) float32 in [0, 1]; zeros where there is no prefix.
+        """
+        state_token = self.state2(F.relu(self.state1(state.to(self.entry.dtype))))
+        fixed = torch.cat((state_token, self.future_tokens.expand(state.shape[0], -1, -1)), dim=1)
+        weight = prefix_weight[:, None]
+        actions = noise
+        for step in range(self.steps):
+            velocity = self._velocity(actions, fixed, keys_values, step).float()
+            left = 1 - step / self.steps
+            velocity = (1 - weight) * velocity + weight * (prefix - actions) / left
+            actions = actions + velocity / self.steps
+        return torch.where(weight == 1, prefix, actions)
+
+    def _velocity(self, actions: Tensor, fixed: Tensor, keys_values: Tensor, step: int) -> Tensor:
+        """Predict the velocity (B, H, A) of noisy actions at one step."""
+        entry = actions.to(self.entry.dtype) @ self.entry + self.entry_bias[step]
+        action_tokens = self.tokens(F.silu(entry)) + self.tokens_bias
+        x = torch.cat((fixed, action_tokens), dim=1)
+        everything, last, cross = x.shape[1], len(self.blocks) - 1, 0
+        for index, block in enumerate(self.blocks):
+            keep = self.horizon if index == last else everything
+            x = block(x, self.modulation[step, index], keys_values[cross], keep)
+            cross = min(cross + cast('bool', block.cross), keys_values.shape[0] - 1)
+        affine = self.output_affine[step]
+        x = F.layer_norm(x, x.shape[-1:], affine[0], affine[1], 1e-6)
+        velocity: Tensor = self.decoder2(F.relu(self.decoder1(x)))
+        return velocity
+
+
+def folded_blocks(head: ActionHead) -> nn.ModuleList:
+    """Return the DiT's blocks with fused QKV; their weights are shared with the head's."""
+    return nn.ModuleList(_Block(cast('DiTBlock', block)) for block in head.dit.blocks)
+
+
+def _linear(layer: CategoryLinear, slot: int) -> nn.Linear:
+    """Return one slot of a category-specific map."""
+    return _as_linear(layer.W.data[slot], layer.b.data[slot])
+
+
+def _as_linear(weight: Tensor, bias: Tensor) -> nn.Linear:
+    """Return x·weight + bias, weight being (inputs, outputs), as a layer without gradients."""
+    out = nn.Linear(weight.shape[0], weight.shape[1], device='meta')
+    out.weight = nn.Parameter(weight.t().contiguous(), requires_grad=False)
+    out.bias = nn.Parameter(bias.clone(), requires_grad=False)
+    return out
+
+
+def _constants(head: ActionHead, slot: int, steps: int) -> dict[str, Tensor]:
+    """Compute what depends on the steps alone, in float32, products of weights in float64."""
+    dit, encoder, device = head.dit, head.action_encoder, head.future_tokens.device
+    buckets = torch.tensor(
+        [int(step / steps * head.config.num_timestep_buckets) for step in range(steps)],
+        device=device,
+    )
+    # At full precision only where the weights have it: a float32 copy of a bfloat16 layer.
+    time = dit.timestep_encoder
+    waves = sinusoid(buckets, time.linear1.in_features, cos_first=True)
+    embedding = F.silu(_apply(time.linear2, F.silu(_apply(time.linear1, waves))))
+
+    def affine(linear: nn.Linear, order: tuple[int, int]) -> Tensor:
+        parts = _apply(linear, embedding).chunk(2, dim=-1)
+        return torch.stack((1 + parts[order[0]], parts[order[1]]), dim=1)
+
+    norms = [cast('DiTBlock', block).norm1.linear for block in dit.blocks]
+    w1, b1 = encoder.W1.W.data[slot].double(), encoder.W1.b.data[slot].double()
+    w2, b2 = encoder.W2.W.data[slot].double(), encoder.W2.b.data[slot].double()
+    width = encoder.width
+    tau = sinusoid(buckets, width, cos_first=False).double()
+    horizon = head.config.action_horizon
+    position = head.position_embedding
+    return {
+        'modulation': torch.stack([affine(norm, (0, 1)) for norm in norms], dim=1),
+        'output_affine': affine(dit.output_modulation, (1, 0)),
+        'entry': w1 @ w2[:width],
+        'entry_bias': b1 @ w2[:width] + tau @ w2[width:] + b2,
+        'tokens_bias': (
+            torch.zeros(horizon, width, device=device)
+            if position is None
+            else position.data[:horizon]
+        ),
+    }
+
+
+def _apply(linear: nn.Linear, x: Tensor) -> Tensor:
+    return F.linear(x, linear.weight.data.float(), linear.bias.data.float())
+
+
+def _joined_output(head: ActionHead, slot: int) -> nn.Linear:
+    """Multiply the DiT's output map with the decoder's first one: (C → hidden)."""
+    output, decoder = head.dit.output, head.action_decoder.layer1
+    w, b = decoder.W.data[slot].double(), decoder.b.data[slot].double()
+    weight = output.weight.data.double().t() @ w
+    bias = output.bias.data.double() @ w + b
+    return _as_linear(weight.to(head.dtype), bias.to(head.dtype))

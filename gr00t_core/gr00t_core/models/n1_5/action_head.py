@@ -1,0 +1,245 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Flow-matching action head: vision-language features and state to an action chunk.
+
+Shapes: B batch · K noise draws per sample · S vision-language tokens · H action horizon · A action
+width (padded) · T = 1 + future + H tokens · C token width. Flow time t runs from 0 (noise) to 1
+(data); the network sees it as the integer bucket trunc(1000·t).
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn, Tensor
+import torch.nn.functional as F
+
+from gr00t_core.models.n1_5.config import ActionHeadConfig
+from gr00t_core.models.n1_5.dit import DiT, SelfAttentionBlock
+from gr00t_core.models.n1_5.layers import KeysValues, sinusoid
+
+
+class CategoryLinear(nn.Module):
+    """One linear map per embodiment slot: y = x·W[slot] + b[slot]."""
+
+    def __init__(self, categories: int, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.W = nn.Parameter(torch.randn(categories, inputs, outputs) * 0.02)
+        self.b = nn.Parameter(torch.zeros(categories, outputs))
+
+    def forward(self, x: Tensor, slot: Tensor) -> Tensor:
+        """Map (B, T, inputs) with slots (B,) int64 to (B, T, outputs)."""
+        return torch.bmm(x.to(self.W.dtype), self.W[slot]) + self.b[slot][:, None]
+
+
+class CategoryMLP(nn.Module):
+    """Category-specific linear → ReLU → linear."""
+
+    def __init__(self, categories: int, inputs: int, hidden: int, outputs: int) -> None:
+        super().__init__()
+        self.layer1 = CategoryLinear(categories, inputs, hidden)
+        self.layer2 = CategoryLinear(categories, hidden, outputs)
+
+    def forward(self, x: Tensor, slot: Tensor) -> Tensor:
+        """Map (B, T, inputs) with slots (B,) int64 to (B, T, outputs)."""
+        out: Tensor = self.layer2(F.relu(self.layer1(x, slot)), slot)
+        return out
+
+
+class ActionEncoder(nn.Module):
+    """Noisy actions and their time bucket to tokens, per embodiment slot."""
+
+    def __init__(self, categories: int, action_dim: int, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.W1 = CategoryLinear(categories, action_dim, width)
+        self.W2 = CategoryLinear(categories, 2 * width, width)
+        self.W3 = CategoryLinear(categories, width, width)
+
+    def forward(self, actions: Tensor, bucket: Tensor, slot: Tensor) -> Tensor:
+        """Map actions (B, H, A), buckets (B,) and slots (B,) to (B, H, C)."""
+        x = self.W1(actions, slot)
+        time = sinusoid(bucket, self.width, cos_first=False).to(x.dtype)[:, None].expand_as(x)
+        out: Tensor = self.W3(F.silu(self.W2(torch.cat((x, time), dim=-1), slot)), slot)
+        return out
+
+
+class ActionHead(nn.Module):
+    """State and action encoders, VL self-attention, diffusion transformer, action decoder."""
+
+    def __init__(self, config: ActionHeadConfig) -> None:
+        super().__init__()
+        self.config = config
+        slots, width, hidden = (
+            config.max_num_embodiments,
+            config.input_embedding_dim,
+            config.hidden_size,
+        )
+        layers = config.vl_self_attention.num_layers if config.use_vlln else 0
+        self.vl_norm = (
+            nn.LayerNorm(config.backbone_embedding_dim, eps=1e-5)
+            if config.use_vlln
+            else nn.Identity()
+        )
+        self.vl_self_attention = nn.ModuleList(
+            SelfAttentionBlock(config.vl_self_attention) for _ in range(layers)
+        )
+        self.state_encoder = CategoryMLP(slots, config.state_dim, hidden, width)
+        self.action_encoder = ActionEncoder(slots, config.action_dim, width)
+        self.action_decoder = CategoryMLP(slots, hidden, hidden, config.action_dim)
+        self.future_tokens = nn.Parameter(torch.randn(config.num_future_tokens, width) * 0.02)
+        self.position_embedding = (
+            nn.Parameter(torch.randn(config.max_seq_len, width) * 0.02)
+            if config.add_pos_embed
+            else None
+        )
+        self.dit = DiT(config.dit)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Return the dtype of the weights."""
+        return self.future_tokens.dtype
+
+    def process(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Refine backbone features (B, S, F) into what the DiT attends to, of the same shape.
+
+        `mask` (B, 1, 1, S) hides padding; None (the reference) does not.
+        """
+        x: Tensor = self.vl_norm(features.to(self.dtype))
+        for block in self.vl_self_attention:
+            x = block(x, mask)
+        return x
+
+    def encode_actions(self, actions: Tensor, bucket: Tensor, slot: Tensor) -> Tensor:
+        """Embed noisy actions (B, H, A) as tokens (B, H, C), position embedding included."""
+        x: Tensor = self.action_encoder(actions, bucket, slot)
+        return x if self.position_embedding is None else x + self.position_embedding[: x.shape[1]]
+
+    def velocity(
+        self,
+        actions: Tensor,
+        bucket: Tensor,
+        state_tokens: Tensor,
+        slot: Tensor,
+        keys_values: Sequence[KeysValues | None],
+        mask: Tensor | None = None,
+    ) -> Tensor:
+        """Predict the flow's velocity (data − noise) for B·K noisy chunks.
+
+        Args:
+            actions: (B·K, H, A).
+            bucket: (B·K,) integer time buckets.
+            state_tokens: (B·K, 1, C), from `state_encoder`.
+            slot: (B·K,) int64 embodiment slots.
+            keys_values: `dit.cross_keys_values` of the processed features of B samples.
+            mask: (B, 1, 1, S) boolean or None.
+
+        Returns:
+            (B·K, H, A) in the dtype of the weights.
+        """
+        future = self.future_tokens.expand(actions.shape[0], -1, -1)
+        action_tokens = self.encode_actions(actions, bucket, slot)
+        sequence = torch.cat((state_tokens, future, action_tokens), dim=1)
+        out = self.dit(sequence, self.dit.timestep_encoder(bucket), keys_values, mask)
+        velocity: Tensor = self.action_decoder(out[:, -actions.shape[1] :], slot)
+        return velocity
+
+    def denoise(
+        self,
+        vl_embs: Tensor,
+        state: Tensor,
+        slot: Tensor,
+        noise: Tensor,
+        steps: int,
+        mask: Tensor | None = None,
+        prefix: Tensor | None = None,
+        prefix_weight: Tensor | None = None,
+    ) -> Tensor:
+        """Integrate the flow from `noise` to actions (B, H, A) float32 by Euler steps.
+
+        Real-time chunking: step h of the chunk follows v' = (1−w_h)·v + w_h·(prefix − x_t)/(1−t).
+        The noising path is x_t = (1−t)·ε + t·a, so (prefix − x_t)/(1−t) is the velocity of the
+        straight way to the prefix: a committed step (w = 1) stays on its own noising path, where
+        the network was trained to see it, and comes out equal to the prefix. This is the guided
+        velocity v + g·W·(prefix − â), â = x_t + (1−t)·v, of Black, Galliker, Levine, "Real-Time
+        Execution of Action Chunking Flow Policies" (arXiv:2506.07339), for the guidance weight
+        g = 1/(1−t) and with the identity for the Jacobian ∂â/∂x_t, which saves a backward pass.
+
+        Args:
+            vl_embs: (B, S, F), from `process`.
+            state: (B, 1, S).
+            slot: (B,) int64.
+            noise: (B, H, A).
+            steps: Number of Euler steps.
+            mask: (B, 1, 1, S) boolean or None.
+            prefix: (B, H, A) float32, normalised actions that the robot is committed to.
+            prefix_weight: (H,) float32 in [0, 1]: 1 is executed before this chunk arrives, 0 is
+                free.
+        """
+        state_tokens = self.state_encoder(state, slot)
+        keys_values = self.dit.cross_keys_values(vl_embs)
+        actions = noise.float()
+        for step in range(steps):
+            t = step / steps
+            bucket = torch.full_like(slot, int(t * self.config.num_timestep_buckets))
+            velocity = self.velocity(
+                actions, bucket, state_tokens, slot, keys_values, mask
+            ).float()
+            if prefix is not None and prefix_weight is not None:
+                weight = prefix_weight[:, None]
+                velocity = (1 - weight) * velocity + weight * (prefix - actions) / (1 - t)
+            actions = actions + velocity / steps
+        if prefix is not None and prefix_weight is not None:
+            actions = torch.where(prefix_weight[:, None] == 1, prefix, actions)
+        return actions
+
+    def sample_time(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """Draw training times (count,) float32 on the generator's device.
+
+        t = (s − Beta(α, β))/s lies in [1 − 1/s, 1]: slightly below 0 is possible.
+        """
+        device = generator.device if generator else self.future_tokens.device
+        alpha = torch.full((count,), self.config.noise_beta_alpha, device=device)
+        beta = torch.full((count,), self.config.noise_beta_beta, device=device)
+        first, second = (
+            torch._standard_gamma(shape, generator=generator) for shape in (alpha, beta)
+        )
+        return (self.config.noise_s - first / (first + second)) / self.config.noise_s
+
+    def loss(
+        self,
+        vl_embs: Tensor,
+        state: Tensor,
+        slot: Tensor,
+        action: Tensor,
+        action_mask: Tensor,
+        noise: Tensor,
+        time: Tensor,
+        mask: Tensor | None = None,
+    ) -> Tensor:
+        """Return the masked mean squared error of the velocity, a float32 scalar.
+
+        Args:
+            vl_embs: (B, S, F), from `process`.
+            state: (B, 1, S).
+            slot: (B,) int64.
+            action: (B, H, A).
+            action_mask: (B, H, A); steps past an episode's end count unless it drops them.
+            noise: (B·K, H, A); K draws per sample share the VL path and the cross-attention K/V.
+            time: (B·K,) flow times.
+            mask: (B, 1, 1, S) boolean or None.
+        """
+        draws = noise.shape[0] // action.shape[0]
+        keys_values = self.dit.cross_keys_values(vl_embs)
+        state_tokens = self.state_encoder(state, slot)
+        if draws > 1:
+            slot, state_tokens, action, action_mask = (
+                x.repeat_interleave(draws, dim=0)
+                for x in (slot, state_tokens, action, action_mask)
+            )
+        t = time[:, None, None]
+        noisy = (1 - t) * noise + t * action
+        bucket = (time * self.config.num_timestep_buckets).long()
+        velocity = self.velocity(noisy, bucket, state_tokens, slot, keys_values, mask).float()
+        weight = action_mask.float()
+        squared = (velocity - (action - noise)).square() * weight
+        return squared.sum() / weight.sum().clamp(min=1)

@@ -1,0 +1,388 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Read NVIDIA's config.json into frozen dataclasses, strictly; write it back, unknown fields kept.
+
+Constants of the 3B model: NVIDIA's published config.json of GR00T-N1.5-3B and of its Eagle 2.5
+backbone.
+"""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gr00t_core.errors import CheckpointError
+from gr00t_core.hub_names import how_to_download
+from gr00t_core.instructions import shown
+from gr00t_core.json_file import read_json
+from gr00t_core.models.n1_5.json_section import Section
+from gr00t_core.models.n1_5.sizes import EAGLE_3B, published_3b
+
+MODEL_TYPE = 'gr00t_n1_5'
+
+
+@dataclass(frozen=True)
+class VisionConfig:
+    """SigLIP 2 vision tower: square images of `image_size` px, one token per patch."""
+
+    hidden_size: int
+    intermediate_size: int
+    num_layers: int
+    num_heads: int
+    image_size: int
+    patch_size: int
+    layer_norm_eps: float
+
+    @property
+    def num_tokens(self) -> int:
+        """Return the number of tokens of one view."""
+        return (self.image_size // self.patch_size) ** 2
+
+
+@dataclass(frozen=True)
+class LanguageConfig:
+    """Qwen3 decoder; `num_layers` counts the layers that are kept (select_layer)."""
+
+    vocab_size: int
+    hidden_size: int
+    intermediate_size: int
+    num_layers: int
+    num_heads: int
+    num_kv_heads: int
+    head_dim: int
+    rms_norm_eps: float
+    rope_theta: float
+
+
+@dataclass(frozen=True)
+class SelfAttentionConfig:
+    """Self-attention blocks over the vision-language features."""
+
+    num_layers: int
+    num_heads: int
+    head_dim: int
+    dropout: float
+    final_dropout: bool
+
+    @property
+    def width(self) -> int:
+        """Return the token width."""
+        return self.num_heads * self.head_dim
+
+
+@dataclass(frozen=True)
+class DiTConfig(SelfAttentionConfig):
+    """Diffusion transformer; with `interleave_self_attention` odd blocks attend to themselves."""
+
+    output_dim: int
+    cross_attention_dim: int
+    interleave_self_attention: bool
+
+
+@dataclass(frozen=True)
+class ActionHeadConfig:
+    """Flow-matching action head.
+
+    Attributes:
+        action_dim, state_dim: Padded widths A and S.
+        hidden_size: Hidden width of the category-specific MLPs of state encoder and action
+            decoder.
+        noise_s, noise_beta_alpha, noise_beta_beta: Training time t = (noise_s − Beta(alpha, beta))
+            / noise_s.
+    """
+
+    action_dim: int
+    action_horizon: int
+    state_dim: int
+    hidden_size: int
+    input_embedding_dim: int
+    backbone_embedding_dim: int
+    max_num_embodiments: int
+    max_seq_len: int
+    num_future_tokens: int
+    num_inference_timesteps: int
+    num_timestep_buckets: int
+    noise_beta_alpha: float
+    noise_beta_beta: float
+    noise_s: float
+    add_pos_embed: bool
+    use_vlln: bool
+    dit: DiTConfig
+    vl_self_attention: SelfAttentionConfig
+
+    @property
+    def state_history_length(self) -> int:
+        """Return how many states the state encoder takes: the one of now."""
+        return 1
+
+
+@dataclass(frozen=True)
+class Gr00tConfig:
+    """Everything that decides the shapes and the arithmetic of the model.
+
+    Attributes:
+        project_to_dim: Width of an extra projection after the language model; None for N1.5-3B (no
+            projection).
+        raw: The config.json it was read from; fields that this suite does not know are written
+            back from here.
+    """
+
+    vision: VisionConfig
+    language: LanguageConfig
+    action_head: ActionHeadConfig
+    image_token_id: int
+    project_to_dim: int | None
+    raw: Mapping[str, Any]
+
+    @classmethod
+    def load(cls, folder: str | Path) -> 'Gr00tConfig':
+        """Read `<folder>/config.json`.
+
+        Raises:
+            CheckpointError: No such file, not JSON, another model type, a field missing, of a
+                wrong type, or of a value that this model cannot honour.
+        """
+        path = Path(folder) / 'config.json'
+        try:
+            raw = read_json(path)
+        except FileNotFoundError:
+            raise CheckpointError(
+                f'{path} does not exist: a checkpoint holds config.json and model*.safetensors. '
+                f'Give the folder that holds them, or make one with `gr00t init-checkpoint`.'
+                + how_to_download(folder, 'model')
+            ) from None
+        except ValueError as error:
+            raise CheckpointError(
+                f'{path} cannot be read as JSON: {error}. Copy the checkpoint again.'
+            ) from None
+        return cls.from_json(raw, str(path))
+
+    @classmethod
+    def from_json(cls, raw: Any, source: str = 'config.json') -> 'Gr00tConfig':
+        """Parse the content of config.json, which errors call `source`; raises CheckpointError."""
+        if not isinstance(raw, dict):
+            raise CheckpointError(f'{source}: expected a JSON object, found {type(raw).__name__}.')
+        if raw.get('type') == 'groot' and 'model_type' not in raw:
+            if _is_lerobot_n1_7(raw):
+                raise CheckpointError(
+                    f'{source}: LeRobot 0.6 or later made this checkpoint, and it holds GR00T'
+                    f' N1.7; only N1.5 can be loaded. LeRobot 0.5.1 and `gr00t finetune` train it.'
+                )
+            # What LeRobot up to 0.5.1 made is N1.5-3B; its config.json holds policy settings.
+            raw = published_3b()
+        model_type = raw.get('model_type')
+        if model_type != MODEL_TYPE:
+            raise CheckpointError(
+                f'{source}: model_type is {shown(model_type)}, only {MODEL_TYPE!r} can be loaded. '
+                f'N1, N1.6 and N1.7 have other architectures; use a GR00T N1.5 checkpoint.'
+            )
+        top = Section(raw, source, '')
+        backbone = top.section('backbone_cfg')
+        backbone.require('reproject_vision', False)
+        eagle = (
+            top.section('eagle_config')
+            if 'eagle_config' in raw
+            else Section(EAGLE_3B, source, 'eagle_config')
+        )
+        language = _language(eagle.section('text_config'), backbone.number('select_layer', int))
+        project_to_dim = (
+            None
+            if backbone.value('project_to_dim') is None
+            else backbone.number('project_to_dim', int)
+        )
+        head = _action_head(top.section('action_head_cfg'))
+        top.require('action_dim', head.action_dim)
+        top.require('action_horizon', head.action_horizon)
+        features = project_to_dim or language.hidden_size
+        if head.backbone_embedding_dim != features:
+            top.section('action_head_cfg').fail(
+                'backbone_embedding_dim', head.backbone_embedding_dim, features
+            )
+        return cls(
+            _vision(eagle),
+            language,
+            head,
+            eagle.number('image_token_index', int),
+            project_to_dim,
+            raw,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of config.json: `raw` brought up to date with the dataclasses."""
+        raw = deepcopy(dict(self.raw))
+        head, dit, vl = self.action_head, self.action_head.dit, self.action_head.vl_self_attention
+        raw.update(action_dim=head.action_dim, action_horizon=head.action_horizon)
+        raw['backbone_cfg'].update(
+            select_layer=self.language.num_layers, project_to_dim=self.project_to_dim
+        )
+        section = raw['action_head_cfg']
+        section.update({key: getattr(head, name) for key, name in _HEAD_KEYS.items()})
+        section.update(max_action_dim=head.action_dim)
+        section['diffusion_model_cfg'].update(
+            {key: getattr(dit, name) for key, name in _DIT_KEYS.items()}
+        )
+        section['vl_self_attention_cfg'].update(
+            {key: getattr(vl, name) for key, name in _ATTENTION_KEYS.items()}
+        )
+        eagle = raw.get('eagle_config', deepcopy(dict(EAGLE_3B)))
+        eagle['image_token_index'] = self.image_token_id
+        eagle['vision_config'].update(
+            {key: getattr(self.vision, name) for key, name in _VISION_KEYS.items()}
+        )
+        eagle['text_config'].update(
+            {key: getattr(self.language, name) for key, name in _TEXT_KEYS.items()}
+        )
+        if 'eagle_config' in raw or eagle != EAGLE_3B:
+            raw['eagle_config'] = eagle
+        return raw
+
+
+# NVIDIA's key → our field; the types are the dataclass's.
+_VISION_KEYS = {
+    'hidden_size': 'hidden_size',
+    'intermediate_size': 'intermediate_size',
+    'num_hidden_layers': 'num_layers',
+    'num_attention_heads': 'num_heads',
+    'image_size': 'image_size',
+    'patch_size': 'patch_size',
+    'layer_norm_eps': 'layer_norm_eps',
+}
+_TEXT_KEYS = {
+    'vocab_size': 'vocab_size',
+    'hidden_size': 'hidden_size',
+    'intermediate_size': 'intermediate_size',
+    'num_attention_heads': 'num_heads',
+    'num_key_value_heads': 'num_kv_heads',
+    'head_dim': 'head_dim',
+    'rms_norm_eps': 'rms_norm_eps',
+    'rope_theta': 'rope_theta',
+}
+_ATTENTION_KEYS = {
+    'num_layers': 'num_layers',
+    'num_attention_heads': 'num_heads',
+    'attention_head_dim': 'head_dim',
+    'dropout': 'dropout',
+    'final_dropout': 'final_dropout',
+}
+_DIT_KEYS = {
+    **_ATTENTION_KEYS,
+    'output_dim': 'output_dim',
+    'cross_attention_dim': 'cross_attention_dim',
+    'interleave_self_attention': 'interleave_self_attention',
+}
+_HEAD_KEYS = {
+    'action_dim': 'action_dim',
+    'action_horizon': 'action_horizon',
+    'max_state_dim': 'state_dim',
+    'hidden_size': 'hidden_size',
+    'input_embedding_dim': 'input_embedding_dim',
+    'backbone_embedding_dim': 'backbone_embedding_dim',
+    'max_num_embodiments': 'max_num_embodiments',
+    'max_seq_len': 'max_seq_len',
+    'num_target_vision_tokens': 'num_future_tokens',
+    'num_inference_timesteps': 'num_inference_timesteps',
+    'num_timestep_buckets': 'num_timestep_buckets',
+    'noise_beta_alpha': 'noise_beta_alpha',
+    'noise_beta_beta': 'noise_beta_beta',
+    'noise_s': 'noise_s',
+    'add_pos_embed': 'add_pos_embed',
+    'use_vlln': 'use_vlln',
+}
+
+
+def _is_lerobot_n1_7(raw: Mapping[str, Any]) -> bool:
+    """Return whether a LeRobot config.json of type groot holds N1.7, by LeRobot's own signs.
+
+    Source: `_infer_groot_model_version_from_config` and `GrootConfig` of LeRobot 0.6.
+    """
+    if isinstance(raw.get('tokenizer_assets_repo'), str):  # N1.5 alone had it
+        return False
+    return (
+        'GR00T-N1.7' in str(raw.get('base_model_path'))
+        or 132 in (raw.get('max_state_dim'), raw.get('max_action_dim'))
+        or str(raw.get('model_version')).lower() in {'n1.7', 'n1_7', 'n1d7'}
+    )
+
+
+def _vision(eagle: Section) -> VisionConfig:
+    eagle.require('use_pixel_shuffle', False)
+    eagle.require('mlp_connector_layers', 1)
+    eagle.require('select_layer', -1)
+    section = eagle.section('vision_config')
+    section.require('hidden_act', 'gelu_pytorch_tanh')
+    section.require('num_channels', 3)
+    vision = VisionConfig(**section.fields(_VISION_KEYS, VisionConfig))
+    if vision.hidden_size % vision.num_heads:
+        section.fail(
+            'num_attention_heads',
+            vision.num_heads,
+            f'a divisor of hidden_size {vision.hidden_size}',
+        )
+    if vision.image_size % vision.patch_size:
+        section.fail(
+            'patch_size', vision.patch_size, f'a divisor of image_size {vision.image_size}'
+        )
+    return vision
+
+
+def _language(section: Section, select_layer: int) -> LanguageConfig:
+    for key, allowed in (
+        ('hidden_act', 'silu'),
+        ('attention_bias', False),
+        ('tie_word_embeddings', True),
+    ):
+        section.require(key, allowed)
+    section.require('rope_scaling', None)
+    section.require('use_sliding_window', False)
+    layers = section.number('num_hidden_layers', int)
+    if layers < select_layer:
+        section.fail(
+            'num_hidden_layers', layers, f'at least backbone_cfg.select_layer = {select_layer}'
+        )
+    language = LanguageConfig(
+        num_layers=select_layer, **section.fields(_TEXT_KEYS, LanguageConfig)
+    )
+    if language.num_heads % language.num_kv_heads:
+        section.fail(
+            'num_key_value_heads', language.num_kv_heads, f'a divisor of {language.num_heads}'
+        )
+    return language
+
+
+def _action_head(section: Section) -> ActionHeadConfig:
+    values = {
+        'max_num_embodiments': 32,
+        **section.values,
+    }  # upstream's class default; NVIDIA's file leaves it out
+    section = Section(values, section.source, section.path)
+    dit, attention = (
+        section.section('diffusion_model_cfg'),
+        section.section('vl_self_attention_cfg'),
+    )
+    dit.require('norm_type', 'ada_norm')
+    for part in (dit, attention):
+        part.require('positional_embeddings', None)
+    head = ActionHeadConfig(
+        **section.fields(_HEAD_KEYS, ActionHeadConfig),
+        dit=DiTConfig(**dit.fields(_DIT_KEYS, DiTConfig)),
+        vl_self_attention=SelfAttentionConfig(
+            **attention.fields(_ATTENTION_KEYS, SelfAttentionConfig)
+        ),
+    )
+    section.require('max_action_dim', head.action_dim)
+    if head.dit.width != head.input_embedding_dim:
+        section.fail('input_embedding_dim', head.input_embedding_dim, head.dit.width)
+    if head.dit.output_dim != head.hidden_size:
+        dit.fail('output_dim', head.dit.output_dim, head.hidden_size)
+    if head.dit.cross_attention_dim != head.backbone_embedding_dim:
+        dit.fail('cross_attention_dim', head.dit.cross_attention_dim, head.backbone_embedding_dim)
+    if head.use_vlln and head.vl_self_attention.width != head.backbone_embedding_dim:
+        section.fail(
+            'vl_self_attention_cfg', head.vl_self_attention.width, head.backbone_embedding_dim
+        )
+    if head.max_seq_len < head.action_horizon:
+        section.fail(
+            'max_seq_len', head.max_seq_len, f'at least action_horizon {head.action_horizon}'
+        )
+    return head

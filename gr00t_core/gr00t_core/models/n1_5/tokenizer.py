@@ -1,0 +1,283 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Turn instructions and camera views into token ids: prompt text, placeholders, left padding.
+
+Shapes: B batch · T tokens of the longest prompt. The prompt is ChatML: a system turn, a user turn
+with every view's placeholder followed by the instruction, an open assistant turn. Token ids of
+GR00T N1.5: Eagle 2.5's tokenizer, which is Qwen2's vocabulary with the special tokens of
+`GR00T_IDS`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import (
+    AddedToken,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    Regex,
+    Tokenizer,
+    trainers,
+)
+
+from gr00t_core.errors import CheckpointError, ObservationError
+from gr00t_core.instructions import MAX_TOKENS, shown
+from gr00t_core.models.n1_5.config import Gr00tConfig
+from gr00t_core.models.n1_5.sizes import SMALL_VOCABULARY
+
+SYSTEM = 'You are a helpful assistant.'
+IMAGE_CONTEXT, IMAGE_OPEN, IMAGE_CLOSE = '<IMG_CONTEXT>', '<img>', '</img>'
+TURN_OPEN, TURN_CLOSE, PAD = '<|im_start|>', '<|im_end|>', '<|endoftext|>'
+SPECIAL_TOKENS = (PAD, TURN_OPEN, TURN_CLOSE, IMAGE_CONTEXT, IMAGE_OPEN, IMAGE_CLOSE)
+
+TOKENIZER_FILE = 'tokenizer.json'
+QWEN_FILES = ('vocab.json', 'merges.txt', 'added_tokens.json')
+# Public repository with the tokenizer files that GR00T N1.5 ships in its code (NVIDIA's
+# checkpoints hold none).
+HUB_REPOSITORY = 'lerobot/eagle2hg-processor-groot-n1p5'
+
+# Fact sheet section 1.6: special ids, and an ordinary text whose ids pin vocabulary and merges.
+GR00T_IDS = dict(
+    zip(SPECIAL_TOKENS, (151_643, 151_644, 151_645, 151_669, 151_670, 151_671), strict=True)
+)
+_PROBE, _PROBE_IDS = '<image 1>', [27, 1805, 220, 16, 29]
+
+# Qwen2's pre-tokenisation: contractions, letters, single digits, punctuation, white space.
+_QWEN_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r'|\s*[\r\n]+|\s+(?!\S)|\s+'
+)
+
+_KNOWN_PROMPTS = 256  # token ids that are remembered
+
+_SMALL_CORPUS = (
+    'system user assistant You are a helpful assistant. <image 1><image 2><image 3> pick up the '
+    'red green blue yellow white black cube block ball cup plate bowl box bottle can pen towel '
+    'drawer door place put move push pull lift open close turn rotate stack insert pour wipe '
+    'grasp hold release hand over give it in into on onto to from at of and then with the a '
+    'left right front back top bottom center middle next near arm gripper robot table counter '
+    'shelf bin tray basket sink kitchen Perform the default behavior.'
+)
+
+
+@dataclass(frozen=True)
+class PromptBatch:
+    """Token ids of a batch: `input_ids` and `attention_mask` (B, T) int64, padded on the left."""
+
+    input_ids: NDArray[np.int64]
+    attention_mask: NDArray[np.int64]
+
+    @classmethod
+    def padded(cls, rows: Sequence[Sequence[int]], pad_id: int) -> 'PromptBatch':
+        """Pad the ids of B prompts on the left to the longest."""
+        length = max(map(len, rows))
+        input_ids = np.full((len(rows), length), pad_id, dtype=np.int64)
+        attention_mask = np.zeros((len(rows), length), dtype=np.int64)
+        for row, ids in enumerate(rows):
+            input_ids[row, length - len(ids) :] = ids
+            attention_mask[row, length - len(ids) :] = 1
+        return cls(input_ids, attention_mask)
+
+
+class PromptTokenizer:
+    """Instructions and view counts to token ids.
+
+    Attributes:
+        source: Where the vocabulary came from, for people.
+        tokens_per_view: Image tokens that one view occupies.
+        pad_id: Id that fills up shorter prompts.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, source: str, config: Gr00tConfig) -> None:
+        """Check the tokenizer against the checkpoint's config.
+
+        Raises:
+            CheckpointError: A special token is missing, an id is wrong, or the vocabulary exceeds
+                the embedding.
+        """
+        found = {token: tokenizer.token_to_id(token) for token in SPECIAL_TOKENS}
+        ids = {token: index for token, index in found.items() if index is not None}
+        missing = [token for token in SPECIAL_TOKENS if token not in ids]
+        if missing:
+            raise CheckpointError(
+                f'{source}: the special tokens {missing} are missing. '
+                f'Use the tokenizer of {HUB_REPOSITORY}.'
+            )
+        vocabulary = config.language.vocab_size
+        largest = max(tokenizer.get_vocab().values())
+        if ids[IMAGE_CONTEXT] != config.image_token_id or largest >= vocabulary:
+            raise CheckpointError(
+                f'{source}: {IMAGE_CONTEXT} is {ids[IMAGE_CONTEXT]} and the largest id {largest}, '
+                f'but the checkpoint expects {config.image_token_id} and ids below {vocabulary}. '
+                f'This tokenizer belongs to another checkpoint.'
+            )
+        self.source = source
+        self.tokens_per_view = config.vision.num_tokens
+        self._tokenizer = tokenizer
+        self._known: dict[tuple[str, int], list[int]] = {}  # a robot says the same for minutes
+        self.pad_id = ids[PAD]
+
+    def prompt(self, instruction: str, views: int) -> str:
+        """Return the text that is tokenised, image placeholders expanded.
+
+        Raises:
+            ObservationError: The instruction holds the text of a special token.
+        """
+        forbidden = [token for token in SPECIAL_TOKENS if token in instruction]
+        if forbidden:
+            raise ObservationError(
+                f'the instruction {shown(instruction)} holds control tokens {forbidden}:'
+                ' remove them.'
+            )
+        context = IMAGE_OPEN + IMAGE_CONTEXT * self.tokens_per_view + IMAGE_CLOSE
+        images = ''.join(f'<image {view}>{context}' for view in range(1, views + 1))
+        return (
+            f'{TURN_OPEN}system\n{SYSTEM}{TURN_CLOSE}\n'
+            f'{TURN_OPEN}user\n{images}{instruction}{TURN_CLOSE}\n'
+            f'{TURN_OPEN}assistant\n'
+        )
+
+    def encode(self, instruction: str, views: int) -> list[int]:
+        """Return the token ids of one prompt with `views` images (time outer, view inner)."""
+        key = (instruction, views)
+        if key not in self._known:
+            if len(self._known) >= _KNOWN_PROMPTS:
+                self._known.clear()
+            text = self.prompt(instruction, views)
+            self._known[key] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return self._known[key]
+
+    def check_length(self, instruction: str, views: int) -> None:
+        """Refuse an instruction that has more tokens than the model was made for.
+
+        Raises:
+            ObservationError: Names its tokens and how many are allowed.
+        """
+        tokens = len(self.encode(instruction, views)) - len(self.encode('', views))
+        if tokens > MAX_TOKENS:
+            raise ObservationError(
+                f'the instruction {shown(instruction)} has {tokens} tokens; at most {MAX_TOKENS}'
+                ' are allowed. Say it in a sentence'
+            )
+
+    def batch(self, instructions: Sequence[str], views: int) -> PromptBatch:
+        """Return the ids of B prompts, padded on the left to the longest."""
+        rows = [self.encode(instruction, views) for instruction in instructions]
+        return PromptBatch.padded(rows, self.pad_id)
+
+
+def load_tokenizer(
+    folder: str | Path, config: Gr00tConfig, vocabulary: str | Path | None = None
+) -> PromptTokenizer:
+    """Find the tokenizer of a checkpoint.
+
+    In this order: `tokenizer.json` or Qwen2's `vocab.json`, `merges.txt` and `added_tokens.json`
+    in the checkpoint folder; the same files in the folder `vocabulary`; those of `HUB_REPOSITORY`
+    from the Hugging Face hub or its cache.
+
+    Raises:
+        CheckpointError: None is found, or its ids are not those that the checkpoint was trained
+            with.
+    """
+    places = [Path(folder)] if vocabulary is None else [Path(folder), Path(vocabulary)]
+    for place in places:
+        if (place / TOKENIZER_FILE).is_file():
+            path = place / TOKENIZER_FILE
+            try:
+                tokenizer = Tokenizer.from_file(str(path))
+            except Exception as error:  # the library raises bare Exception
+                raise CheckpointError(
+                    f'{path} is not a tokenizer file: {error}. Copy the file again.'
+                ) from None
+            return PromptTokenizer(tokenizer, str(path), config)
+        if all((place / name).is_file() for name in QWEN_FILES):
+            return PromptTokenizer(
+                _qwen_tokenizer(place), f'{place} ({", ".join(QWEN_FILES)})', config
+            )
+    downloaded = _download(places)
+    return PromptTokenizer(
+        _qwen_tokenizer(downloaded), f'Hugging Face hub, {HUB_REPOSITORY}', config
+    )
+
+
+def make_small_tokenizer(special_tokens: Sequence[str] = SPECIAL_TOKENS) -> Tokenizer:
+    """Make the tokenizer of the tiny and small models: byte-level BPE, always the same."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizer()
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=SMALL_VOCABULARY,
+        special_tokens=[_added(token) for token in special_tokens],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([_SMALL_CORPUS], trainer)
+    return tokenizer
+
+
+def _added(content: str) -> AddedToken:
+    return AddedToken(content, normalized=False, special=True)
+
+
+def pre_tokenizer() -> pre_tokenizers.PreTokenizer:
+    """Return Qwen2's pre-tokenisation, which N1.5 and N1.7 share."""
+    return pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_QWEN_SPLIT), 'isolated'),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+
+
+def _qwen_tokenizer(folder: Path) -> Tokenizer:
+    vocab, merges, added = (str(folder / name) for name in QWEN_FILES)
+    try:
+        tokenizer = Tokenizer(models.BPE.from_file(vocab, merges))
+        added_ids: dict[str, int] = json.loads(Path(added).read_text(encoding='utf-8'))
+    except Exception as error:  # the library raises bare Exception
+        raise CheckpointError(
+            f'{folder}: {", ".join(QWEN_FILES)} cannot be read: {error}.'
+        ) from None
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizer()
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(
+        [_added(token) for token in sorted(added_ids, key=lambda token: added_ids[token])]
+    )
+    found = {token: tokenizer.token_to_id(token) for token in added_ids}
+    probe = tokenizer.encode(_PROBE, add_special_tokens=False).ids
+    wrong = {
+        token: index
+        for token, index in found.items()
+        if index != GR00T_IDS.get(token, added_ids[token])
+    }
+    if wrong or probe != _PROBE_IDS:
+        raise CheckpointError(
+            f"{folder} does not hold GR00T N1.5's vocabulary: {_PROBE!r} gives {probe}, "
+            f'expected {_PROBE_IDS}; '
+            f'special tokens with wrong ids: {wrong}. Use the tokenizer files of {HUB_REPOSITORY}.'
+        )
+    return tokenizer
+
+
+def _download(places: Sequence[Path]) -> Path:
+    problem = (
+        f'No tokenizer in {", ".join(map(str, places))}: NVIDIA ships none with its checkpoints. '
+        f'Copy {", ".join(QWEN_FILES)} of {HUB_REPOSITORY} into the checkpoint folder.'
+    )
+    try:
+        from huggingface_hub import hf_hub_download
+    except ImportError as error:
+        raise CheckpointError(f'{problem} They cannot be downloaded: {error}.') from None
+    try:
+        paths = [Path(hf_hub_download(HUB_REPOSITORY, name)) for name in QWEN_FILES]
+    except Exception as error:  # network, cache and hub errors share no base class
+        raise CheckpointError(f'{problem} The download failed: {error}') from None
+    return paths[0].parent

@@ -1,0 +1,470 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Backends: torch, CUDA-graph logic on a CPU, taking over, the engine cache."""
+
+import json
+import threading
+from types import SimpleNamespace
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from gr00t_core.engines import load_backend, tensorrt_engine
+from gr00t_core.engines.cuda_graph import Replay, ReplayCache
+from gr00t_core.engines.take_over import compare, TakeOverBackend
+from gr00t_core.engines.tensorrt import engine_ranges, EngineRunner
+from gr00t_core.engines.tensorrt_engine import build_plan, cached_plan, EngineKey, find_tensorrt
+from gr00t_core.engines.torch import CudaGraphBackend, TorchBackend
+from gr00t_core.errors import BackendError, ObservationError
+from gr00t_core.models.folded.request import prompts
+from gr00t_core.models.folded.resample import RawVideo
+from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
+from gr00t_core.policy import Gr00tPolicy
+from gr00t_core.robot.file import load_robot
+from gr00t_core.transforms import collate
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('backends') / 'tiny'
+    init_checkpoint('tiny', load_robot('so101'), folder)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def policy(checkpoint):
+    return Gr00tPolicy(checkpoint, seed=0)
+
+
+def batches(policy, *instructions):
+    example = policy.observation_example()
+    return [
+        policy.transforms.apply({**example, policy.transforms.language: [text]})
+        for text in instructions
+    ]
+
+
+def noise_of(count, seed=0):
+    return np.random.default_rng(seed).standard_normal((count, 16, 32), np.float32)
+
+
+def plain(backend, batch, noise):
+    tensors = {key: torch.from_numpy(value) for key, value in batch.items()}
+    return backend.model.get_action(tensors, noise=torch.from_numpy(noise)).numpy()
+
+
+def test_torch_backend_is_the_plain_model(policy):
+    (batch,) = batches(policy, 'pick up the cube')
+    noise = noise_of(1)
+    actual = policy.backend.predict(batch, noise)
+    np.testing.assert_allclose(actual, plain(policy.backend, batch, noise), atol=1e-5)
+
+
+def test_ragged_batches_are_answered_sample_by_sample(policy):
+    singles = batches(policy, 'stop', 'pick up the red cube and put it down', 'stop')
+    noise = noise_of(3)
+    together = policy.backend.predict(collate(singles, policy.tokenizer.pad_id), noise)
+    for row, batch in enumerate(singles):
+        alone = policy.backend.predict(batch, noise[row : row + 1])
+        np.testing.assert_allclose(together[row : row + 1], alone, atol=1e-5)
+
+
+def test_head_only(policy):
+    example = policy.observation_example()
+    full = policy.get_action(example, seed=1)
+    example['state.single_arm'] = example['state.single_arm'] + 5.0
+    example['video.front'] = 255 - example['video.front']
+    blind = policy.get_action(example, seed=1, head_only=True)
+    seeing = policy.get_action(example, seed=1)
+    state_only = {key: value for key, value in example.items() if key.startswith('state')}
+    assert not np.array_equal(blind['action.single_arm'], full['action.single_arm'])
+    assert not np.array_equal(blind['action.single_arm'], seeing['action.single_arm'])
+    policy.get_action(policy.observation_example(), seed=1)
+    again = policy.get_action(state_only, seed=1, head_only=True)
+    np.testing.assert_array_equal(blind['action.single_arm'], again['action.single_arm'])
+    with pytest.raises(ObservationError, match=r"lacks 'state.gripper'"):
+        policy.get_action({'state.single_arm': state_only['state.single_arm']}, head_only=True)
+
+
+def test_head_only_needs_a_full_call_of_as_many_samples(checkpoint):
+    policy = Gr00tPolicy(checkpoint, seed=0)
+    example = policy.observation_example()
+    with pytest.raises(ObservationError, match=r'saw 0 samples, this one has 1; make a full call'):
+        policy.get_action(example, head_only=True)
+
+
+def test_camera_frames_are_resized_on_the_device(policy):
+    example = policy.observation_example()
+    rng = np.random.default_rng(0)
+    for name in ('video.front', 'video.wrist'):
+        example[name] = rng.integers(0, 256, example[name].shape, dtype=np.uint8)
+    batch = policy.transforms.apply(example)
+    size = policy.backend.config.vision.image_size
+    views = [example['video.front'], example['video.wrist']]
+    raw = {**batch, 'pixel_values': RawVideo(size).apply(views)}
+    assert raw['pixel_values'].dtype == np.uint8
+    expected, actual = (policy.backend.predict(b, noise_of(1)) for b in (batch, raw))
+    np.testing.assert_allclose(actual, expected, atol=1e-3)
+
+
+# CUDA graphs: the same code with a capture that runs on the CPU.
+
+
+class FakeCapture:
+    """Like CUDA: inputs have fixed places, a launch recomputes into the same outputs."""
+
+    def __init__(self):
+        self.captured = 0
+
+    def __call__(self, function, *inputs):
+        self.captured += 1
+        places = [x.clone() for x in inputs]
+        outputs = function(*places)
+
+        def launch():
+            fresh = function(*places)
+            pairs = zip(outputs, fresh) if isinstance(outputs, tuple) else [(outputs, fresh)]
+            for old, new in pairs:
+                old.copy_(new)
+
+        return Replay(places, outputs, launch)
+
+
+@pytest.fixture
+def graphs(checkpoint):
+    backend = CudaGraphBackend.__new__(CudaGraphBackend)
+    TorchBackend.__init__(backend, checkpoint)
+    capture = FakeCapture()
+    backend._use(ReplayCache(capture, capacity=2), ReplayCache(capture, capacity=2))
+    return backend, capture
+
+
+def test_one_graph_per_prompt_length(policy, graphs):
+    backend, capture = graphs
+    short, other, long = batches(
+        policy, 'pick up the cube', 'pick up the ball', 'put the cube into the bowl'
+    )
+    assert short['input_ids'].shape == other['input_ids'].shape != long['input_ids'].shape
+    for index, batch in enumerate([short, long, other, short]):
+        noise = noise_of(1, index)
+        expected = policy.backend.predict(batch, noise)
+        np.testing.assert_allclose(backend.predict(batch, noise), expected, atol=1e-6)
+    assert capture.captured == 2
+    raw = {**short, 'pixel_values': np.zeros((2, 240, 320, 3), np.uint8)}
+    backend.predict(raw)  # a third: the graph unused for longest goes
+    assert capture.captured == 3
+    backend.predict(short)
+    assert capture.captured == 3
+    backend.predict(long)
+    assert capture.captured == 4
+
+
+def test_graph_head_only_reads_the_features_of_the_last_call(policy, graphs):
+    backend, capture = graphs
+    first, second = batches(policy, 'stop now', 'put the cube into the bowl')
+    for batch in (first, second, first):
+        backend.predict(batch, noise_of(1))
+    later, noise = {'state': first['state'] + 0.2}, noise_of(1, 5)
+    policy.backend.predict(first)
+    for _ in range(3):
+        expected = policy.backend.predict(later, noise, head_only=True)
+        actual = backend.predict(later, noise, head_only=True)
+        np.testing.assert_allclose(actual, expected, atol=1e-6)
+    assert capture.captured == 3  # two lengths, one head
+
+
+def test_a_graph_that_differs_from_eager_is_refused(policy, checkpoint):
+    class Wrong(FakeCapture):
+        def __call__(self, function, *inputs):
+            replay = super().__call__(function, *inputs)
+            return Replay(replay._inputs, replay.outputs, lambda: replay.outputs[1].add_(1))
+
+    backend = CudaGraphBackend.__new__(CudaGraphBackend)
+    TorchBackend.__init__(backend, checkpoint)
+    backend._use(ReplayCache(Wrong()), ReplayCache(Wrong()))
+    with pytest.raises(BackendError, match=r'answers differently from eager PyTorch \(max error'):
+        backend.predict(batches(policy, 'stop')[0], noise_of(1))
+
+
+def test_gpu_backends_say_that_they_need_one(checkpoint):
+    for name in ('torch-cudagraph', 'torch-compile-cudagraph'):
+        with pytest.raises(BackendError, match=r"needs device cuda, not 'cpu'"):
+            load_backend(name, checkpoint)
+
+
+@pytest.mark.slow
+def test_compiled_backend_is_eager(policy, checkpoint):
+    (batch,) = batches(policy, 'stop')
+    backend = load_backend('torch-compile', checkpoint)
+    expected = policy.backend.predict(batch, noise_of(1))
+    np.testing.assert_allclose(backend.predict(batch, noise_of(1)), expected, atol=1e-5)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize('name', ['torch', 'torch-cudagraph'])
+def test_gpu_agrees_with_cpu(policy, checkpoint, name):
+    backend = load_backend(name, checkpoint, device='cuda')
+    for index, batch in enumerate(batches(policy, 'stop', 'put the cube down', 'stop')):
+        noise = noise_of(1, index)
+        expected = policy.backend.predict(batch, noise)
+        np.testing.assert_allclose(backend.predict(batch, noise), expected, atol=0.02)
+
+
+# Taking over.
+
+
+class Second(TorchBackend):
+    """A faster engine, as far as the code can tell."""
+
+    error = 0.0
+    gate = None
+
+    def accepts(self, prompt):
+        return prompt.input_ids.shape[1] < 90
+
+    def act(self, slot, seen, begin):
+        if self.gate is not None:
+            self.gate.wait(10)
+        actions = super().act(slot, seen, begin)
+        return actions + self.error * np.sin(np.arange(actions.size)).reshape(actions.shape)
+
+
+def take_over(checkpoint, **attributes):
+    first, second = TorchBackend(checkpoint), Second(checkpoint)
+    for name, value in attributes.items():
+        setattr(second, name, value)
+    backend = TakeOverBackend(first, lambda prompt: second)
+    backend.name = 'second'
+    return backend
+
+
+def test_the_first_engine_answers_until_the_second_agrees(policy, checkpoint):
+    gate = threading.Event()
+    backend = take_over(checkpoint, gate=gate)
+    short, long = batches(policy, 'stop', 'put ' + 'the cube and ' * 20 + 'the bowl down')
+    assert backend.state == 'waiting'
+    expected = policy.backend.predict(short, noise_of(1))
+    np.testing.assert_array_equal(backend.predict(short, noise_of(1)), expected)
+    assert backend.state == 'building'
+    gate.set()
+    assert backend.wait(30) == 'ready'
+    np.testing.assert_array_equal(backend.predict(short, noise_of(1)), expected)
+    (seen,) = backend._seen
+    assert isinstance(seen[1][0], Second)
+    backend.predict(long, noise_of(1))  # beyond what it accepts: the first one answers
+    assert not isinstance(backend._seen[0][1][0], Second)
+
+
+@pytest.mark.parametrize('error', [0.1, 2.0, float('nan')])
+def test_an_engine_that_differs_does_not_take_over(policy, checkpoint, caplog, error):
+    backend = take_over(checkpoint, error=error)
+    (batch,) = batches(policy, 'stop')
+    expected = policy.backend.predict(batch, noise_of(1))
+    backend.predict(batch, noise_of(1))
+    assert backend.wait(30).startswith('refused: cosine')
+    assert 'PyTorch goes on answering' in caplog.text
+    np.testing.assert_array_equal(backend.predict(batch, noise_of(1)), expected)
+
+
+def test_an_engine_that_cannot_be_built_does_not_take_over(policy, checkpoint, caplog):
+    def broken(prompt):
+        raise BackendError('no room left')
+
+    backend = TakeOverBackend(TorchBackend(checkpoint), broken)
+    backend.name = 'second'
+    (batch,) = batches(policy, 'stop')
+    for _ in range(2):
+        assert np.isfinite(backend.predict(batch, noise_of(1))).all()
+        assert backend.wait(30) == 'refused: no room left'
+    assert caplog.text.count('no room left') == 1
+
+
+def test_compare_takes_the_noise_off(checkpoint, policy):
+    first, second = TorchBackend(checkpoint), Second(checkpoint)
+    (prompt,) = prompts(batches(policy, 'stop')[0], first.config)
+    assert compare(first, second, prompt, first.config.action_head) == pytest.approx(
+        (1, 0), abs=1e-6
+    )
+    second.act = lambda slot, seen, begin: begin.noise  # an engine that does nothing at all
+    assert compare(first, second, prompt, first.config.action_head)[0] == 0
+
+
+# TensorRT: what can be said without it.
+
+
+def tiny_graph(path, value=1.0):
+    weight = onnx.numpy_helper.from_array(np.full((4, 4), value, np.float32), 'weight')
+    eps = onnx.numpy_helper.from_array(np.float32(1e-5), 'eps')
+    nodes = [
+        onnx.helper.make_node('MatMul', ['x', 'weight'], ['xw']),
+        onnx.helper.make_node('Add', ['xw', 'eps'], ['y']),
+    ]
+    x, y = (
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ['n', 4]) for name in 'xy'
+    )
+    graph = onnx.helper.make_graph(nodes, 'tiny', [x], [y], [weight, eps])
+    onnx.save(onnx.helper.make_model(graph), path)
+    return path
+
+
+def test_structure_hash_ignores_weights_only(tmp_path):
+    one, two = tiny_graph(tmp_path / 'a.onnx'), tiny_graph(tmp_path / 'b.onnx', 2.0)
+    hashes = tensorrt_engine.structure_sha256(one), tensorrt_engine.structure_sha256(two)
+    assert hashes[0] == hashes[1]
+    model = onnx.load(one)
+    model.graph.initializer[1].CopyFrom(onnx.numpy_helper.from_array(np.float32(1e-6), 'eps'))
+    onnx.save(model, one)
+    assert tensorrt_engine.structure_sha256(one) != hashes[0]
+
+
+def test_engine_cache_is_keyed_and_atomic(tmp_path, monkeypatch):
+    built = []
+
+    def fake(trt, graph, ranges, stripped):
+        built.append((ranges, stripped))
+        return b'plan %d' % len(built)
+
+    monkeypatch.setattr(tensorrt_engine, 'build_plan', fake)
+    key = EngineKey('graph', 'tensorrt 11', 'GPU', {'x': (1, 2, 3)}, False)
+    graph, store = tmp_path / 'part.onnx', tmp_path / 'engines'
+    assert cached_plan(None, graph, key, store) == b'plan 1'
+    assert cached_plan(None, graph, key, store) == b'plan 1'
+    others = [
+        EngineKey('other', 'tensorrt 11', 'GPU', {'x': (1, 2, 3)}, False),
+        EngineKey('graph', 'tensorrt 10', 'GPU', {'x': (1, 2, 3)}, False),
+        EngineKey('graph', 'tensorrt 11', 'Thor', {'x': (1, 2, 3)}, False),
+        EngineKey('graph', 'tensorrt 11', 'GPU', {'x': (1, 2, 4)}, False),
+        EngineKey('graph', 'tensorrt 11', 'GPU', {'x': (1, 2, 3)}, True),
+    ]
+    assert len({key.name, *(other.name for other in others)}) == 6
+    for number, other in enumerate(others, 2):
+        assert cached_plan(None, graph, other, store) == b'plan %d' % number
+    note = store / f'part-{key.name}.json'
+    for text in ('{', json.dumps({'graph': 'else'})):
+        note.write_text(text)
+        assert cached_plan(None, graph, key, store) == b'plan %d' % len(built)
+    assert not list(store.glob('tmp*'))
+    assert len(built) == 8
+
+
+class FakeTrt:
+    """The part of TensorRT's Python API that is used, recording what it is asked for."""
+
+    __name__ = 'fake'
+    __version__ = '1'
+
+    class ILogger:
+        Severity = SimpleNamespace(ERROR=1, INTERNAL_ERROR=0, WARNING=2)
+
+    def __init__(self, flags=('STRIP_PLAN', 'REFIT'), modes=('STRONGLY_TYPED',)):
+        self.BuilderFlag = SimpleNamespace(**{name: name for name in flags})
+        self.NetworkDefinitionCreationFlag = SimpleNamespace(
+            **{name: index for index, name in enumerate(modes)}
+        )
+        self.asked = asked = {'flags': [], 'shapes': {}}
+
+        class Builder:
+            def __init__(self, logger):
+                pass
+
+            def create_network(self, mode):
+                asked['mode'] = mode
+                inputs = [
+                    SimpleNamespace(name='x', shape=(-1, 3)),
+                    SimpleNamespace(name='state', shape=(1, 4)),
+                ]
+                return SimpleNamespace(num_inputs=2, get_input=inputs.__getitem__)
+
+            def create_builder_config(self):
+                return SimpleNamespace(
+                    add_optimization_profile=lambda profile: 0, set_flag=asked['flags'].append
+                )
+
+            def create_optimization_profile(self):
+                return SimpleNamespace(
+                    set_shape=lambda name, *shapes: asked['shapes'].update({name: shapes})
+                )
+
+            def build_serialized_network(self, network, config):
+                return asked.get('plan', b'plan')
+
+        class OnnxParser:
+            num_errors = 1
+
+            def __init__(self, network, logger):
+                pass
+
+            def parse_from_file(self, path):
+                return not path.endswith('bad.onnx')
+
+            def get_error(self, index):
+                return 'no such operator'
+
+        self.Builder, self.OnnxParser = Builder, OnnxParser
+
+
+@pytest.mark.parametrize(
+    ('modes', 'mode'),
+    [(('STRONGLY_TYPED',), 1), (('EXPLICIT_BATCH', 'STRONGLY_TYPED'), 3), ((), 0)],
+)
+def test_one_code_path_for_every_release(tmp_path, modes, mode):
+    trt = FakeTrt(modes=modes)
+    assert build_plan(trt, tmp_path / 'good.onnx', {'x': (1, 2, 3)}, True) == b'plan'
+    assert trt.asked['mode'] == mode
+    assert trt.asked['flags'] == ['STRIP_PLAN', 'REFIT']
+    assert trt.asked['shapes'] == {'x': ((1, 3), (2, 3), (3, 3))}
+    with pytest.raises(
+        BackendError, match=r'bad.onnx: TensorRT cannot parse it: no such operator'
+    ):
+        build_plan(trt, tmp_path / 'bad.onnx', {'x': (1, 2, 3)}, False)
+    trt.asked['plan'] = None
+    with pytest.raises(BackendError, match=r'good.onnx: TensorRT cannot build it'):
+        build_plan(trt, tmp_path / 'good.onnx', {'x': (1, 2, 3)}, False)
+
+
+def test_features_are_probed(monkeypatch):
+    trt = FakeTrt()
+    assert not tensorrt_engine.can_strip(trt)
+    trt.OnnxParserRefitter = object
+    assert tensorrt_engine.can_strip(trt)
+    assert not tensorrt_engine.can_strip(FakeTrt(flags=()))
+    lean = SimpleNamespace(__name__='tensorrt')
+    monkeypatch.setattr(
+        tensorrt_engine,
+        'import_module',
+        lambda name: {'tensorrt': lean, 'tensorrt_rtx': trt}[name],
+    )
+    assert find_tensorrt() is trt
+
+    def missing(name):
+        raise ImportError(f'no {name}')
+
+    monkeypatch.setattr(tensorrt_engine, 'import_module', missing)
+    with pytest.raises(BackendError, match=r'TensorRT is not installed.*JetPack'):
+        find_tensorrt()
+    with pytest.raises(BackendError, match=r'TensorRT is not installed'):
+        load_backend('tensorrt', '.')
+
+
+def test_tensorrt_needs_a_gpu(checkpoint, monkeypatch):
+    monkeypatch.setattr('gr00t_core.engines.tensorrt.find_tensorrt', FakeTrt)
+    with pytest.raises(BackendError, match=r"'tensorrt' needs device cuda, not 'cpu'"):
+        load_backend('tensorrt', checkpoint)
+
+
+def test_engines_accept_their_ranges_only(policy):
+    config = policy.backend.config
+    patches = config.vision.num_tokens
+    ranges = engine_ranges(config, 2)
+    assert ranges['input_ids'] == ranges['keys_values']
+    runner = EngineRunner.__new__(EngineRunner)
+    runner._ranges, runner._slot = ranges, 31
+    (prompt,) = prompts(batches(policy, 'stop')[0], config)
+    assert runner.accepts(prompt)
+    assert 2 * patches + 8 <= prompt.input_ids.shape[1] <= 2 * patches + 160
+    long = batches(policy, 'a ' * 300)[0]
+    assert not runner.accepts(prompts(long, config)[0])
+    runner._slot = 24
+    assert not runner.accepts(prompt)
