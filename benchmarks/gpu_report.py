@@ -35,9 +35,9 @@ import inference_gpu
 import torch
 import train_gpu
 
+from gr00t_core.commands.benchmark import percentiles
 from gr00t_core.engines import load_backend
 from gr00t_core.engines.cuda_graph import GraphCapture
-from gr00t_core.commands.benchmark import percentiles
 from gr00t_core.models.folded.request import prompts, start
 from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
 from gr00t_core.robot.file import load_robot

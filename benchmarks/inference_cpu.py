@@ -35,9 +35,9 @@ import time
 import numpy as np
 import torch
 
+from gr00t_core.checkpoint.metadata import metadata_from_limits, write_metadata
 from gr00t_core.engines.onnxruntime import OnnxBackend
 from gr00t_core.engines.torch import TorchBackend
-from gr00t_core.checkpoint.metadata import metadata_from_limits, write_metadata
 from gr00t_core.export.onnx_export import export_onnx
 from gr00t_core.models.n1_5.action_head import CategoryLinear
 from gr00t_core.models.n1_5.config import Gr00tConfig

@@ -26,8 +26,8 @@ import time
 import numpy as np
 import torch
 
-from gr00t_core.engines import load_backend
 from gr00t_core.commands.benchmark import percentiles
+from gr00t_core.engines import load_backend
 from gr00t_core.models.folded.request import prompts, start
 from gr00t_core.models.n1_5.groot import Gr00tN15
 from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint

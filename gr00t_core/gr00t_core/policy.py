@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gr00t_core.engines import load_backend
 from gr00t_core.checkpoint.metadata import check_robot, embodiment_metadata
 from gr00t_core.embodiments import DATA_CONFIGS, DataConfig
+from gr00t_core.engines import load_backend
 from gr00t_core.errors import CheckpointError, ObservationError
 from gr00t_core.instructions import checked_instructions, shown
+from gr00t_core.models import family_of
 from gr00t_core.models.n1_5.config import Gr00tConfig
 from gr00t_core.models.n1_5.tokenizer import load_tokenizer, PromptTokenizer
-from gr00t_core.models import family_of
 from gr00t_core.models.n1_7.config import Gr00tN17Config
 from gr00t_core.models.n1_7.processor import N17Transforms
 from gr00t_core.models.n1_7.prompt import Prompts

@@ -8,8 +8,8 @@ import torch
 import yaml
 
 from gr00t_core import engines as backends
-from gr00t_core.engines import BACKENDS, load_backend
 from gr00t_core.checkpoint.metadata import metadata_from_limits, write_metadata
+from gr00t_core.engines import BACKENDS, load_backend
 from gr00t_core.errors import BackendError, CheckpointError, ObservationError, RobotFileError
 from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
 from gr00t_core.policy import Gr00tPolicy

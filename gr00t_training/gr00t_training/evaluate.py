@@ -140,9 +140,9 @@ def _predict(
     config: EvaluateConfig, checkpoint: Path, episodes: tuple[int, ...]
 ) -> tuple[list['Trajectory'], dict[str, list[str]], dict[str, list['Trajectory']]]:
     """Return the predictions, the names of the elements by group, and the baselines."""
-    from gr00t_core.engines import choose_engine
     from gr00t_core.dataset.reader import Dataset
     from gr00t_core.embodiments import ModalityConfig
+    from gr00t_core.engines import choose_engine
     from gr00t_core.policy import Gr00tPolicy
     from gr00t_training import baselines
     from gr00t_training.open_loop import predict_episode

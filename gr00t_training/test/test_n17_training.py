@@ -10,8 +10,8 @@ import pytest
 from safetensors.torch import load_file
 import torch
 
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
 from gr00t_core.models import load_model
+from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
 from gr00t_core.models.n1_7.groot import Gr00tN17
 from gr00t_core.policy import Gr00tPolicy
 from gr00t_core.robot.file import load_robot

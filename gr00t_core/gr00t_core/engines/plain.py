@@ -12,8 +12,8 @@ import torch
 
 from gr00t_core.engines.torch import usable_device
 from gr00t_core.errors import ObservationError
-from gr00t_core.models.folded.request import Floats, start
 from gr00t_core.models import load_model
+from gr00t_core.models.folded.request import Floats, start
 
 
 class PlainBackend:

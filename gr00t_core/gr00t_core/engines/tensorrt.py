@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gr00t_core.checkpoint.metadata import read_metadata
+from gr00t_core.embodiments import PROJECTOR_INDEX
 from gr00t_core.engines.take_over import TakeOverBackend
 from gr00t_core.engines.tensorrt_engine import (
     cached_plan,
@@ -26,8 +28,6 @@ from gr00t_core.engines.tensorrt_engine import (
     structure_sha256,
 )
 from gr00t_core.engines.torch import TorchBackend
-from gr00t_core.checkpoint.metadata import read_metadata
-from gr00t_core.embodiments import PROJECTOR_INDEX
 from gr00t_core.errors import BackendError
 from gr00t_core.export.manifest import ACTION_STEPS, checkpoint_sha256, Manifest, VISION_LANGUAGE
 from gr00t_core.export.onnx_export import export_onnx

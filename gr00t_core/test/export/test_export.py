@@ -15,11 +15,11 @@ import onnx
 import pytest
 import torch
 
+from gr00t_core.checkpoint.metadata import metadata_from_limits, write_metadata
+from gr00t_core.commands.export import main
 from gr00t_core.engines import choose_engine, load_backend, tensorrt_engine
 from gr00t_core.engines.onnxruntime import OnnxBackend
 from gr00t_core.engines.tensorrt import engine_ranges
-from gr00t_core.checkpoint.metadata import metadata_from_limits, write_metadata
-from gr00t_core.commands.export import main
 from gr00t_core.errors import BackendError, CheckpointError
 from gr00t_core.export.manifest import (
     ACTION_STEPS,

@@ -8,8 +8,8 @@ import json
 import numpy as np
 import pytest
 
-from gr00t_core.engines import load_backend
 from gr00t_core.checkpoint.metadata import metadata_from_limits
+from gr00t_core.engines import load_backend
 from gr00t_core.errors import BackendError, CheckpointError, ObservationError, RobotFileError
 from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
 from gr00t_core.models.n1_7.config import Gr00tN17Config
