@@ -69,6 +69,8 @@ def ros_domain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict
             ('ROS_DOMAIN_ID', str(domain)),
             ('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST'),
             ('ROS_LOG_DIR', str(tmp_path / 'ros_log')),
+            # Nodes end with a killed test run, or they would answer in a later test's domain.
+            ('GR00T_STARTER_PID', str(os.getpid())),
             ('FASTRTPS_DEFAULT_PROFILES_FILE', str(DDS_PROFILE)),
             ('FASTDDS_DEFAULT_PROFILES_FILE', str(DDS_PROFILE)),
         ):
