@@ -159,6 +159,7 @@ def main() -> None:
     options = parser.parse_args()
     policy = StandIn(options)
     socket = zmq.Context().socket(zmq.REP)
+    socket.linger = 0  # a client that is gone must not hold up the end
     socket.bind(options.bind)
     sys.stdout.write(f'ready {socket.getsockopt_string(zmq.LAST_ENDPOINT)}\n')
     sys.stdout.flush()

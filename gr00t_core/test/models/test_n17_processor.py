@@ -252,7 +252,7 @@ def test_broken_files_are_named(folder, config, shared_data, tmp_path, change, m
 def test_what_is_missing_is_named_with_where_to_get_it(folder, config, tmp_path, monkeypatch):
     with pytest.raises(CheckpointError, match=r'processor_config.json and statistics.json'):
         ProcessorConfig(tmp_path)
-    monkeypatch.setenv('HF_HUB_OFFLINE', '1')
+    monkeypatch.setattr('huggingface_hub.constants.HF_HUB_OFFLINE', True)
     monkeypatch.setenv('HF_HOME', str(tmp_path / 'cache'))
     with pytest.raises(CheckpointError, match=r'vocab.json, merges.txt of Qwen/Qwen3-VL'):
         load_prompts(folder / 'checkpoint', config)
