@@ -11,6 +11,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent
 OPT_IN = ('slow', 'gpu', 'soak', 'lerobot', 'launch', 'isaac', 'libero')
+# Files whose tests measure rates, ages or memory; see setup/test.sh.
+TIMING = {
+    'test_executor_faults.py',
+    'test_executor_owners.py',
+    'test_robot_side_faults.py',
+    'test_sim_node.py',
+    'test_soak.py',
+}
 DDS_PROFILE = ROOT / 'gr00t_bringup' / 'config' / 'fastdds_shm.xml'
 
 # Two shared cores: a slow first call says nothing about the code.
@@ -40,6 +48,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if 'ros_domain' in getattr(item, 'fixturenames', ()):
             item.add_marker('ros')
+        if item.path.name in TIMING:
+            item.add_marker('timing')
 
 
 @pytest.fixture(scope='session')
