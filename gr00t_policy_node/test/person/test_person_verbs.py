@@ -91,12 +91,12 @@ def test_a_person_says_stops_and_rearms(graph, person):
     assert console.executors() == ['/chunk_executor']
 
     # A goal with a time limit: what happens is told, and the outcome is the exit status.
-    goal = person.start('do', 'wave', '--time-limit', '2')
+    goal = person.start('do', 'wave', '--time-limit', '5')
     person.sees(goal, 'acting')
     person.sees(goal, 'executor running')
     status, said = person.wait(goal)
     assert status == 3, said
-    assert 'time limit: the time limit of 2 s is over' in said
+    assert 'time limit: the time limit of 5 s is over' in said
 
     # Ctrl-C cancels; a second goal beside a running one is refused with a reason.
     goal = person.start('do', 'wave again')
