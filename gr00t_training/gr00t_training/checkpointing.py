@@ -21,20 +21,21 @@ import os
 from pathlib import Path
 import re
 import shutil
-from typing import Any, cast
+from typing import Any
 
 from safetensors.torch import load_file, save_file
 import torch
-from torch import nn, Tensor
+from torch import Tensor
 
 from gr00t_core.checkpoint.metadata import METADATA_FILE, write_metadata
 from gr00t_core.errors import CheckpointError
-from gr00t_core.models.n1_5.checkpoint import N1_5, save_weights
+from gr00t_core.models.n1_5.checkpoint import N1_5
 from gr00t_core.models.n1_5.config import Gr00tConfig
 from gr00t_core.models.n1_5.tokenizer import QWEN_FILES, TOKENIZER_FILE
 from gr00t_core.models.n1_7.checkpoint import N1_7
 from gr00t_core.models.n1_7.config import Gr00tN17Config
 from gr00t_core.models.n1_7.robot_layout import write_files
+from gr00t_core.models.weights import save_weights
 from gr00t_core.policy import ROBOT_FILE
 
 RUN_FILE = 'finetune.json'
@@ -74,16 +75,6 @@ class Companions:
         if self.robot is not None:
             shutil.copyfile(self.robot, folder / ROBOT_FILE)
         (folder / RUN_FILE).write_text(json.dumps(self.run, indent=2) + '\n', encoding='utf-8')
-
-
-class _Weights:
-    """What `save_weights` needs of a model: a state dict and a configuration."""
-
-    def __init__(self, state: Mapping[str, Tensor], config: Gr00tConfig | Gr00tN17Config) -> None:
-        self._state, self.config = state, config
-
-    def state_dict(self) -> Mapping[str, Tensor]:
-        return self._state
 
 
 def checkpoints(output: Path) -> dict[int, Path]:
@@ -126,7 +117,7 @@ def save_checkpoint(
     shutil.rmtree(scratch, ignore_errors=True)
     (scratch / STATE).mkdir(parents=True)
     layout = N1_5 if isinstance(config, Gr00tConfig) else N1_7
-    save_weights(cast('nn.Module', _Weights(published, config)), scratch, layout=layout)
+    save_weights(published, config, scratch, layout)
     companions.write(scratch)
     save_file(
         {name: value.detach().cpu().contiguous() for name, value in trained.items()},

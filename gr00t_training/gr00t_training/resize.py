@@ -10,8 +10,9 @@ import torch
 
 from gr00t_core.errors import CheckpointError
 from gr00t_core.models.n1_5 import Gr00tN15
-from gr00t_core.models.n1_5.checkpoint import checkpoint_key, EMBED_TOKENS, LM_HEAD, stored_tensors
+from gr00t_core.models.n1_5.checkpoint import checkpoint_key, EMBED_TOKENS, LM_HEAD
 from gr00t_core.models.n1_5.config import Gr00tConfig
+from gr00t_core.models.weights import stored_tensors
 
 
 def load_model(

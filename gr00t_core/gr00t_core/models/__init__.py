@@ -195,7 +195,7 @@ def _family_of_lerobot(raw: Mapping[str, Any], folder: Path) -> Family:
         return FAMILIES['n1_5']
     weights = folder / 'model.safetensors'
     if weights.is_file():
-        from gr00t_core.models.n1_5.checkpoint import stored_tensors
+        from gr00t_core.models.weights import stored_tensors
 
         keys = stored_tensors(folder)
         for family in FAMILIES.values():

@@ -21,11 +21,11 @@ from gr00t_core.checkpoint.metadata import (
 from gr00t_core.errors import BackendError, CheckpointError, Gr00tError
 from gr00t_core.export.manifest import Manifest
 from gr00t_core.json_file import is_file_name, MAX_BYTES, read_json
-from gr00t_core.models.n1_5.checkpoint import INDEX, stored_tensors
 from gr00t_core.models.n1_5.config import Gr00tConfig
 from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
 from gr00t_core.models.n1_5.sizes import SIZES
 from gr00t_core.models.n1_5.tokenizer import make_small_tokenizer, PromptTokenizer
+from gr00t_core.models.weights import INDEX, stored_tensors
 from gr00t_core.policy import Gr00tPolicy
 from gr00t_core.robot.file import load_robot
 from gr00t_core.transforms import EmbodimentTransforms

@@ -11,9 +11,10 @@ import torch
 
 from gr00t_core.errors import CheckpointError
 from gr00t_core.models.n1_5 import Gr00tN15
-from gr00t_core.models.n1_5.checkpoint import EMBED_TOKENS, INDEX, LM_HEAD, SINGLE
+from gr00t_core.models.n1_5.checkpoint import EMBED_TOKENS, LM_HEAD
 from gr00t_core.models.n1_5.config import Gr00tConfig
 from gr00t_core.models.n1_5.sizes import SIZES
+from gr00t_core.models.weights import INDEX, SINGLE
 
 VLLN = 'action_head.vlln.weight'
 

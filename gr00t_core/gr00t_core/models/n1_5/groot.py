@@ -11,87 +11,28 @@ and view inner; `input_ids`, `attention_mask` (B, T) int64, left-padded; `state`
 bool. State and action are normalised and zero-padded.
 """
 
-from collections.abc import Mapping
-from pathlib import Path
-
-import torch
 from torch import nn, Tensor
 
 from gr00t_core.errors import ObservationError
 from gr00t_core.models.n1_5.action_head import ActionHead
 from gr00t_core.models.n1_5.backbone import Backbone
+from gr00t_core.models.n1_5.checkpoint import N1_5
 from gr00t_core.models.n1_5.config import Gr00tConfig
+from gr00t_core.models.network import Batch, PolicyNetwork
 
-Batch = Mapping[str, Tensor]
 
+class Gr00tN15(PolicyNetwork):
+    """The whole policy network; VL self-attention and DiT attend to padding."""
 
-class Gr00tN15(nn.Module):
-    """The whole policy network.
-
-    Attributes:
-        mask_padding: False (the reference, which the weights were trained with): VL self-attention
-            and DiT attend to prompt padding in ragged batches. True hides it, so that a sample's
-            actions do not depend on its batch.
-    """
+    config_class = Gr00tConfig
+    layout = N1_5
+    config: Gr00tConfig
+    action_head: ActionHead
 
     def __init__(self, config: Gr00tConfig, mask_padding: bool = False) -> None:
-        super().__init__()
-        self.config = config
-        self.mask_padding = mask_padding
+        super().__init__(config, mask_padding)
         self.backbone = Backbone(config)
         self.action_head = ActionHead(config.action_head)
-        self._frozen: list[nn.Module] = []
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        folder: str | Path,
-        dtype: torch.dtype | None = None,
-        device: str | torch.device = 'cpu',
-        mask_padding: bool = False,
-    ) -> 'Gr00tN15':
-        """Load a checkpoint folder in NVIDIA's layout, in eval mode.
-
-        Args:
-            folder: Holds config.json and model*.safetensors.
-            dtype: Of the weights; None keeps what is stored (a finetuned checkpoint may mix bf16
-                and fp32).
-            device: Where the weights go, one tensor at a time.
-            mask_padding: See the class.
-
-        Raises:
-            CheckpointError: Anything missing, unexpected, damaged or of a wrong shape; nothing is
-                left random.
-        """
-        from gr00t_core.models.n1_5.checkpoint import load_weights
-
-        with torch.device('meta'):
-            model = cls(Gr00tConfig.load(folder), mask_padding)
-        load_weights(model, folder, dtype, device)
-        return model.eval()
-
-    def save_pretrained(
-        self,
-        folder: str | Path,
-        dtype: torch.dtype | None = None,
-        max_shard_bytes: int = 5_000_000_000,
-    ) -> None:
-        """Write config.json and the weights in NVIDIA's layout, both tied embeddings included.
-
-        Args:
-            folder: Made when missing; model*.safetensors and config.json in it are replaced, the
-                rest is left.
-            dtype: Of the stored weights; None keeps the model's.
-            max_shard_bytes: Size above which the weights are split into shards with an index.
-        """
-        from gr00t_core.models.n1_5.checkpoint import save_weights
-
-        save_weights(self, folder, dtype, max_shard_bytes)
-
-    @property
-    def device(self) -> torch.device:
-        """Return where the weights are."""
-        return self.action_head.future_tokens.device
 
     def set_trainable(
         self,
@@ -124,13 +65,6 @@ class Gr00tN15(nn.Module):
         backbone.vision.pooling_head.requires_grad_(False)
         self._frozen = [module for tuned, modules in parts if not tuned for module in modules]
         self.train(self.training)
-
-    def train(self, mode: bool = True) -> 'Gr00tN15':
-        """Switch dropout on or off; parts frozen by `set_trainable` stay in eval mode."""
-        super().train(mode)
-        for module in self._frozen:
-            module.eval()
-        return self
 
     def encode(self, batch: Batch) -> Tensor:
         """Return backbone features (B, T, F), before the action head's LayerNorm.
@@ -168,100 +102,37 @@ class Gr00tN15(nn.Module):
             return None
         return batch['attention_mask'].to(self.device).bool()[:, None, None, :]
 
-    def _normal(self, shape: tuple[int, ...], generator: torch.Generator | None) -> Tensor:
-        return torch.randn(
-            shape, generator=generator, device=generator.device if generator else self.device
-        )
-
-    @torch.no_grad()
-    def get_action(
-        self,
-        batch: Batch,
-        noise: Tensor | None = None,
-        denoising_steps: int | None = None,
-        generator: torch.Generator | None = None,
-        prefix: Tensor | None = None,
-        prefix_weight: Tensor | None = None,
-    ) -> Tensor:
-        """Sample normalised action chunks (B, H, A) float32.
-
-        Args:
-            batch: See the module.
-            noise: (B, H, A) starting point; None draws it from `generator` (or torch's global
-                one).
-            denoising_steps: Euler steps; None takes the checkpoint's (4).
-            generator: Source of the noise.
-            prefix: (B, H, A), real-time chunking; see `ActionHead.denoise`.
-            prefix_weight: (H,) in [0, 1], given together with `prefix`.
-
-        Raises:
-            ObservationError: Images and placeholders disagree, or only one of prefix and
-                prefix_weight is given.
-        """
-        if (prefix is None) != (prefix_weight is None):
-            raise ObservationError(
-                'prefix (B, H, A) and prefix_weight (H,) go together: give both or neither.'
-            )
-        head, device = self.action_head, self.device
-        features = self.encode(batch)
-        if noise is None:
-            shape = (
-                features.shape[0],
-                self.config.action_head.action_horizon,
-                self.config.action_head.action_dim,
-            )
-            noise = self._normal(shape, generator)
+    def attended(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Return the processed features (B, T, F) and their `key_mask`."""
         mask = self.key_mask(batch)
-        return head.denoise(
-            head.process(features, mask),
-            batch['state'].to(device),
-            batch['embodiment_id'].to(device),
-            noise.to(device),
-            denoising_steps or self.config.action_head.num_inference_timesteps,
-            mask,
-            None if prefix is None else prefix.to(device, torch.float32),
-            None if prefix_weight is None else prefix_weight.to(device, torch.float32),
-        )
+        return self.action_head.process(self.encode(batch), mask), mask
 
-    def loss(
+    def denoise(
         self,
-        batch: Batch,
-        noise: Tensor | None = None,
-        time: Tensor | None = None,
-        generator: torch.Generator | None = None,
-        draws: int = 1,
+        attended: tuple[Tensor, Tensor | None],
+        state: Tensor,
+        slot: Tensor,
+        noise: Tensor,
+        steps: int,
+        prefix: Tensor | None,
+        prefix_weight: Tensor | None,
     ) -> Tensor:
-        """Return the flow-matching loss, a float32 scalar.
-
-        Args:
-            batch: See the module.
-            noise: (B·K, H, A); None draws it. Row b·K + k belongs to sample b.
-            time: (B·K,) flow times in [−0.001002, 1], 0 = noise; None draws them.
-            generator: Source of noise and time (or torch's global one).
-            draws: K, noise and time draws per sample when they are drawn here; they share the VL
-                path.
-        """
-        head, device = self.action_head, self.device
-        action, action_mask = batch['action'].to(device), batch['action_mask'].to(device)
-        if noise is None:
-            shape = (action.shape[0] * draws, *action.shape[1:])
-            noise = self._normal(shape, generator)
-        if time is None:
-            time = head.sample_time(noise.shape[0], generator)
-        mask = self.key_mask(batch)
-        return head.loss(
-            head.process(self.encode(batch), mask),
-            batch['state'].to(device),
-            batch['embodiment_id'].to(device),
-            action,
-            action_mask,
-            noise.to(device),
-            time.to(device),
-            mask,
+        """Run the action head's `denoise`."""
+        vl_embs, mask = attended
+        return self.action_head.denoise(
+            vl_embs, state, slot, noise, steps, mask, prefix, prefix_weight
         )
 
-    def forward(
-        self, batch: Batch, noise: Tensor | None = None, time: Tensor | None = None, draws: int = 1
+    def velocity_loss(
+        self,
+        attended: tuple[Tensor, Tensor | None],
+        state: Tensor,
+        slot: Tensor,
+        action: Tensor,
+        action_mask: Tensor,
+        noise: Tensor,
+        time: Tensor,
     ) -> Tensor:
-        """Return `loss`; the entry that DDP and FSDP wrap."""
-        return self.loss(batch, noise, time, draws=draws)
+        """Run the action head's `loss`."""
+        vl_embs, mask = attended
+        return self.action_head.loss(vl_embs, state, slot, action, action_mask, noise, time, mask)

@@ -6,7 +6,7 @@ The token embedding is tied to the unused `lm_head`: NVIDIA's files hold both, H
 `embed_tokens`, LeRobot's only `lm_head`. Any of them loads; both are written.
 """
 
-from gr00t_core.models.n1_5.checkpoint import HEAD_RULES, Layout, QWEN_RULES
+from gr00t_core.models.weights import HEAD_RULES, Layout, QWEN_RULES
 
 _MODEL = 'backbone.model.model.'
 

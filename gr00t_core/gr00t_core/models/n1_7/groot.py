@@ -13,90 +13,31 @@ loss also `action` (B, H, A) float and `action_mask` (B, H, A). State and action
 zero-padded.
 """
 
-from collections.abc import Mapping
-from pathlib import Path
-
 import torch
 from torch import nn, Tensor
 
 from gr00t_core.errors import ObservationError
 from gr00t_core.models.n1_7.backbone import Backbone
+from gr00t_core.models.n1_7.checkpoint import N1_7
 from gr00t_core.models.n1_7.config import Gr00tN17Config
 from gr00t_core.models.n1_7.head import ActionHead, Seen
 from gr00t_core.models.n1_7.language import token_positions
 from gr00t_core.models.n1_7.vision import Grid
+from gr00t_core.models.network import Batch, PolicyNetwork
 
-Batch = Mapping[str, Tensor]
 
+class Gr00tN17(PolicyNetwork):
+    """The whole policy network; only VL self-attention attends to padding."""
 
-class Gr00tN17(nn.Module):
-    """The whole policy network.
-
-    Attributes:
-        mask_padding: False (the reference, which the weights were trained with): VL self-attention
-            attends to prompt padding in ragged batches. True hides it, so that a sample's actions
-            do not depend on its batch.
-    """
+    config_class = Gr00tN17Config
+    layout = N1_7
+    config: Gr00tN17Config
+    action_head: ActionHead
 
     def __init__(self, config: Gr00tN17Config, mask_padding: bool = False) -> None:
-        super().__init__()
-        self.config = config
-        self.mask_padding = mask_padding
+        super().__init__(config, mask_padding)
         self.backbone = Backbone(config)
         self.action_head = ActionHead(config.action_head)
-        self._frozen: list[nn.Module] = []
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        folder: str | Path,
-        dtype: torch.dtype | None = None,
-        device: str | torch.device = 'cpu',
-        mask_padding: bool = False,
-    ) -> 'Gr00tN17':
-        """Load a checkpoint folder in NVIDIA's or LeRobot's layout, in eval mode.
-
-        Args:
-            folder: Holds config.json and model*.safetensors.
-            dtype: Of the weights; None keeps what is stored.
-            device: Where the weights go, one tensor at a time.
-            mask_padding: See the class.
-
-        Raises:
-            CheckpointError: Anything missing, unexpected, damaged or of a wrong shape; nothing is
-                left random.
-        """
-        from gr00t_core.models.n1_5.checkpoint import load_weights
-        from gr00t_core.models.n1_7.checkpoint import N1_7
-
-        with torch.device('meta'):
-            model = cls(Gr00tN17Config.load(folder), mask_padding)
-        load_weights(model, folder, dtype, device, N1_7)
-        return model.eval()
-
-    def save_pretrained(
-        self,
-        folder: str | Path,
-        dtype: torch.dtype | None = None,
-        max_shard_bytes: int = 5_000_000_000,
-    ) -> None:
-        """Write config.json and the weights in NVIDIA's layout, both tied embeddings included.
-
-        Args:
-            folder: Made when missing; model*.safetensors and config.json in it are replaced, the
-                rest is left.
-            dtype: Of the stored weights; None keeps the model's.
-            max_shard_bytes: Size above which the weights are split into shards with an index.
-        """
-        from gr00t_core.models.n1_5.checkpoint import save_weights
-        from gr00t_core.models.n1_7.checkpoint import N1_7
-
-        save_weights(self, folder, dtype, max_shard_bytes, N1_7)
-
-    @property
-    def device(self) -> torch.device:
-        """Return where the weights are."""
-        return self.action_head.dit.output.weight.device
 
     def set_trainable(
         self,
@@ -136,13 +77,6 @@ class Gr00tN17(nn.Module):
             if not tuned and module is not backbone.language
         ]
         self.train(self.training)
-
-    def train(self, mode: bool = True) -> 'Gr00tN17':
-        """Switch dropout on or off; parts frozen by `set_trainable` stay in eval mode."""
-        super().train(mode)
-        for module in self._frozen:
-            module.eval()
-        return self
 
     def encode(self, batch: Batch) -> Tensor:
         """Return backbone features (B, T, C), before the action head's LayerNorm.
@@ -188,93 +122,35 @@ class Gr00tN17(nn.Module):
             )
         return slot
 
-    def _normal(self, shape: tuple[int, ...], generator: torch.Generator | None) -> Tensor:
-        return torch.randn(
-            shape, generator=generator, device=generator.device if generator else self.device
-        )
+    def attended(self, batch: Batch) -> Seen:
+        """Return `seen` of the backbone's features."""
+        return self.seen(batch, self.encode(batch))
 
-    @torch.no_grad()
-    def get_action(
+    def denoise(
         self,
-        batch: Batch,
-        noise: Tensor | None = None,
-        denoising_steps: int | None = None,
-        generator: torch.Generator | None = None,
-        prefix: Tensor | None = None,
-        prefix_weight: Tensor | None = None,
+        attended: Seen,
+        state: Tensor,
+        slot: Tensor,
+        noise: Tensor,
+        steps: int,
+        prefix: Tensor | None,
+        prefix_weight: Tensor | None,
     ) -> Tensor:
-        """Sample normalised action chunks (B, H, A) float32.
+        """Run the action head's `denoise`."""
+        return self.action_head.denoise(attended, state, slot, noise, steps, prefix, prefix_weight)
 
-        Args:
-            batch: See the module.
-            noise: (B, H, A) starting point; None draws it from `generator` (or torch's global
-                one).
-            denoising_steps: Euler steps; None takes the checkpoint's (4).
-            generator: Source of the noise.
-            prefix: (B, H, A), real-time chunking; see `ActionHead.denoise`.
-            prefix_weight: (H,) in [0, 1], given together with `prefix`.
-
-        Raises:
-            ObservationError: The batch does not fit, or only one of prefix and prefix_weight is
-                given.
-        """
-        if (prefix is None) != (prefix_weight is None):
-            raise ObservationError(
-                'prefix (B, H, A) and prefix_weight (H,) go together: give both or neither.'
-            )
-        head, device = self.config.action_head, self.device
-        slot = self.slot(batch)
-        if noise is None:
-            noise = self._normal((len(slot), head.action_horizon, head.action_dim), generator)
-        return self.action_head.denoise(
-            self.seen(batch, self.encode(batch)),
-            batch['state'].to(device),
-            slot,
-            noise.to(device),
-            denoising_steps or head.num_inference_timesteps,
-            None if prefix is None else prefix.to(device, torch.float32),
-            None if prefix_weight is None else prefix_weight.to(device, torch.float32),
-        )
-
-    def loss(
+    def velocity_loss(
         self,
-        batch: Batch,
-        noise: Tensor | None = None,
-        time: Tensor | None = None,
-        generator: torch.Generator | None = None,
-        draws: int = 1,
+        attended: Seen,
+        state: Tensor,
+        slot: Tensor,
+        action: Tensor,
+        action_mask: Tensor,
+        noise: Tensor,
+        time: Tensor,
     ) -> Tensor:
-        """Return the flow-matching loss, a float32 scalar.
-
-        Args:
-            batch: See the module.
-            noise: (B·K, H, A); None draws it. Row b·K + k belongs to sample b.
-            time: (B·K,) flow times in [0, 0.999], 0 = noise; None draws them.
-            generator: Source of noise and time (or torch's global one).
-            draws: K, noise and time draws per sample when they are drawn here; they share the VL
-                path.
-        """
-        device = self.device
-        action, action_mask = batch['action'].to(device), batch['action_mask'].to(device)
-        if noise is None:
-            noise = self._normal((action.shape[0] * draws, *action.shape[1:]), generator)
-        if time is None:
-            time = self.action_head.sample_time(noise.shape[0], generator)
-        return self.action_head.loss(
-            self.seen(batch, self.encode(batch)),
-            batch['state'].to(device),
-            self.slot(batch),
-            action,
-            action_mask,
-            noise.to(device),
-            time.to(device),
-        )
-
-    def forward(
-        self, batch: Batch, noise: Tensor | None = None, time: Tensor | None = None, draws: int = 1
-    ) -> Tensor:
-        """Return `loss`; the entry that DDP and FSDP wrap."""
-        return self.loss(batch, noise, time, draws=draws)
+        """Run the action head's `loss`."""
+        return self.action_head.loss(attended, state, slot, action, action_mask, noise, time)
 
 
 def image_grids(batch: Batch, row_width: int, merge_size: int) -> list[Grid]:

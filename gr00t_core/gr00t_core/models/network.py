@@ -1,0 +1,219 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the networks of all families have in common: files, frozen parts, and drawing noise.
+
+Shapes: B batch · K noise draws per sample · H action horizon · A action width (padded). A batch is
+a mapping, described in the family's `groot` module.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import torch
+from torch import nn, Tensor
+
+from gr00t_core.errors import ObservationError
+from gr00t_core.models.weights import Layout, load_weights, MAX_SHARD_BYTES, save_weights
+
+Batch = Mapping[str, Tensor]
+Network = TypeVar('Network', bound='PolicyNetwork')
+
+
+class PolicyNetwork(nn.Module):
+    """A policy network; a family adds what its action head attends to.
+
+    Attributes:
+        mask_padding: False (the reference, which the weights were trained with): prompt padding in
+            ragged batches is attended to. True hides it, so that a sample's actions do not depend
+            on its batch.
+    """
+
+    config_class: ClassVar[Any]
+    layout: ClassVar[Layout]
+
+    config: Any
+    action_head: Any
+
+    def __init__(self, config: Any, mask_padding: bool = False) -> None:
+        super().__init__()
+        self.config = config
+        self.mask_padding = mask_padding
+        self._frozen: list[nn.Module] = []
+
+    @classmethod
+    def from_pretrained(
+        cls: type[Network],
+        folder: str | Path,
+        dtype: torch.dtype | None = None,
+        device: str | torch.device = 'cpu',
+        mask_padding: bool = False,
+    ) -> Network:
+        """Load a checkpoint folder in NVIDIA's or LeRobot's layout, in eval mode.
+
+        Args:
+            folder: Holds config.json and model*.safetensors.
+            dtype: Of the weights; None keeps what is stored (a finetuned checkpoint may mix bf16
+                and fp32).
+            device: Where the weights go, one tensor at a time.
+            mask_padding: See the class.
+
+        Raises:
+            CheckpointError: Anything missing, unexpected, damaged or of a wrong shape; nothing is
+                left random.
+        """
+        with torch.device('meta'):
+            model = cls(cls.config_class.load(folder), mask_padding)
+        load_weights(model, folder, cls.layout, dtype, device)
+        return model.eval()
+
+    def save_pretrained(
+        self,
+        folder: str | Path,
+        dtype: torch.dtype | None = None,
+        max_shard_bytes: int = MAX_SHARD_BYTES,
+    ) -> None:
+        """Write config.json and the weights in NVIDIA's layout, both tied embeddings included.
+
+        Args:
+            folder: Made when missing; model*.safetensors and config.json in it are replaced, the
+                rest is left.
+            dtype: Of the stored weights; None keeps the model's.
+            max_shard_bytes: Size above which the weights are split into shards with an index.
+        """
+        save_weights(self.state_dict(), self.config, folder, self.layout, dtype, max_shard_bytes)
+
+    @property
+    def device(self) -> torch.device:
+        """Return where the weights are."""
+        place: torch.device = next(self.action_head.parameters()).device
+        return place
+
+    def train(self: Network, mode: bool = True) -> Network:
+        """Switch dropout on or off; parts frozen by `set_trainable` stay in eval mode."""
+        super().train(mode)
+        for module in self._frozen:
+            module.eval()
+        return self
+
+    def slot(self, batch: Batch) -> Tensor:
+        """Return the embodiment slots (B,) of a batch, on the model's device."""
+        return batch['embodiment_id'].to(self.device)
+
+    def attended(self, batch: Batch) -> Any:
+        """Return what the action head attends to, for `denoise` and `velocity_loss`."""
+        raise NotImplementedError
+
+    def denoise(
+        self,
+        attended: Any,
+        state: Tensor,
+        slot: Tensor,
+        noise: Tensor,
+        steps: int,
+        prefix: Tensor | None,
+        prefix_weight: Tensor | None,
+    ) -> Tensor:
+        """Run the action head's `denoise`."""
+        raise NotImplementedError
+
+    def velocity_loss(
+        self,
+        attended: Any,
+        state: Tensor,
+        slot: Tensor,
+        action: Tensor,
+        action_mask: Tensor,
+        noise: Tensor,
+        time: Tensor,
+    ) -> Tensor:
+        """Run the action head's `loss`."""
+        raise NotImplementedError
+
+    def _normal(self, shape: tuple[int, ...], generator: torch.Generator | None) -> Tensor:
+        return torch.randn(
+            shape, generator=generator, device=generator.device if generator else self.device
+        )
+
+    @torch.no_grad()
+    def get_action(
+        self,
+        batch: Batch,
+        noise: Tensor | None = None,
+        denoising_steps: int | None = None,
+        generator: torch.Generator | None = None,
+        prefix: Tensor | None = None,
+        prefix_weight: Tensor | None = None,
+    ) -> Tensor:
+        """Sample normalised action chunks (B, H, A) float32.
+
+        Args:
+            batch: See the family's `groot` module.
+            noise: (B, H, A) starting point; None draws it from `generator` (or torch's global
+                one).
+            denoising_steps: Euler steps; None takes the checkpoint's (4).
+            generator: Source of the noise.
+            prefix: (B, H, A), real-time chunking; see the `denoise` of the action head.
+            prefix_weight: (H,) in [0, 1], given together with `prefix`.
+
+        Raises:
+            ObservationError: The batch does not fit, or only one of prefix and prefix_weight is
+                given.
+        """
+        if (prefix is None) != (prefix_weight is None):
+            raise ObservationError(
+                'prefix (B, H, A) and prefix_weight (H,) go together: give both or neither.'
+            )
+        head, device = self.config.action_head, self.device
+        slot, attended = self.slot(batch), self.attended(batch)
+        if noise is None:
+            noise = self._normal((len(slot), head.action_horizon, head.action_dim), generator)
+        return self.denoise(
+            attended,
+            batch['state'].to(device),
+            slot,
+            noise.to(device),
+            denoising_steps or head.num_inference_timesteps,
+            None if prefix is None else prefix.to(device, torch.float32),
+            None if prefix_weight is None else prefix_weight.to(device, torch.float32),
+        )
+
+    def loss(
+        self,
+        batch: Batch,
+        noise: Tensor | None = None,
+        time: Tensor | None = None,
+        generator: torch.Generator | None = None,
+        draws: int = 1,
+    ) -> Tensor:
+        """Return the flow-matching loss, a float32 scalar.
+
+        Args:
+            batch: See the family's `groot` module.
+            noise: (B·K, H, A); None draws it. Row b·K + k belongs to sample b.
+            time: (B·K,) flow times, 0 = noise, 1 = data; None draws them.
+            generator: Source of noise and time (or torch's global one).
+            draws: K, noise and time draws per sample when they are drawn here; they share the VL
+                path.
+        """
+        device = self.device
+        action, action_mask = batch['action'].to(device), batch['action_mask'].to(device)
+        if noise is None:
+            noise = self._normal((action.shape[0] * draws, *action.shape[1:]), generator)
+        if time is None:
+            time = self.action_head.sample_time(noise.shape[0], generator)
+        return self.velocity_loss(
+            self.attended(batch),
+            batch['state'].to(device),
+            self.slot(batch),
+            action,
+            action_mask,
+            noise.to(device),
+            time.to(device),
+        )
+
+    def forward(
+        self, batch: Batch, noise: Tensor | None = None, time: Tensor | None = None, draws: int = 1
+    ) -> Tensor:
+        """Return `loss`; the entry that DDP and FSDP wrap."""
+        return self.loss(batch, noise, time, draws=draws)
