@@ -15,10 +15,11 @@ from rclpy.context import Context
 from rclpy.signals import SignalHandlerOptions
 
 from gr00t_core.errors import ParameterError
+from gr00t_ros.node_names import full_name
 
-# Discovery on one machine takes some 10 ms, and up to 3 s when a message of it is lost. The
-# executor looks again, for longer.
-LOOK_S = 1.5
+# Discovery on one machine takes some 10 ms, or up to 3 s: 1.7 s were seen, for nodes announce
+# themselves every 2 s (fastdds_shm.xml).
+LOOK_S = 3.0
 STEP_S = 0.05
 
 
@@ -50,7 +51,7 @@ def running(names: Collection[str], limit_s: float) -> list[str]:
         end = time.monotonic() + limit_s
         while True:
             listed = node.get_node_names_and_namespaces()
-            known = {f'{space.rstrip("/")}/{name}' for name, space in listed}
+            known = {full_name(space, name) for name, space in listed}
             found = sorted(known & set(names))
             if found or time.monotonic() > end:
                 return found
