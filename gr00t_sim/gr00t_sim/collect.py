@@ -8,16 +8,16 @@ looked through afterwards: one that lacks a message is put aside and its scene r
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 import json
 import multiprocessing
 from pathlib import Path
-import queue
 import time
 from typing import Any
 
-from gr00t_core.errors import Gr00tError, ServingError
+from gr00t_core.errors import Gr00tError
 from gr00t_core.robot.description import NANOSECONDS, Robot
 from gr00t_core.robot.file import load_robot
 from gr00t_msgs.srv import DiscardEpisode, StartEpisode, StopEpisode
@@ -27,6 +27,7 @@ from gr00t_sim.domain import own_domain
 from gr00t_sim.processes import leave_in_order, Up
 from gr00t_sim.scenes.interface import Episode
 from gr00t_sim.scenes.registry import kind_of
+from gr00t_sim.workers import results_of
 
 START_LIMIT_S = 60.0
 EPISODE_LIMIT_S = 600.0  # wall time
@@ -103,39 +104,28 @@ def collect(
         for worker in range(min(workers, len(scenes)))
     ]
     began = time.monotonic()
-    for process in processes:
-        process.start()
-    left = {episode.seed for episode in scenes}
-    try:
-        with ledger.open('a', encoding='utf-8') as lines:
-            while left:
-                try:
-                    found = results.get(timeout=1.0)
-                except queue.Empty:
-                    if not any(process.is_alive() for process in processes) and results.empty():
-                        raise ServingError(
-                            f'{len(left)} scenes are left, but the workers ended; see'
-                            f' {output}/worker*/nodes.log; the same command goes on from here'
-                        ) from None
-                    continue
-                if isinstance(found, str):
-                    say(found)
-                    continue
-                lines.write(json.dumps(asdict(found)) + '\n')
-                lines.flush()
-                left.discard(found.seed)
-                done[found.seed] = found
-                rate = (len(scenes) - len(left)) / (time.monotonic() - began) * 3600.0
-                say(
-                    f'{found.seed} “{found.instruction}”: {found.outcome} after'
-                    f' {found.duration_s:.1f} s; {len(left)} to go, {rate:.0f} per hour'
-                )
-    finally:
-        for process in processes:
-            process.join(30.0 if not left else 0.1)
-            if process.is_alive():
-                process.terminate()
-                process.join()
+    left = len(scenes)
+
+    def lost(left: int) -> str:
+        return (
+            f'{left} scenes are left, but the workers ended; see {output}/worker*/nodes.log; the'
+            ' same command goes on from here'
+        )
+
+    with (
+        ledger.open('a', encoding='utf-8') as lines,
+        closing(results_of(processes, results, left, say, lost)) as arriving,
+    ):
+        for found in arriving:
+            lines.write(json.dumps(asdict(found)) + '\n')
+            lines.flush()
+            left -= 1
+            done[found.seed] = found
+            rate = (len(scenes) - left) / (time.monotonic() - began) * 3600.0
+            say(
+                f'{found.seed} “{found.instruction}”: {found.outcome} after'
+                f' {found.duration_s:.1f} s; {left} to go, {rate:.0f} per hour'
+            )
     collected = [done[seed] for seed in asked]
     return {
         'outcomes': dict(Counter(each.outcome for each in collected)),

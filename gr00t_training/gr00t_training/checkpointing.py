@@ -31,10 +31,11 @@ from gr00t_core.checkpoint.metadata import METADATA_FILE, write_metadata
 from gr00t_core.errors import CheckpointError
 from gr00t_core.models.n1_5.checkpoint import N1_5
 from gr00t_core.models.n1_5.config import Gr00tConfig
-from gr00t_core.models.n1_5.tokenizer import QWEN_FILES, TOKENIZER_FILE
+from gr00t_core.models.n1_5.tokenizer import QWEN_FILES
 from gr00t_core.models.n1_7.checkpoint import N1_7
 from gr00t_core.models.n1_7.config import Gr00tN17Config
 from gr00t_core.models.n1_7.robot_layout import write_files
+from gr00t_core.models.vocabulary import TOKENIZER_FILE
 from gr00t_core.models.weights import save_weights
 from gr00t_core.policy import ROBOT_FILE
 

@@ -22,7 +22,8 @@ from gr00t_core.export.manifest import checkpoint_sha256, Manifest
 from gr00t_core.export.onnx_graphs import DTYPES, example, OPSET, quantize, write_graphs
 from gr00t_core.models.folded.fold import FoldedModel
 from gr00t_core.models.n1_5.groot import Gr00tN15
-from gr00t_core.models.n1_5.tokenizer import QWEN_FILES, TOKENIZER_FILE
+from gr00t_core.models.n1_5.tokenizer import QWEN_FILES
+from gr00t_core.models.vocabulary import TOKENIZER_FILE
 
 _log = logging.getLogger(__name__)
 

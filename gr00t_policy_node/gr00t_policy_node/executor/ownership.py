@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gr00t_policy_node.executor.senders import gid_of
-
-UNKNOWN_NODE = '_NODE_NAME_UNKNOWN_'  # rmw's word
+from gr00t_ros.node_names import node_of, UNKNOWN_NODE
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ def publishers(endpoints: Iterable[Any]) -> list[Publisher]:
     left out until it has a name.
     """
     return [
-        Publisher(f'{found.node_namespace.rstrip("/")}/{found.node_name}', gid_of(found))
+        Publisher(node_of(found), gid_of(found))
         for found in endpoints
         if found.node_name != UNKNOWN_NODE
     ]

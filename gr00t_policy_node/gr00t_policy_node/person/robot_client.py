@@ -25,6 +25,7 @@ from std_srvs.srv import Trigger
 from gr00t_msgs.action import ExecuteInstruction
 from gr00t_msgs.msg import TaskOutcome
 from gr00t_msgs.srv import EndGoal
+from gr00t_ros.node_names import node_of, UNKNOWN_NODE
 
 GOAL = 'execute_instruction'
 TRIGGER = 'std_srvs/srv/Trigger'
@@ -32,7 +33,6 @@ CHUNK = 'gr00t_msgs/msg/ActionChunk'
 DIAGNOSTICS = '/diagnostics'
 # Names that launch gives to our nodes: a policy node that is not configured shows nothing else.
 OUR_NAMES = ('policy_node', 'chunk_executor')
-UNKNOWN_NODE = '_NODE_NAME_UNKNOWN_'  # rmw's word for a node that it knows only in part
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -114,11 +114,7 @@ class RobotClient:
 
     def end_goal(self, success: bool, note: str) -> Future | None:
         """End the running goal as succeeded or failed; None where no policy node offers it."""
-        client = self._client(EndGoal, 'end_goal')
-        if not client.service_is_ready():
-            return None
-        future: Future = client.call_async(EndGoal.Request(success=success, note=note))
-        return future
+        return self.call(EndGoal, 'end_goal', EndGoal.Request(success=success, note=note))
 
     def instruct(self, instruction: str) -> None:
         """Publish what to do on the topic `instruction`, latched; '' ends that."""
@@ -147,11 +143,7 @@ class RobotClient:
 
     def trigger(self, executor: str, service: str) -> Future | None:
         """Call `stop` or `rearm` of an executor; None until its service is ready."""
-        client = self._client(Trigger, f'{executor}/{service}')
-        if not client.service_is_ready():
-            return None
-        future: Future = client.call_async(Trigger.Request())
-        return future
+        return self.call(Trigger, f'{executor}/{service}', Trigger.Request())
 
     # Services of other nodes
 
@@ -184,12 +176,12 @@ class RobotClient:
         chunks = [topic for topic, found in kinds if CHUNK in found]
         listed = [self._node.get_publishers_info_by_topic(topic) for topic in chunks]
         listed += [self._node.get_subscriptions_info_by_topic(topic) for topic in chunks]
-        ours = {_full_name(endpoint) for found in listed for endpoint in found}
+        ours = {node_of(endpoint) for found in listed for endpoint in found}
         publishers = self._node.get_publishers_info_by_topic(DIAGNOSTICS)
         return {
             name
             for each in publishers
-            if (name := _full_name(each)).startswith(f'{self.namespace}/')
+            if (name := node_of(each)).startswith(f'{self.namespace}/')
             and each.node_name != UNKNOWN_NODE
             and (name in ours or each.node_name in OUR_NAMES)
         }
@@ -199,7 +191,7 @@ class RobotClient:
         spoken = {each.node for each in self.statuses.values()}
         silent = self.reporting() - spoken
         topic = self._node.resolve_topic_name('recorders')
-        recorders = sorted(map(_full_name, self._node.get_publishers_info_by_topic(topic)))
+        recorders = sorted(map(node_of, self._node.get_publishers_info_by_topic(topic)))
         # A recorder tells its process id, not its node's name: only their number can be compared.
         return [*sorted(silent), *recorders[len(self.recorders) :]]
 
@@ -253,7 +245,3 @@ class RobotClient:
         if isinstance(told, dict) and 'records' in told:
             key = (told.get('host'), told.get('pid'))
             self.recorders[key] = (time.monotonic(), told)
-
-
-def _full_name(endpoint: Any) -> str:
-    return f'{endpoint.node_namespace.rstrip("/")}/{endpoint.node_name}'

@@ -20,6 +20,7 @@ from gr00t_core.robot.sight import SeenTopic, Sight
 from gr00t_policy_node.executor.layout import layout_of
 from gr00t_policy_node.executor.outputs import outputs_of
 from gr00t_policy_node.policy.observing import message_class
+from gr00t_ros.node_names import node_of
 
 NODE = 'gr00t_robot_check'
 # DDS finds other nodes in 10 ms, or in seconds on a busy machine.
@@ -149,9 +150,4 @@ class _Listening:
 
 def _nodes(endpoints: Iterable[TopicEndpointInfo]) -> tuple[str, ...]:
     """Return the full names of the nodes at the ends of a topic, without this one."""
-    names = {
-        f'{each.node_namespace.rstrip("/")}/{each.node_name}'
-        for each in endpoints
-        if each.node_name != NODE
-    }
-    return tuple(sorted(names))
+    return tuple(sorted({node_of(each) for each in endpoints if each.node_name != NODE}))

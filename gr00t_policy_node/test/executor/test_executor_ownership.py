@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS')
-from gr00t_policy_node.executor.ownership import beside, Names, Publisher, Senders, UNKNOWN_NODE
+from gr00t_policy_node.executor.ownership import beside, Names, Publisher, Senders
+from gr00t_ros.node_names import UNKNOWN_NODE
 
 SECOND = 1_000_000_000
 

@@ -7,22 +7,23 @@ executor and, for a policy, policy node. Straight to a server there is no ROS.
 """
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 import json
 import multiprocessing
 from pathlib import Path
 import platform
-import queue
 import time
 from typing import Any
 
-from gr00t_core.errors import Gr00tError, ServingError
+from gr00t_core.errors import Gr00tError
 from gr00t_core.robot.file import load_robot
 from gr00t_sim.processes import leave_in_order
 from gr00t_sim.scenes.interface import Episode
 from gr00t_sim.scenes.registry import kind_of
 from gr00t_sim.suites.protocol import episodes, STEP_S, Suite
 from gr00t_sim.suites.results import add, begin, LEDGER, Played, REPORT, report
+from gr00t_sim.workers import results_of
 
 EXPERT = 'the scripted expert'
 
@@ -124,23 +125,16 @@ def _spread(
         spawn.Process(target=_work, args=(plan, part, number, results), name=f'worker {number}')
         for number, part in enumerate(parts)
     ]
-    for worker in workers:
-        worker.start()
+
+    def lost(waiting: int) -> str:
+        return (
+            f'{waiting} episodes are left, but the workers ended; their words are above and in'
+            f' {plan.out}/worker*/; the same command goes on from here'
+        )
+
     waiting = len(left)
-    try:
-        while waiting:
-            try:
-                found = results.get(timeout=1.0)
-            except queue.Empty:
-                if not any(worker.is_alive() for worker in workers) and results.empty():
-                    raise ServingError(
-                        f'{waiting} episodes are left, but the workers ended; their words are'
-                        f' above and in {plan.out}/worker*/; the same command goes on from here'
-                    ) from None
-                continue
-            if isinstance(found, str):
-                say(found)
-                continue
+    with closing(results_of(workers, results, waiting, say, lost)) as arriving:
+        for found in arriving:
             add(plan.out / LEDGER, found)
             done.append(found)
             waiting -= 1
@@ -148,12 +142,6 @@ def _spread(
                 f'{found.task} start {found.init_state} “{found.instruction}”: {found.outcome}'
                 f' after {found.steps} steps, {found.wall_s:.1f} s; {waiting} to go'
             )
-    finally:
-        for worker in workers:
-            worker.join(30.0 if not waiting else 0.1)
-            if worker.is_alive():
-                worker.terminate()
-                worker.join()
 
 
 def _work(plan: SuitePlan, part: list[Episode], number: int, results: Any) -> None:

@@ -100,11 +100,8 @@ def init_checkpoint(
 def _write_n1_5(folder: Path, size: str, seed: int) -> None:
     import torch
 
-    from gr00t_core.models.n1_5.tokenizer import (
-        IMAGE_CONTEXT,
-        make_small_tokenizer,
-        TOKENIZER_FILE,
-    )
+    from gr00t_core.models.n1_5.tokenizer import IMAGE_CONTEXT, make_small_tokenizer
+    from gr00t_core.models.vocabulary import TOKENIZER_FILE
 
     raw = deepcopy(SIZES[size])
     if 'eagle_config' in raw:

@@ -15,28 +15,19 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import (
-    AddedToken,
-    decoders,
-    models,
-    normalizers,
-    pre_tokenizers,
-    Regex,
-    Tokenizer,
-    trainers,
-)
+from tokenizers import AddedToken, models, pre_tokenizers, Tokenizer, trainers
 
 from gr00t_core.errors import CheckpointError, ObservationError
 from gr00t_core.instructions import MAX_TOKENS, shown
 from gr00t_core.models.n1_5.config import Gr00tConfig
 from gr00t_core.models.n1_5.sizes import SMALL_VOCABULARY
+from gr00t_core.models.vocabulary import find_tokenizer, set_byte_level
 
 SYSTEM = 'You are a helpful assistant.'
 IMAGE_CONTEXT, IMAGE_OPEN, IMAGE_CLOSE = '<IMG_CONTEXT>', '<img>', '</img>'
 TURN_OPEN, TURN_CLOSE, PAD = '<|im_start|>', '<|im_end|>', '<|endoftext|>'
 SPECIAL_TOKENS = (PAD, TURN_OPEN, TURN_CLOSE, IMAGE_CONTEXT, IMAGE_OPEN, IMAGE_CLOSE)
 
-TOKENIZER_FILE = 'tokenizer.json'
 QWEN_FILES = ('vocab.json', 'merges.txt', 'added_tokens.json')
 # Public repository with the tokenizer files that GR00T N1.5 ships in its code (NVIDIA's
 # checkpoints hold none).
@@ -47,12 +38,6 @@ GR00T_IDS = dict(
     zip(SPECIAL_TOKENS, (151_643, 151_644, 151_645, 151_669, 151_670, 151_671), strict=True)
 )
 _PROBE, _PROBE_IDS = '<image 1>', [27, 1805, 220, 16, 29]
-
-# Qwen2's pre-tokenisation: contractions, letters, single digits, punctuation, white space.
-_QWEN_SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-    r'|\s*[\r\n]+|\s+(?!\S)|\s+'
-)
 
 _KNOWN_PROMPTS = 256  # token ids that are remembered
 
@@ -185,33 +170,20 @@ def load_tokenizer(
         CheckpointError: None is found, or its ids are not those that the checkpoint was trained
             with.
     """
-    places = [Path(folder)] if vocabulary is None else [Path(folder), Path(vocabulary)]
-    for place in places:
-        if (place / TOKENIZER_FILE).is_file():
-            path = place / TOKENIZER_FILE
-            try:
-                tokenizer = Tokenizer.from_file(str(path))
-            except Exception as error:  # the library raises bare Exception
-                raise CheckpointError(
-                    f'{path} is not a tokenizer file: {error}. Copy the file again.'
-                ) from None
-            return PromptTokenizer(tokenizer, str(path), config)
-        if all((place / name).is_file() for name in QWEN_FILES):
-            return PromptTokenizer(
-                _qwen_tokenizer(place), f'{place} ({", ".join(QWEN_FILES)})', config
-            )
-    downloaded = _download(places)
-    return PromptTokenizer(
-        _qwen_tokenizer(downloaded), f'Hugging Face hub, {HUB_REPOSITORY}', config
+    tokenizer, place = find_tokenizer(
+        folder, vocabulary, QWEN_FILES, HUB_REPOSITORY, _qwen_tokenizer
     )
+    if place is None:
+        source = f'Hugging Face hub, {HUB_REPOSITORY}'
+    else:
+        source = f'{place} ({", ".join(QWEN_FILES)})' if place.is_dir() else str(place)
+    return PromptTokenizer(tokenizer, source, config)
 
 
 def make_small_tokenizer(special_tokens: Sequence[str] = SPECIAL_TOKENS) -> Tokenizer:
     """Make the tokenizer of the tiny and small models: byte-level BPE, always the same."""
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizer()
-    tokenizer.decoder = decoders.ByteLevel()
+    set_byte_level(tokenizer)
     trainer = trainers.BpeTrainer(
         vocab_size=SMALL_VOCABULARY,
         special_tokens=[_added(token) for token in special_tokens],
@@ -226,16 +198,6 @@ def _added(content: str) -> AddedToken:
     return AddedToken(content, normalized=False, special=True)
 
 
-def pre_tokenizer() -> pre_tokenizers.PreTokenizer:
-    """Return Qwen2's pre-tokenisation, which N1.5 and N1.7 share."""
-    return pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(_QWEN_SPLIT), 'isolated'),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-
-
 def _qwen_tokenizer(folder: Path) -> Tokenizer:
     vocab, merges, added = (str(folder / name) for name in QWEN_FILES)
     try:
@@ -245,9 +207,7 @@ def _qwen_tokenizer(folder: Path) -> Tokenizer:
         raise CheckpointError(
             f'{folder}: {", ".join(QWEN_FILES)} cannot be read: {error}.'
         ) from None
-    tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizer()
-    tokenizer.decoder = decoders.ByteLevel()
+    set_byte_level(tokenizer)
     tokenizer.add_special_tokens(
         [_added(token) for token in sorted(added_ids, key=lambda token: added_ids[token])]
     )
@@ -265,19 +225,3 @@ def _qwen_tokenizer(folder: Path) -> Tokenizer:
             f'special tokens with wrong ids: {wrong}. Use the tokenizer files of {HUB_REPOSITORY}.'
         )
     return tokenizer
-
-
-def _download(places: Sequence[Path]) -> Path:
-    problem = (
-        f'No tokenizer in {", ".join(map(str, places))}: NVIDIA ships none with its checkpoints. '
-        f'Copy {", ".join(QWEN_FILES)} of {HUB_REPOSITORY} into the checkpoint folder.'
-    )
-    try:
-        from huggingface_hub import hf_hub_download
-    except ImportError as error:
-        raise CheckpointError(f'{problem} They cannot be downloaded: {error}.') from None
-    try:
-        paths = [Path(hf_hub_download(HUB_REPOSITORY, name)) for name in QWEN_FILES]
-    except Exception as error:  # network, cache and hub errors share no base class
-        raise CheckpointError(f'{problem} The download failed: {error}') from None
-    return paths[0].parent

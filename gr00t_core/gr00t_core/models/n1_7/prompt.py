@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 import re
 
-from tokenizers import AddedToken, decoders, models, normalizers, Tokenizer
+from tokenizers import AddedToken, models, Tokenizer
 
 from gr00t_core.errors import CheckpointError, ObservationError
 from gr00t_core.instructions import MAX_TOKENS, shown
-from gr00t_core.models.n1_5.tokenizer import pre_tokenizer, PromptBatch, TOKENIZER_FILE
+from gr00t_core.models.n1_5.tokenizer import PromptBatch
 from gr00t_core.models.n1_7.config import Gr00tN17Config
+from gr00t_core.models.vocabulary import find_tokenizer, set_byte_level
 
 QWEN_FILES = ('vocab.json', 'merges.txt')
 HUB_REPOSITORY = 'Qwen/Qwen3-VL-2B-Instruct'
@@ -140,21 +141,11 @@ def load_prompts(
     Raises:
         CheckpointError: None is found, or its ids are not the checkpoint's.
     """
-    places = [Path(folder)] if vocabulary is None else [Path(folder), Path(vocabulary)]
-    for place in places:
-        if (place / TOKENIZER_FILE).is_file():
-            path = place / TOKENIZER_FILE
-            try:
-                tokenizer = Tokenizer.from_file(str(path))
-            except Exception as error:  # the library raises bare Exception
-                raise CheckpointError(
-                    f'{path} is not a tokenizer file: {error}. Copy the file again.'
-                ) from None
-            return Prompts(tokenizer, str(path), config, formalize)
-        if all((place / name).is_file() for name in QWEN_FILES):
-            return Prompts(qwen_tokenizer(place), str(place), config, formalize)
-    place = _download(places)
-    return Prompts(qwen_tokenizer(place), f'Hugging Face hub, {HUB_REPOSITORY}', config, formalize)
+    tokenizer, place = find_tokenizer(
+        folder, vocabulary, QWEN_FILES, HUB_REPOSITORY, qwen_tokenizer
+    )
+    source = f'Hugging Face hub, {HUB_REPOSITORY}' if place is None else str(place)
+    return Prompts(tokenizer, source, config, formalize)
 
 
 def qwen_tokenizer(folder: Path) -> Tokenizer:
@@ -166,9 +157,7 @@ def qwen_tokenizer(folder: Path) -> Tokenizer:
         raise CheckpointError(
             f'{folder}: {", ".join(QWEN_FILES)} cannot be read: {error}.'
         ) from None
-    tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizer()
-    tokenizer.decoder = decoders.ByteLevel()
+    set_byte_level(tokenizer)
     tokenizer.add_special_tokens([AddedToken(t, normalized=False, special=True) for t in ADDED])
     found = [tokenizer.token_to_id(token) for token in ADDED]
     if found != list(range(FIRST_ADDED, FIRST_ADDED + len(ADDED))):
@@ -177,19 +166,3 @@ def qwen_tokenizer(folder: Path) -> Tokenizer:
             f' {FIRST_ADDED}. Use {", ".join(QWEN_FILES)} of {HUB_REPOSITORY}.'
         )
     return tokenizer
-
-
-def _download(places: Sequence[Path]) -> Path:
-    problem = (
-        f'No tokenizer in {", ".join(map(str, places))}: NVIDIA ships none with its checkpoints. '
-        f'Copy {", ".join(QWEN_FILES)} of {HUB_REPOSITORY} into the checkpoint folder.'
-    )
-    try:
-        from huggingface_hub import hf_hub_download
-    except ImportError as error:
-        raise CheckpointError(f'{problem} They cannot be downloaded: {error}.') from None
-    try:
-        paths = [Path(hf_hub_download(HUB_REPOSITORY, name)) for name in QWEN_FILES]
-    except Exception as error:  # network, cache and hub errors share no base class
-        raise CheckpointError(f'{problem} The download failed: {error}') from None
-    return paths[0].parent
