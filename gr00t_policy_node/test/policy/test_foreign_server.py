@@ -146,6 +146,7 @@ def test_a_server_that_errs_stalls_or_dies_is_named_and_found_again(graph, serve
     graph.reason('no answer')
     assert server.process.wait(10) == 3
     instruct(graph, 'pick')
+    graph.spin(1.0)  # a request that waits for the server still says 'die' for 0.5 s
     server.start()
     graph.fresh()
     assert process.poll() is None
