@@ -17,6 +17,14 @@ from gr00t_ros import parameter_files
 PACKAGE = 'gr00t_bringup'
 SIMULATED_ROBOT = 'so101'  # what gr00t_sim simulates
 SIMULATED_DETECTOR = 'gr00t_sim.detector:make'  # ends a goal as the simulated episode ends
+# Node → package and executable, as in `ros2 run`: what launch files and `gr00t up` start.
+PROGRAMS = {
+    'sim': ('gr00t_sim', 'sim'),
+    'policy_node': ('gr00t_policy_node', 'policy_node'),
+    'chunk_executor': ('gr00t_policy_node', 'chunk_executor'),
+    'recorder': ('rosbag_tools', 'recorder'),
+    'console': ('gr00t_console', 'console'),
+}
 # Between two scenes of the expert (s): time to press a key, and to look.
 PAUSE_S = 3.0
 # Fast DDS 2 (Humble, Jazzy) reads the first, Fast DDS 3 (Kilted on) the second.
@@ -137,7 +145,7 @@ def nodes(
     if sim:
         parameters: dict[str, Any] = known | ({'lock_step': True} if use_sim_time else {})
         parameters |= {'expert': True, 'next_after_s': PAUSE_S} if expert else {}
-        found.append(NodeSpec('gr00t_sim', 'sim', 'sim', parameters=parameters, **shared))
+        found.append(NodeSpec(*PROGRAMS['sim'], 'sim', parameters=parameters, **shared))
     if policy and not expert:
         asked: dict[str, Any] = {
             'checkpoint': checkpoint and _resolved(checkpoint),
@@ -150,15 +158,13 @@ def nodes(
         parameters |= {'success_detector': SIMULATED_DETECTOR} if sim else {}
         found += [
             NodeSpec(
-                'gr00t_policy_node',
-                'policy_node',
+                *PROGRAMS['policy_node'],
                 'policy_node',
                 parameters=known | clock | parameters,
                 **shared,
             ),
             NodeSpec(
-                'gr00t_policy_node',
-                'chunk_executor',
+                *PROGRAMS['chunk_executor'],
                 'chunk_executor',
                 parameters=known | clock | ({'shadow': True} if shadow else {}),
                 defaults_file=executor_defaults(known.get('robot', '')),
@@ -169,13 +175,9 @@ def nodes(
         parameters = {'output': str(Path(output).expanduser().resolve())} if output else {}
         parameters |= {'instruction': instruction} if instruction else {}
         parameters = known | clock | parameters
-        found.append(
-            NodeSpec('rosbag_tools', 'recorder', 'recorder', parameters=parameters, **shared)
-        )
+        found.append(NodeSpec(*PROGRAMS['recorder'], 'recorder', parameters=parameters, **shared))
     if console:
-        found.append(
-            NodeSpec('gr00t_console', 'console', 'console', parameters=known | clock, **shared)
-        )
+        found.append(NodeSpec(*PROGRAMS['console'], 'console', parameters=known | clock, **shared))
     return found
 
 

@@ -1,12 +1,16 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The launch files with real `launch` and `launch_ros`, where they are installed."""
+"""The launch files: what they list, and with real `launch` and `launch_ros` where installed."""
 
+import ast
 from pathlib import Path
 import subprocess
 import sys
 
 import pytest
+
+from gr00t_bringup.nodes import nodes, PROGRAMS
+from gr00t_core.robot.file import shipped_robots
 
 FOLDER = Path(__file__).resolve().parents[1] / 'launch'
 FILES = sorted(FOLDER.glob('*.launch.py'))
@@ -31,6 +35,61 @@ service.include_launch_description(LaunchDescription([
 ]))
 sys.exit(service.run())
 """
+
+
+# Action of gr00t_bringup.launching → node that it starts.
+ACTIONS = {
+    'policy_node': 'policy_node',
+    'chunk_executor': 'chunk_executor',
+    'console': 'console',
+    'recorder': 'recorder',
+    'simulator': 'sim',
+}
+
+
+def calls(path):
+    """Return the calls in a launch file's description, in their order."""
+    tree = ast.parse(path.read_text('utf-8'))
+    (description,) = (
+        node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and node.name == 'generate_launch_description'
+    )
+    found = [node for node in ast.walk(description) if isinstance(node, ast.Call)]
+    found = [node for node in found if isinstance(node.func, ast.Name)]
+    return sorted(found, key=lambda node: (node.lineno, node.col_offset))
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda path: path.name)
+def test_launch_file_lists_what_it_starts_after_its_check(path):
+    """The nodes of the file are those of the one list, for the same decisions of the file."""
+    found = calls(path)
+    names = [call.func.id for call in found]
+    (check,) = (call for call in found if call.func.id == 'checked')
+    fixed = {word.arg: ast.literal_eval(word.value) for word in check.keywords}
+    started = [ACTIONS[name] for name in names if name in ACTIONS]
+    optional = {'console'} & set(started)
+    specs = nodes(**fixed, console=bool(optional))
+    assert started == [spec.name for spec in specs]
+    processes = (*ACTIONS, 'Node', 'spawner', 'player')
+    first = next(k for k, name in enumerate(names) if name in processes)
+    assert names.index('checked') < first
+    for spec in specs:
+        assert (spec.package, spec.executable) == PROGRAMS[spec.name]
+
+
+def test_every_shipped_robot_has_its_launch_file():
+    """so101 is started by robot.launch.py robot:=so101 or by a package of its own."""
+    for robot in shipped_robots():
+        path = FOLDER / f'{robot}.launch.py'
+        if robot == 'so101' and not path.is_file():
+            continue
+        given = [
+            {word.arg: ast.literal_eval(word.value) for word in call.keywords}
+            for call in calls(path)
+            if call.func.id == 'arguments'
+        ]
+        assert given == [{'robot': robot}]
 
 
 def load(path):
