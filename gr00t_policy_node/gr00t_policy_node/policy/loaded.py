@@ -8,6 +8,7 @@ from typing import Any, TYPE_CHECKING
 from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
 from std_msgs.msg import String
 
 from gr00t_core.actions.chunk import ActionChunk
@@ -74,6 +75,7 @@ class Loaded:
             ChunkMessage,
             'action_chunk',
             QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
         # A latched publisher's last message reaches only a transient-local subscription, a plain
         # `ros2 topic pub` only a volatile one; hearing an instruction twice changes nothing.
