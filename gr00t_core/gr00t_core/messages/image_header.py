@@ -12,8 +12,6 @@ cannot be told from picture data here; the restart markers show that no part of 
 from dataclasses import dataclass
 import re
 
-import numpy as np
-
 JPEG_START = b'\xff\xd8\xff'
 JPEG_END = b'\xff\xd9'
 PNG_START = b'\x89PNG\r\n\x1a\n'
@@ -109,8 +107,12 @@ def _read_jpeg(data: bytes) -> CompressedPicture:
     if frame is None:
         raise ValueError('damaged: its header declares no size')
     width, height, channels, mcus = _frame(*frame)
-    in_one_scan = frame[0] != _PROGRESSIVE and payload[:1] == bytes([channels])
-    _check_scans(data, at, mcus, interval if in_one_scan else 0)
+    if data.rfind(JPEG_END, at) < 0:
+        raise ValueError('damaged: the end marker is missing: truncated')
+    if frame[0] == _PROGRESSIVE or payload[:1] != bytes([channels]):
+        _check_scans(data, at)
+    elif interval:
+        _check_intervals(data, at, -(-mcus // interval) - 1)
     tidy = data if sum(map(len, kept)) == at else b''.join([*kept, data[at:]])
     return CompressedPicture('JPEG', width, height, channels, tidy)
 
@@ -139,21 +141,18 @@ def _frame(process: int, payload: bytes) -> tuple[int, int, int, int]:
     return width, height, channels, -(-width // (8 * across)) * -(-height // (8 * down))
 
 
-def _check_scans(data: bytes, at: int, mcus: int, interval: int) -> None:
-    """Refuse picture data without its end, with too many scans, or with a lost interval."""
-    body = np.frombuffer(data, np.uint8)[at:]  # ten times as quick as a regular expression
-    behind = body[1:][body[:-1] == 0xFF]
-    markers = behind[(behind != 0) & (behind != 0xFF)].tobytes()
-    end = markers.find(_EOI)
-    if end < 0:
-        raise ValueError('damaged: the end marker is missing: truncated')
-    if markers.count(_SOS) >= MAX_SCANS:
+def _check_scans(data: bytes, at: int) -> None:
+    """Refuse picture data of too many scans; that of one scan has no other that is read."""
+    if data.count(bytes([0xFF, _SOS]), at, data.rfind(JPEG_END, at)) >= MAX_SCANS:
         raise ValueError(f'it has more than {MAX_SCANS} scans')
-    if interval:
-        seen = [marker for marker in markers[:end] if marker in _RESTARTS]
-        expected = -(-mcus // interval) - 1
-        if any(marker != 0xD0 + k % 8 for k, marker in enumerate(seen)) or len(seen) < expected:
-            raise ValueError(
-                f'damaged: it has {len(seen)} of {expected} restart markers, or in a wrong order:'
-                ' a part of the picture is lost'
-            )
+
+
+def _check_intervals(data: bytes, at: int, expected: int) -> None:
+    """Refuse picture data that lost a restart interval."""
+    markers = b''.join(_MARKER.findall(data, at))
+    seen = [marker for marker in markers[: markers.index(_EOI)] if marker in _RESTARTS]
+    if any(marker != 0xD0 + k % 8 for k, marker in enumerate(seen)) or len(seen) < expected:
+        raise ValueError(
+            f'damaged: it has {len(seen)} of {expected} restart markers, or in a wrong order:'
+            ' a part of the picture is lost'
+        )

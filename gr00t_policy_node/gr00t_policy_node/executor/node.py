@@ -9,6 +9,7 @@ each turn costs more than a command (decision 0017). With `use_sim_time` a timer
 `control`, so that commands are in step with the simulation, and messages wake the node.
 """
 
+from collections import Counter
 from collections.abc import Callable
 import contextlib
 import functools
@@ -36,7 +37,7 @@ from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
 from gr00t_core.errors import Gr00tError, ObservationError
-from gr00t_core.messages.fields import carries, read_group, stamp_ns
+from gr00t_core.messages.fields import read_carried, single, stamp_ns
 from gr00t_core.robot.description import ActionGroup, NANOSECONDS, StateGroup, Stream
 from gr00t_core.robot.file import load_robot
 from gr00t_msgs.msg import ActionChunk, CommandSource
@@ -47,7 +48,7 @@ from gr00t_policy_node.executor.core import Command, ExecutorCore
 from gr00t_policy_node.executor.entrance import Refusal
 from gr00t_policy_node.executor.lines import lines
 from gr00t_policy_node.executor.modes import Mode
-from gr00t_policy_node.executor.outputs import message_class, outputs_of
+from gr00t_policy_node.executor.outputs import message_class, outputs_of, to_time
 from gr00t_policy_node.executor.ownership import beside, Names, Senders
 from gr00t_policy_node.executor.pace import Pace
 from gr00t_policy_node.executor.senders import gid_of, Queue
@@ -69,6 +70,8 @@ DISCOVERY_NS, NAMES_NS = 3 * NANOSECONDS, 6 * NANOSECONDS
 DISCOVERING = 'looking for other nodes that command the robot'
 # How long another thread that ends the ROS context waits for the robot to be stopped.
 LONGEST_WAIT_S = 30.0
+# Warnings of one topic's messages come this seldom, and so many reasons are counted apart.
+COMPLAINT_NS, MOST_REASONS = 5 * NANOSECONDS, 20
 # A flood of messages must not keep the robot from being commanded.
 MOST_BUTTONS, MOST_CHUNKS, MOST_MESSAGES = 2000, 20, 200
 
@@ -99,13 +102,16 @@ class ExecutorNode(Node):
         ]
         topic = f'~/shadow/{command_source.TOPIC}' if self.shadow else command_source.TOPIC
         self._source = self.create_publisher(CommandSource, topic, 10)
+        self._said = CommandSource()  # reused: one is published per control period
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._logged = self.core.mode
         self._last_tick_ns: int | None = None  # node clock
         self._last_wall_ns: int | None = None
         self._last_report_ns = time.monotonic_ns()
         self._ticks = self._sent = self._chunks = 0
-        self._lost_chunks = self._unreadable = 0
+        self._lost_chunks = 0
+        self._unreadable: Counter[str] = Counter()  # topic and reason → messages
+        self._complained_ns: dict[str, int] = {}
         self._last_sequence: int | None = None
         self._last_error = ''
         self._jitter_ms = diagnostics.Window()
@@ -231,23 +237,34 @@ class ExecutorNode(Node):
         def read(message: Any, info: dict[str, Any]) -> None:
             now_ns = self.now_ns
             for group in groups:
-                if not carries(message, group):
-                    continue  # another publisher's joints
                 try:
-                    values = read_group(message, group)
+                    sample = read_carried(message, group)
+                    if sample is None:
+                        continue  # another publisher's joints
+                    values = single(sample, group)
                 except ObservationError as error:
-                    self._unreadable += 1
+                    self._count_unreadable(f'{group.stream.topic}: {error.reason}')
                     self._last_error = str(error)
+                    self._complain(group.stream.topic, f'unreadable: {error}')
                     continue
                 refusal = take(group, values, message, info, now_ns)
                 if refusal is not None:
                     self._last_error = f'{group.stream.topic}: {group.name}: {refusal}'
-                    self.get_logger().warning(
-                        f'dropped: {self._last_error}', throttle_duration_sec=5.0
-                    )
+                    self._complain(group.stream.topic, f'dropped: {self._last_error}')
             self._start_in_step()
 
         return read
+
+    def _count_unreadable(self, reason: str) -> None:
+        is_kept = reason in self._unreadable or len(self._unreadable) < MOST_REASONS
+        self._unreadable[reason if is_kept else 'other reasons'] += 1
+
+    def _complain(self, topic: str, text: str) -> None:
+        """Warn about a topic's messages, seldom: rclpy's throttle costs 0.3 ms per message."""
+        now_ns = time.monotonic_ns()
+        if now_ns - self._complained_ns.get(topic, -COMPLAINT_NS) >= COMPLAINT_NS:
+            self._complained_ns[topic] = now_ns
+            self.get_logger().warning(text)
 
     def _measure(
         self, group: StateGroup, values: Any, message: Any, info: dict[str, Any], now_ns: int
@@ -283,10 +300,10 @@ class ExecutorNode(Node):
         self._last_sequence = received.sequence
         if self.core.offer(received, now_ns) is not None:
             refused, offered = self.core.rejections.total(), self.core.accepted
-            self.get_logger().warning(
+            self._complain(
+                self._chunk_topic,
                 f'chunk {received.sequence} rejected: {self.core.refusal}'
                 f' ({refused} of {refused + offered} so far)',
-                throttle_duration_sec=5.0,
             )
         self._start_in_step()
 
@@ -413,8 +430,9 @@ class ExecutorNode(Node):
                 publisher.publish(output.fill(command))
                 self._sent += 1
         if publish:
-            source = command_source.source_message(command.stamp_ns, self.core.mode)
-            self._source.publish(source)
+            self._said.header.stamp = to_time(command.stamp_ns)
+            self._said.source = command_source.source_of(self.core.mode)
+            self._source.publish(self._said)
 
     def _log(self) -> None:
         """Log and report a change of the mode, once."""
@@ -470,7 +488,8 @@ class ExecutorNode(Node):
                 f'dropped: teleoperation {name}: {why.value}': count
                 for (name, why), count in core.teleop.dropped.items()
             },
-            'unreadable messages': self._unreadable,
+            'unreadable messages': self._unreadable.total(),
+            **{f'unreadable: {reason}': count for reason, count in self._unreadable.items()},
             'last dropped message': self._last_error or None,
         }
         level = {
