@@ -126,18 +126,15 @@ def run(options: Benchmark) -> dict[str, Any]:
 
 
 def _stages(policy: Any, example: dict[str, Any]) -> dict[str, Callable[[], Any]]:
-    from gr00t_core.models.folded.request import prompts, start
+    from gr00t_core.models.folded.request import start
 
     backend, batch = policy.backend, policy.transforms.apply(example)
     begin = start(batch, backend.config, None, None, None)
     backend.predict(batch, begin.noise)  # features for the head, of the engine that is timed
-    # An engine without parts of its own runs the network in one piece.
-    parts = (
-        backend.parts(*prompts(batch, backend.config), begin) if hasattr(backend, 'parts') else {}
-    )
+    (prompt,) = backend.inference.prompts(batch, backend.config)
     return {
         'preprocess': lambda: policy.transforms.apply(example),
-        **parts,
+        **backend.parts(prompt, begin),
         'head': lambda: backend.predict(batch, begin.noise, head_only=True),
         'total': lambda: policy.get_action(example),
     }

@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 
 from gr00t_core.errors import BackendError
 from gr00t_core.export.manifest import MANIFEST
-from gr00t_core.models import family_of
 
 if TYPE_CHECKING:
-    from gr00t_core.models.n1_5.config import Gr00tConfig
     from gr00t_core.transforms import VideoTransform
 
 # Backend → its class, and the command that installs what it needs.
@@ -50,7 +48,7 @@ class Backend(Protocol):
 
     name: str
     device: str
-    config: 'Gr00tConfig'
+    config: Any
     video: 'VideoTransform | None'
 
     def predict(
@@ -134,16 +132,8 @@ def load_backend(
         hint = f'; did you mean {near[0]!r}?' if near else ''
         raise BackendError(f'backend {name!r} is unknown; allowed: {", ".join(BACKENDS)}{hint}')
     if denoising_steps is not None and denoising_steps < 1:
-        raise BackendError(f'denoising_steps is {denoising_steps}, expected 1 or more (N1.5: 4)')
+        raise BackendError(f'denoising_steps is {denoising_steps}, expected 1 or more')
     place, install = BACKENDS[name]
-    has_config = (Path(checkpoint) / 'config.json').is_file()  # else the backend says what lacks
-    if has_config and family_of(checkpoint).name != 'n1_5':
-        if name != 'torch':
-            raise BackendError(
-                f'{checkpoint}: backend {name!r} runs N1.5 checkpoints; use --backend torch for'
-                ' this one'
-            )
-        place = 'gr00t_core.engines.plain:PlainBackend'
     module, cls = place.split(':')
     try:
         loader = getattr(import_module(module), cls)
