@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.embodiments import DataConfig
-from gr00t_core.engines import load_backend
+from gr00t_core.engines import load_engine
+from gr00t_core.engines.options import DEFAULT_OPTIONS, EngineOptions
 from gr00t_core.errors import CheckpointError, ObservationError
 from gr00t_core.instructions import checked_instructions, shown
 from gr00t_core.models import inference_of
@@ -41,7 +42,7 @@ class Gr00tPolicy:
         self,
         checkpoint: str | Path,
         robot: Robot | str | Path | None = None,
-        backend: str = 'torch',
+        engine: str = 'torch',
         device: str = 'cpu',
         denoising_steps: int | None = None,
         seed: int | None = None,
@@ -50,6 +51,7 @@ class Gr00tPolicy:
         embodiment: str | None = None,
         vocabulary: str | Path | None = None,
         prompt: PromptTransform | None = None,
+        options: EngineOptions = DEFAULT_OPTIONS,
     ) -> None:
         """Load a checkpoint.
 
@@ -57,7 +59,7 @@ class Gr00tPolicy:
             checkpoint: Checkpoint folder.
             robot: Robot description, or a shipped robot's name or file; None for the checkpoint's
                 own `robot.yaml`.
-            backend: See `gr00t_core.engines.BACKENDS`.
+            engine: See `gr00t_core.engines.ENGINES`.
             device: Where the network runs, e.g. `cpu` or `cuda:0`.
             denoising_steps: Euler steps of the flow; None for the checkpoint's own (4).
             seed: Of the noise that chunks start from; None for a different one in each run.
@@ -66,17 +68,19 @@ class Gr00tPolicy:
             embodiment: Tag of the metadata entry that goes with `data_config`.
             vocabulary: Folder with the tokenizer's files, for checkpoints that hold none.
             prompt: What is done to the instruction; None for nothing.
+            options: How the engine runs the network.
 
         Raises:
             CheckpointError: The folder is incomplete or damaged, or does not know the embodiment.
             RobotFileError: The robot contradicts the checkpoint; names the group and both values.
-            BackendError: The backend is unknown, not installed, or cannot run here.
+            BackendError: The engine is unknown, not installed, or cannot run here.
         """
         checkpoint = Path(checkpoint)
         inference = inference_of(checkpoint)
         if robot is not None and (data_config is not None or embodiment is not None):
             raise CheckpointError(
-                'give either a robot, or a data config and its embodiment tag (N1.7: the tag alone)'
+                'give either a robot, or a data config and its embodiment tag (N1.7: the'
+                ' tag alone)'
             )
         asked = data_config is not None or embodiment is not None
         self.robot = None if asked else _robot(checkpoint, robot)
@@ -90,8 +94,13 @@ class Gr00tPolicy:
         )
         self.tokenizer = transforms.tokenizer
         self._generator = np.random.default_rng(seed)
-        self.backend = load_backend(
-            backend, checkpoint, device=device, denoising_steps=denoising_steps
+        self.backend = load_engine(
+            engine,
+            checkpoint,
+            device=device,
+            denoising_steps=denoising_steps,
+            options=options,
+            export=_export,
         )
         video: Any = {} if self.backend.video is None else {'video': self.backend.video}
         self.transforms = replace(transforms, **video)
@@ -218,6 +227,13 @@ class Gr00tPolicy:
         free = np.zeros(self.transforms.model_horizon - horizon, np.float32)
         normalized = self.transforms.normalized_action(action, observation)[0]
         return normalized, np.concatenate((firm, free))
+
+
+def _export(*args: Any) -> None:
+    """Write ONNX graphs for an engine that needs them."""
+    from gr00t_core.export.onnx_export import export_onnx
+
+    export_onnx(*args)
 
 
 def _seed(seed: object) -> int | None:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from gr00t_core.engines.folded import FoldedBackend
+from gr00t_core.engines.manifest import ACTION_STEPS, Manifest, VISION_LANGUAGE
 from gr00t_core.errors import BackendError
-from gr00t_core.export.manifest import ACTION_STEPS, Manifest, VISION_LANGUAGE
 from gr00t_core.models import inference_of, load_config
 from gr00t_core.models.folded.request import Floats, Prompt, Start
 
@@ -53,7 +53,7 @@ class ExportedBackend(FoldedBackend):
         super().__init__(inference_of(folder))
         if device != 'cpu':
             raise BackendError(
-                f"backend {self.name!r} runs on device 'cpu', not {device!r}; on a GPU use 'torch'"
+                f"engine {self.name!r} runs on device 'cpu', not {device!r}; on a GPU use 'torch'"
                 f" or 'tensorrt'"
             )
         if denoising_steps not in {None, self.manifest.steps}:

@@ -6,6 +6,7 @@ Graphs and engines lie in the checkpoint's folder `tensorrt`. `gr00t export tens
 ahead of time; else this backend does on its first call. Not measured: no GPU was at hand.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gr00t_core.engines.manifest import ACTION_STEPS, checkpoint_sha256, Manifest, VISION_LANGUAGE
+from gr00t_core.engines.options import DEFAULT_OPTIONS, EngineOptions
 from gr00t_core.engines.take_over import TakeOverBackend
 from gr00t_core.engines.tensorrt_engine import (
     cached_plan,
@@ -26,10 +29,10 @@ from gr00t_core.engines.tensorrt_engine import (
 )
 from gr00t_core.engines.torch import TorchBackend
 from gr00t_core.errors import BackendError
-from gr00t_core.export.manifest import ACTION_STEPS, checkpoint_sha256, Manifest, VISION_LANGUAGE
-from gr00t_core.export.onnx_export import export_onnx
 from gr00t_core.models import inference_of, load_config, Ranges
 from gr00t_core.models.folded.request import Floats, Prompt, Start
+
+Export = Callable[[Path, Path, str, str, int], object]  # see `make_engines`
 
 FOLDER = 'tensorrt'
 
@@ -62,7 +65,8 @@ def make_engines(
     views: int,
     steps: int | None,
     device: torch.device,
-    precision: str = 'bf16',
+    precision: str,
+    export: Export,
 ) -> Engines:
     """Export and build what is missing or out of date; return the engines.
 
@@ -74,6 +78,7 @@ def make_engines(
         steps: Euler steps; None for the checkpoint's own.
         device: GPU that they are for; the CPU means any that this TensorRT supports.
         precision: bf16 or fp16.
+        export: Writes the graphs where there are none: checkpoint, folder, precision, tag, steps.
 
     Raises:
         BackendError: TensorRT cannot parse or build a graph.
@@ -84,7 +89,7 @@ def make_engines(
     digest = checkpoint_sha256(checkpoint)
     graphs = checkpoint / FOLDER / f'{precision}-{tag}-{steps}-{digest[:12]}'
     if not graphs.is_dir():
-        export_onnx(checkpoint, graphs, precision, tag, steps)
+        export(checkpoint, graphs, precision, tag, steps)
     manifest = Manifest.read(graphs)
     ranges = inference_of(checkpoint).ranges(config, views)
     # Stripped engines need a GPU to be built (TensorRT-RTX 1.7 fails without one).
@@ -175,9 +180,17 @@ class TensorrtBackend(TakeOverBackend):
     name = 'tensorrt'
 
     def __init__(
-        self, checkpoint: str | Path, *, device: str = 'cuda', denoising_steps: int | None = None
+        self,
+        checkpoint: str | Path,
+        *,
+        device: str = 'cuda',
+        denoising_steps: int | None = None,
+        options: EngineOptions = DEFAULT_OPTIONS,
+        export: Export | None = None,
     ) -> None:
         """Load the weights into PyTorch; the engines follow with the first call.
+
+        Without `export` the graphs must be there (`gr00t export tensorrt`).
 
         Raises:
             BackendError: TensorRT is not installed, or the device is not a CUDA device.
@@ -186,19 +199,26 @@ class TensorrtBackend(TakeOverBackend):
         trt = find_tensorrt()
         if torch.device(device).type != 'cuda':
             raise BackendError(
-                f"backend 'tensorrt' needs device cuda, not {device!r}; on a CPU use 'onnxruntime'"
+                f"engine 'tensorrt' needs device cuda, not {device!r}; on a CPU use 'onnxruntime'"
             )
         eager = TorchBackend(checkpoint, device=device, denoising_steps=denoising_steps)
         folder, place = Path(checkpoint), torch.device(eager.device)
+        precision = 'bf16' if options.precision == 'auto' else options.precision
 
         def prepare(prompt: Prompt) -> EngineRunner:
             views = _images(prompt)
             heads = inference_of(folder).heads(folder)
             tag = next(tag for tag, (slot, _) in heads.items() if slot == prompt.slot)
-            engines = make_engines(trt, folder, tag, views, denoising_steps, place)
+            engines = make_engines(
+                trt, folder, tag, views, denoising_steps, place, precision, export or _no_export
+            )
             return EngineRunner(trt, engines, eager)
 
         super().__init__(eager, prepare)
+
+
+def _no_export(checkpoint: Path, *_: Any) -> None:
+    raise BackendError(f'{checkpoint} holds no graphs: run `gr00t export tensorrt {checkpoint}`')
 
 
 def _images(prompt: Prompt) -> int:

@@ -34,6 +34,7 @@ INSTALL = (
     '`pip install -r requirements/tensorrt_rtx.txt`'
 )
 
+
 def find_tensorrt() -> Any:
     """Return the first TensorRT module that is installed and can build.
 

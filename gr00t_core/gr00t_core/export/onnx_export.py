@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from gr00t_core.engines.manifest import checkpoint_sha256, Manifest
 from gr00t_core.errors import BackendError, CheckpointError
-from gr00t_core.export.manifest import checkpoint_sha256, Manifest
 from gr00t_core.export.onnx_graphs import DTYPES, example, OPSET, quantize, Sample, write_graphs
 from gr00t_core.models import inference_of, load_model
 from gr00t_core.models.folded.fold import FoldedModel

@@ -24,7 +24,7 @@ import onnx
 import torch
 from torch import nn, Tensor
 
-from gr00t_core.export.manifest import (
+from gr00t_core.engines.manifest import (
     ACTION_STEPS,
     file_sha256,
     graph_files,

@@ -8,7 +8,7 @@ import torch
 
 from gr00t_core.engines.tensorrt import FOLDER, make_engines
 from gr00t_core.engines.tensorrt_engine import device_name, find_tensorrt
-from gr00t_core.export.onnx_export import head_of
+from gr00t_core.export.onnx_export import export_onnx, head_of
 
 
 def export_tensorrt(
@@ -28,7 +28,7 @@ def export_tensorrt(
     checkpoint, trt = Path(checkpoint), find_tensorrt()
     tag, _, views = head_of(checkpoint, embodiment)
     device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-    engines = make_engines(trt, checkpoint, tag, views, steps, device, precision)
+    engines = make_engines(trt, checkpoint, tag, views, steps, device, precision, export_onnx)
     kind = 'weight-stripped' if engines.stripped else 'with weights'
     return [
         f'{checkpoint / FOLDER}: {name}, {len(plan) / 1e6:.1f} MB, {kind}, {precision}, for {tag},'

@@ -17,19 +17,18 @@ import torch
 
 from gr00t_core.checkpoint.metadata import metadata_from_limits, write_metadata
 from gr00t_core.commands.export import main
-from gr00t_core.engines import choose_engine, load_backend, tensorrt_engine
-from gr00t_core.engines.onnxruntime import OnnxBackend
-from gr00t_core.engines.tensorrt import engine_ranges
-from gr00t_core.errors import BackendError, CheckpointError
-from gr00t_core.export.manifest import (
+from gr00t_core.engines import choose_engine, load_engine, tensorrt_engine
+from gr00t_core.engines.manifest import (
     ACTION_STEPS,
     checkpoint_sha256,
     Manifest,
     VISION_LANGUAGE,
 )
+from gr00t_core.engines.onnxruntime import OnnxBackend
+from gr00t_core.errors import BackendError, CheckpointError
 from gr00t_core.export.onnx_export import export_onnx
 from gr00t_core.export.onnx_graphs import OPSET, quantize
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
+from gr00t_core.models import FAMILIES
 from gr00t_core.policy import Gr00tPolicy
 from gr00t_core.robot.file import load_robot
 
@@ -42,17 +41,16 @@ needs_openvino = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('export') / 'tiny'
-    init_checkpoint('tiny', load_robot('so101'), folder)
-    return folder
+@pytest.fixture(scope='module', params=FAMILIES)
+def checkpoint(request, tiny_checkpoint):
+    return tiny_checkpoint(request.param)
 
 
 @pytest.fixture(scope='module')
-def exports(checkpoint):
+def exports(checkpoint, tmp_path_factory):
     """The export folder of each precision; int8 is made of fp32, whose graph it is."""
-    folders = {name: checkpoint.parent / name for name in ('fp32', 'fp16', 'bf16', 'int8')}
+    place = tmp_path_factory.mktemp('export')
+    folders = {name: place / name for name in ('fp32', 'fp16', 'bf16', 'int8')}
     for name in ('fp32', 'fp16', 'bf16'):
         export_onnx(checkpoint, folders[name], name)
     shutil.copytree(folders['fp32'], folders['int8'])
@@ -79,22 +77,33 @@ def example_batch(checkpoint, count=3):
     return policy.backend, policy.transforms.apply(observation)
 
 
-def test_graphs_are_checked_plain_onnx(exports):
+def noise_for(backend, count=3):
+    head = backend.config.action_head
+    shape = (count, head.action_horizon, head.action_dim)
+    return np.random.default_rng(1).standard_normal(shape, np.float32)
+
+
+def test_graphs_are_checked_plain_onnx(checkpoint, exports):
+    backend, batch = example_batch(checkpoint, 1)
+    slot, chunk = batch['embodiment_id'][0], noise_for(backend, 1).shape
     for precision in ('fp32', 'fp16', 'bf16'):
         manifest = Manifest.read(exports[precision])
         assert (manifest.precision, manifest.opset, manifest.steps) == (precision, OPSET, 4)
-        assert (manifest.embodiment, manifest.slot) == ('new_embodiment', 31)
+        assert (manifest.embodiment, manifest.slot) == ('new_embodiment', slot)
         for name in PARTS:
             model = onnx.load(exports[precision] / f'{name}.onnx')
             onnx.checker.check_model(model, full_check=True)
             assert [(o.domain, o.version) for o in model.opset_import] == [('', OPSET)]
             assert not {node.domain for node in model.graph.node} - {''}
         steps = manifest.parts[ACTION_STEPS]
-        assert list(steps.inputs) == ['keys_values', 'state', 'noise', 'prefix', 'prefix_weight']
-        assert steps.outputs == {'action': ['float', [1, 16, 32]]}
+        names = ['keys_values', 'state', 'noise', 'prefix', 'prefix_weight']
+        masks = ['image_mask'] if checkpoint.name == 'n1_7' else []
+        assert list(steps.inputs) == names + masks
+        assert steps.outputs == {'action': ['float', [*chunk]]}
     # One graph holds all steps: the cross keys/values come in, nothing in it projects them.
     shape = manifest.parts[ACTION_STEPS].inputs['keys_values'][1]
-    assert [*shape[:4], shape[5]] == [1, 2, 1, 4, 12]
+    blocks = sum(block.cross for block in backend.model.action_head.dit.blocks)
+    assert [*shape[:4], shape[5]] == [blocks, 2, 1, 4, 12]
 
 
 @pytest.mark.parametrize(
@@ -102,9 +111,9 @@ def test_graphs_are_checked_plain_onnx(exports):
 )
 def test_onnx_is_torch(checkpoint, exports, precision, relative_mse):
     torch_backend, batch = example_batch(checkpoint)
-    noise = np.random.default_rng(1).standard_normal((3, 16, 32), np.float32)
-    prefix = np.random.default_rng(2).uniform(-1, 1, (3, 16, 32)).astype(np.float32)
-    weight = np.linspace(1, 0, 16, dtype=np.float32)
+    noise = noise_for(torch_backend)
+    prefix = np.random.default_rng(2).uniform(-1, 1, noise.shape).astype(np.float32)
+    weight = np.linspace(1, 0, noise.shape[1], dtype=np.float32)
     backend = OnnxBackend(exports[precision], threads=1)
     for rtc in ((), (prefix, weight)):
         expected = torch_backend.predict(batch, noise, *rtc)
@@ -119,7 +128,7 @@ def test_onnx_is_torch(checkpoint, exports, precision, relative_mse):
 
 def test_head_only_reuses_the_features(checkpoint, exports):
     torch_backend, batch = example_batch(checkpoint)
-    noise = np.random.default_rng(1).standard_normal((3, 16, 32), np.float32)
+    noise = noise_for(torch_backend)
     backend = OnnxBackend(exports['fp32'], threads=1)
     with pytest.raises(Exception, match='make a full call first'):
         backend.predict(batch, noise, head_only=True)
@@ -138,17 +147,17 @@ def test_head_only_reuses_the_features(checkpoint, exports):
 def test_openvino_is_torch_in_bfloat16(checkpoint, exports, tmp_path):
     """In a process of its own, without PyTorch: see decision 0014."""
     torch_backend, batch = example_batch(checkpoint)
-    noise = np.random.default_rng(1).standard_normal((3, 16, 32), np.float32)
+    noise = noise_for(torch_backend)
     other = batch['state'] + 0.1
     np.savez(tmp_path / 'in.npz', noise=noise, other=other, **batch)
     code = (
         'import sys, numpy as np\n'
         'sys.modules["torch"] = None\n'
-        'from gr00t_core.engines import load_backend\n'
+        'from gr00t_core.engines import load_engine\n'
         'export, folder = sys.argv[1:]\n'
         'given = dict(np.load(folder + "/in.npz"))\n'
         'noise, other = given.pop("noise"), given.pop("other")\n'
-        'backend = load_backend("openvino", export)\n'
+        'backend = load_engine("openvino", export)\n'
         'full = backend.predict(given, noise)\n'
         'head = backend.predict({"state": other}, noise, head_only=True)\n'
         'np.savez(folder + "/out.npz", full=full, head=head)\n'
@@ -168,8 +177,8 @@ def test_openvino_is_torch_in_bfloat16(checkpoint, exports, tmp_path):
 def test_openvino_is_for_cpus(exports):
     code = (
         'import sys\n'
-        'from gr00t_core.engines import load_backend\n'
-        'load_backend("openvino", sys.argv[1], device="cuda")\n'
+        'from gr00t_core.engines import load_engine\n'
+        'load_engine("openvino", sys.argv[1], device="cuda")\n'
     )
     words = [sys.executable, '-c', code, str(exports['fp32'])]
     done = subprocess.run(words, capture_output=True, text=True)
@@ -182,12 +191,12 @@ def test_parity_is_measured_and_written(exports):
     assert Manifest.read(exports['bf16']).parity == {}  # no runtime here can run it
 
 
-def test_export_serves_without_torch(exports):
+def test_export_serves_without_torch(checkpoint, exports):
     code = (
         'import sys\n'
         'sys.modules["torch"] = None\n'
         'from gr00t_core.policy import Gr00tPolicy\n'
-        f'policy = Gr00tPolicy({str(exports["fp32"])!r}, backend="onnxruntime", seed=0)\n'
+        f'policy = Gr00tPolicy({str(exports["fp32"])!r}, engine="onnxruntime", seed=0)\n'
         'example = policy.observation_example()\n'
         'action = policy.get_action(example, seed=3)\n'
         'again = policy.get_action({k: v for k, v in example.items() if "state" in k}, seed=3,'
@@ -197,7 +206,7 @@ def test_export_serves_without_torch(exports):
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    policy = Gr00tPolicy(exports['fp32'].parent / 'tiny')
+    policy = Gr00tPolicy(checkpoint)
     expected = policy.get_action(policy.observation_example(), seed=3)['action.single_arm'][0]
     # Degrees; the images differ by one LSB in a few places.
     np.testing.assert_allclose(json.loads(done.stdout), expected, atol=0.05)
@@ -205,11 +214,11 @@ def test_export_serves_without_torch(exports):
 
 def test_mistakes_are_named(checkpoint, exports, tmp_path):
     with pytest.raises(BackendError, match=r'holds no manifest.json.*gr00t export onnx'):
-        load_backend('onnxruntime', checkpoint)
+        load_engine('onnxruntime', checkpoint)
     with pytest.raises(BackendError, match=r"runs on device 'cpu', not 'cuda'"):
-        load_backend('onnxruntime', exports['fp32'], device='cuda')
+        load_engine('onnxruntime', exports['fp32'], device='cuda')
     with pytest.raises(BackendError, match=r'with 4 denoising steps, not 8'):
-        load_backend('onnxruntime', exports['fp32'], denoising_steps=8)
+        load_engine('onnxruntime', exports['fp32'], denoising_steps=8)
     with pytest.raises(BackendError, match=r'exists and is not an empty folder'):
         export_onnx(checkpoint, exports['fp32'])
     with pytest.raises(BackendError, match=r"precision 'fp8' is unknown; allowed: fp32"):
@@ -235,7 +244,8 @@ def test_mistakes_are_named(checkpoint, exports, tmp_path):
             Manifest.read(broken)
     batch = {'embodiment_id': np.array([24])}
     _, ours = example_batch(checkpoint, 1)
-    with pytest.raises(BackendError, match=r"holds embodiment 'new_embodiment' \(slot 31\)"):
+    slot = int(ours['embodiment_id'][0])
+    with pytest.raises(BackendError, match=rf"holds embodiment 'new_embodiment' \(slot {slot}\)"):
         OnnxBackend(exports['fp32']).predict(ours | batch)
 
 
@@ -243,7 +253,7 @@ def test_auto_takes_the_engine_that_runs_the_folder(checkpoint, exports):
     assert choose_engine('auto', 'auto', exports['fp32']) == ('onnxruntime', 'cpu')
     assert choose_engine('openvino', 'auto', exports['fp32']) == ('openvino', 'cpu')
     assert choose_engine('auto', 'cpu', checkpoint) == ('torch', 'cpu')
-    with pytest.raises(BackendError, match=r'is an ONNX export.* --backend onnxruntime or'):
+    with pytest.raises(BackendError, match=r'is an ONNX export.* --engine onnxruntime or'):
         choose_engine('torch', 'cpu', exports['fp32'])
 
 
@@ -269,7 +279,8 @@ def trt():
 @pytest.mark.parametrize('precision', ['fp32', 'fp16', 'bf16'])
 @pytest.mark.parametrize('name', PARTS)
 def test_tensorrt_builds_every_graph(exports, trt, precision, name):
-    ranges = engine_ranges(OnnxBackend(exports['fp32']).config, 2)
+    backend = OnnxBackend(exports['fp32'])
+    ranges = backend.inference.ranges(backend.config, 2)
     plan = tensorrt_engine.build_plan(trt, exports[precision] / f'{name}.onnx', ranges, False)
     assert len(plan) > 1000
 
@@ -318,7 +329,8 @@ def test_export_onnx_command(checkpoint, tmp_path, monkeypatch, caplog):
     assert 'int8 for gr1, opset 20, 2 steps' in caplog.text
 
 
-def test_several_embodiments_must_be_chosen(checkpoint, tmp_path):
+def test_several_embodiments_must_be_chosen(tiny_checkpoint, tmp_path):
+    checkpoint = tiny_checkpoint('n1_5')
     folder = tmp_path / 'two'
     shutil.copytree(checkpoint, folder)
     write_metadata(folder, metadata_from_limits(load_robot('gr1_arms_only')))

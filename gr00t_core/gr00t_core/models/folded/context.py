@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the folded vision-language parts of all families share: layers, and what the DiT attends to.
+"""What the folded vision-language parts of all families share: layers, keys and values.
 
 Shapes: B batch · T tokens · C width · L cross-attention blocks · N heads · D head dim. One batch
 holds B prompts of equal length, without padding.
@@ -77,6 +77,10 @@ class Context(nn.Module):
         blocks = cast('Iterable[DiTBlock]', head.dit.blocks)
         cross = [block.attention for block in blocks if block.cross]
         self.keys_values = fuse(*(part for a in cross for part in (a.k_proj, a.v_proj)))
+
+    def language(self, image_tokens: Tensor, *prompt: Tensor) -> Tensor:
+        """Map what the vision tower gave and the prompt to keys and values (L, 2, B, N, T, D)."""
+        return self.attended(self.language_model(image_tokens, *prompt))
 
     def attended(self, features: Tensor) -> Tensor:
         """Map features (B, T, C) to keys and values (L, 2, B, N, T, D)."""

@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Fold a model of any family for inference. Shapes: R samples · H action horizon · A action width."""
+"""Fold a model of any family. Shapes: R samples · H action horizon · A action width."""
 
 from typing import Any
 

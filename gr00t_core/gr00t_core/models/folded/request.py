@@ -6,8 +6,8 @@ The engines have fixed shapes and one slot, so the family's `inference` module s
 into requests. Each sample is then answered as if it were alone; the plain model sees the padding
 of ragged batches instead (`mask_padding`).
 
-Shapes: B samples of the batch · R of a request · V images of a sample · H action horizon · A action
-width · S state width.
+Shapes: B samples of the batch · R of a request · V images of a sample · H action horizon · A
+action width · S state width.
 """
 
 from collections.abc import Hashable, Mapping

@@ -150,7 +150,7 @@ class ActionHead(nn.Module):
         return x
 
     def sees(self, index: int) -> str | None:
-        """Return what cross-attention block `index` may see: `words`, `images`, or None for all."""
+        """Return what cross-attention block `index` sees: `words`, `images`, or None for all."""
         return None
 
     def encode_state(self, state: Tensor, slot: Tensor) -> Tensor:

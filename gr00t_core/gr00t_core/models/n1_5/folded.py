@@ -57,8 +57,8 @@ class VisionLanguage(Context):
         out: Tensor = self.connector(layer_norm(self.post_norm, x))
         return out
 
-    def language(self, image_tokens: Tensor, input_ids: Tensor) -> Tensor:
-        """Map image tokens (V, P, C) and ids (B, T) to keys and values (L, 2, B, N, T, D)."""
+    def language_model(self, image_tokens: Tensor, input_ids: Tensor) -> Tensor:
+        """Map image tokens (V, P, C) and ids (B, T) to the last features (B, T, C)."""
         embeddings = self.token_embedding(input_ids)
         is_image = input_ids == self.image_token_id
         order = (is_image.flatten().cumsum(0) - 1).clamp(min=0).view_as(input_ids)
@@ -67,7 +67,7 @@ class VisionLanguage(Context):
         rotation = (self.cosines[:tokens], self.sines[:tokens])
         for layer in self.language_layers:
             x = layer(x, rotation)
-        return self.attended(self.projection(rms_norm(self.norm, x)))
+        return self.projection(rms_norm(self.norm, x))  # type: ignore[no-any-return]
 
     def forward(self, pixel_values: Tensor, input_ids: Tensor) -> Tensor:
         """Return keys and values (L, 2, B, N, T, D) in the dtype of the weights.

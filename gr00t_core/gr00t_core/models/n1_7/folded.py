@@ -70,7 +70,11 @@ class VisionLanguage(Context):
     def __init__(self, model: 'Gr00tN17') -> None:
         super().__init__(model)
         tower, language = model.backbone.vision, model.backbone.language
-        self.config, self.text, self.section = tower.config, language.config, language.mrope_section
+        self.config, self.text, self.section = (
+            tower.config,
+            language.config,
+            language.mrope_section,
+        )
         self.patch_embedding = as_linear(tower.patch_embedding)
         self.position_embedding = tower.position_embedding
         self.vision_layers = nn.ModuleList(
@@ -108,10 +112,10 @@ class VisionLanguage(Context):
         tokens = self.merger(x.reshape(images, blocks, inside, -1))
         return torch.stack([tokens, *found])
 
-    def language(
+    def language_model(
         self, image_tokens: Tensor, input_ids: Tensor, positions: Tensor, image_index: Tensor
     ) -> Tensor:
-        """Map image tokens and prompts to keys and values (L, 2, B, heads, T, D).
+        """Map image tokens and prompts to the features (B, T, C) of the last layer.
 
         Args:
             image_tokens: From `vision`; B·V images, the views of sample 0 first.
@@ -131,7 +135,7 @@ class VisionLanguage(Context):
             x = layer(x, (cosines[:, None], sines[:, None]))
             if level < depth:
                 x = x + torch.where(is_image, features[level], features[level].new_zeros(()))
-        return self.attended(x)
+        return x
 
     def forward(
         self,
@@ -144,6 +148,6 @@ class VisionLanguage(Context):
         positions: Tensor,
         image_index: Tensor,
     ) -> Tensor:
-        """Return keys and values (L, 2, B, heads, T, D); see `vision` and `language`."""
+        """Return keys and values (L, 2, B, heads, T, D); see `vision` and `language_model`."""
         image_tokens = self.vision(pixel_values, corners, shares, places, real)
         return self.language(image_tokens, input_ids, positions, image_index)

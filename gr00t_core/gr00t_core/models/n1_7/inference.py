@@ -93,8 +93,11 @@ def prompts(batch: Mapping[str, NDArray[Any]], config: Gr00tN17Config) -> list[P
         raise ObservationError(
             f'embodiment_id is {slots.tolist()}, expected slots from 0 to {limit - 1}'
         )
-    pixels = np.split(batch['pixel_values'], np.cumsum([h * w for h, w in grids])[:-1])
-    images = list(zip(grids, pixels, strict=True))
+    ends = np.cumsum([height * width for height, width in grids], dtype=np.int64)
+    images = [
+        (grid, batch['pixel_values'][end - grid[0] * grid[1] : end])
+        for grid, end in zip(grids, ends, strict=True)
+    ]
     groups: dict[tuple[int, int, tuple[Grid, ...]], list[tuple[int, list[Any]]]] = {}
     for row, tokens in enumerate(((ids == config.image_token_id) & (mask > 0)).sum(axis=1)):
         own = []

@@ -133,7 +133,7 @@ def token_positions(
 
 
 def frequency_axes(section: Sequence[int], head_dim: int) -> list[int]:
-    """Return which position (time 0, row 1, column 2) each of the head_dim / 2 frequencies turns by.
+    """Return which position (0 time, 1 row, 2 column) each of head_dim / 2 frequencies follows.
 
     Frequency j follows the row where j mod 3 = 1, the column where j mod 3 = 2, both as far as
     their section reaches, else the time.
