@@ -46,13 +46,18 @@ def checkpoint(request, tiny_checkpoint):
     return tiny_checkpoint(request.param)
 
 
+# What is exported of each family, and in how many steps: an export of N1.7 takes 20 s.
+EXPORTED = {'n1_5': (('fp32', 'fp16', 'bf16'), 4), 'n1_7': (('fp32',), 1)}
+
+
 @pytest.fixture(scope='module')
 def exports(checkpoint, tmp_path_factory):
     """The export folder of each precision; int8 is made of fp32, whose graph it is."""
     place = tmp_path_factory.mktemp('export')
-    folders = {name: place / name for name in ('fp32', 'fp16', 'bf16', 'int8')}
-    for name in ('fp32', 'fp16', 'bf16'):
-        export_onnx(checkpoint, folders[name], name)
+    precisions, steps = EXPORTED[checkpoint.name]
+    folders = {name: place / name for name in (*precisions, 'int8')}
+    for name in precisions:
+        export_onnx(checkpoint, folders[name], name, steps=steps)
     shutil.copytree(folders['fp32'], folders['int8'])
     parts = {name: quantize(folders['int8'] / f'{name}.onnx') for name in PARTS}
     manifest = Manifest.read(folders['int8'])
@@ -60,9 +65,15 @@ def exports(checkpoint, tmp_path_factory):
     return folders
 
 
+def made(exports, precision):
+    if precision not in exports:
+        pytest.skip(f'N1.7 is not exported as {precision} here, for time')
+    return exports[precision]
+
+
 def example_batch(checkpoint, count=3):
     """Return a batch of samples that differ in state and in the length of the instruction."""
-    policy = Gr00tPolicy(checkpoint, seed=0)
+    policy = Gr00tPolicy(checkpoint, seed=0, denoising_steps=EXPORTED[checkpoint.name][1])
     example = policy.observation_example()
     rng = np.random.default_rng(0)
     observation = {
@@ -86,9 +97,10 @@ def noise_for(backend, count=3):
 def test_graphs_are_checked_plain_onnx(checkpoint, exports):
     backend, batch = example_batch(checkpoint, 1)
     slot, chunk = batch['embodiment_id'][0], noise_for(backend, 1).shape
-    for precision in ('fp32', 'fp16', 'bf16'):
+    precisions, steps = EXPORTED[checkpoint.name]
+    for precision in precisions:
         manifest = Manifest.read(exports[precision])
-        assert (manifest.precision, manifest.opset, manifest.steps) == (precision, OPSET, 4)
+        assert (manifest.precision, manifest.opset, manifest.steps) == (precision, OPSET, steps)
         assert (manifest.embodiment, manifest.slot) == ('new_embodiment', slot)
         for name in PARTS:
             model = onnx.load(exports[precision] / f'{name}.onnx')
@@ -114,7 +126,7 @@ def test_onnx_is_torch(checkpoint, exports, precision, relative_mse):
     noise = noise_for(torch_backend)
     prefix = np.random.default_rng(2).uniform(-1, 1, noise.shape).astype(np.float32)
     weight = np.linspace(1, 0, noise.shape[1], dtype=np.float32)
-    backend = OnnxBackend(exports[precision], threads=1)
+    backend = OnnxBackend(made(exports, precision), threads=1)
     for rtc in ((), (prefix, weight)):
         expected = torch_backend.predict(batch, noise, *rtc)
         actual = backend.predict(batch, noise, *rtc)
@@ -188,7 +200,8 @@ def test_openvino_is_for_cpus(exports):
 def test_parity_is_measured_and_written(exports):
     content = json.loads((exports['fp32'] / 'manifest.json').read_text())
     assert content['parity']['max_abs_error'] < 1e-5
-    assert Manifest.read(exports['bf16']).parity == {}  # no runtime here can run it
+    if 'bf16' in exports:
+        assert Manifest.read(exports['bf16']).parity == {}  # no runtime here can run it
 
 
 def test_export_serves_without_torch(checkpoint, exports):
@@ -206,7 +219,7 @@ def test_export_serves_without_torch(checkpoint, exports):
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    policy = Gr00tPolicy(checkpoint)
+    policy = Gr00tPolicy(checkpoint, denoising_steps=EXPORTED[checkpoint.name][1])
     expected = policy.get_action(policy.observation_example(), seed=3)['action.single_arm'][0]
     # Degrees; the images differ by one LSB in a few places.
     np.testing.assert_allclose(json.loads(done.stdout), expected, atol=0.05)
@@ -217,7 +230,7 @@ def test_mistakes_are_named(checkpoint, exports, tmp_path):
         load_engine('onnxruntime', checkpoint)
     with pytest.raises(BackendError, match=r"runs on device 'cpu', not 'cuda'"):
         load_engine('onnxruntime', exports['fp32'], device='cuda')
-    with pytest.raises(BackendError, match=r'with 4 denoising steps, not 8'):
+    with pytest.raises(BackendError, match=r'with \d denoising steps, not 8'):
         load_engine('onnxruntime', exports['fp32'], denoising_steps=8)
     with pytest.raises(BackendError, match=r'exists and is not an empty folder'):
         export_onnx(checkpoint, exports['fp32'])
@@ -281,7 +294,9 @@ def trt():
 def test_tensorrt_builds_every_graph(exports, trt, precision, name):
     backend = OnnxBackend(exports['fp32'])
     ranges = backend.inference.ranges(backend.config, 2)
-    plan = tensorrt_engine.build_plan(trt, exports[precision] / f'{name}.onnx', ranges, False)
+    plan = tensorrt_engine.build_plan(
+        trt, made(exports, precision) / f'{name}.onnx', ranges, False
+    )
     assert len(plan) > 1000
 
 
@@ -295,6 +310,7 @@ def test_tensorrt_says_what_it_cannot_parse(exports, trt):
 def test_export_tensorrt_command(checkpoint, exports, trt, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     folder = tmp_path / 'tiny'
+    made(exports, 'bf16')
     shutil.copytree(checkpoint, folder)
     digest = checkpoint_sha256(folder)[:12]
     graphs = folder / 'tensorrt' / f'bf16-new_embodiment-4-{digest}'  # exported before

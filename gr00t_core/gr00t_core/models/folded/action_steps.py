@@ -130,7 +130,8 @@ class ActionSteps(nn.Module):
             left = 1 - step / self.steps
             velocity = self.rtc.steered(velocity, actions, prefix, weight, left)
             actions = actions + velocity / self.steps
-        return self.rtc.ended(actions, prefix, weight)
+        out: Tensor = self.rtc.ended(actions, prefix, weight)
+        return out
 
     def _velocity(
         self,

@@ -6,7 +6,7 @@ Shapes: B batch · T tokens · C width · L cross-attention blocks · N heads ·
 holds B prompts of equal length, without padding.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import torch
@@ -60,8 +60,10 @@ class DecoderLayer(nn.Module):
 class Context(nn.Module):
     """Language layers, VL self-attention and the keys and values of all cross-attention blocks.
 
-    A family adds its vision tower and how image tokens enter the prompt.
+    A family adds its vision tower, and in `language_model` how image tokens enter the prompt.
     """
+
+    language_model: Callable[..., Tensor]
 
     def __init__(self, model: Any) -> None:
         super().__init__()

@@ -247,7 +247,8 @@ class ActionHead(nn.Module):
 
     def flow_time(self, drawn: Tensor) -> Tensor:
         """Return t = (s − Beta(α, β))/s in [1 − 1/s, 1]: slightly below 0 is possible."""
-        return (self.config.noise_s - drawn) / self.config.noise_s
+        time: Tensor = (self.config.noise_s - drawn) / self.config.noise_s
+        return time
 
     def loss(
         self,
