@@ -41,6 +41,7 @@ class CompressedPicture:
         kind: `JPEG` or `PNG`.
         width, height: As declared, pixels.
         channels: 1 grey, 2 grey with alpha, 3 colour, 4 colour with alpha.
+        shared: Pixels (across, down) that share one colour sample, as (2, 2) of most JPEGs.
         data: Its bytes, without the stray ones between header segments.
     """
 
@@ -48,6 +49,7 @@ class CompressedPicture:
     width: int
     height: int
     channels: int
+    shared: tuple[int, int]
     data: bytes
 
 
@@ -76,7 +78,7 @@ def _read_png(data: bytes) -> CompressedPicture:
     width, height = (int.from_bytes(header[at : at + 4], 'big') for at in (8, 12))
     if header[17] not in _PNG_CHANNELS:
         raise ValueError(f'damaged: the PNG has the unknown colour type {header[17]}')
-    return CompressedPicture('PNG', width, height, _PNG_CHANNELS[header[17]], data)
+    return CompressedPicture('PNG', width, height, _PNG_CHANNELS[header[17]], (1, 1), data)
 
 
 def _read_jpeg(data: bytes) -> CompressedPicture:
@@ -108,15 +110,16 @@ def _read_jpeg(data: bytes) -> CompressedPicture:
         raise ValueError(f'damaged: its header has more than {MAX_SEGMENTS} segments')
     if frame is None:
         raise ValueError('damaged: its header declares no size')
-    width, height, channels, mcus = _frame(*frame)
+    width, height, channels, shared = _frame(*frame)
+    mcus = -(-width // (8 * shared[0])) * -(-height // (8 * shared[1]))
     in_one_scan = frame[0] != _PROGRESSIVE and payload[:1] == bytes([channels])
     _check_scans(data, at, mcus, interval if in_one_scan else 0)
     tidy = data if sum(map(len, kept)) == at else b''.join([*kept, data[at:]])
-    return CompressedPicture('JPEG', width, height, channels, tidy)
+    return CompressedPicture('JPEG', width, height, channels, shared, tidy)
 
 
-def _frame(process: int, payload: bytes) -> tuple[int, int, int, int]:
-    """Return width, height, channels and the number of coded blocks (MCUs) of one scan."""
+def _frame(process: int, payload: bytes) -> tuple[int, int, int, tuple[int, int]]:
+    """Return width, height, channels and the pixels (across, down) that share a colour sample."""
     if process not in {_BASELINE, _EXTENDED, _PROGRESSIVE}:
         raise ValueError(
             f'its coding process is SOF{process - 0xC0}; baseline and progressive are decoded'
@@ -136,7 +139,7 @@ def _frame(process: int, payload: bytes) -> tuple[int, int, int, int]:
         across = down = 1  # a scan of one channel is coded block by block
     if not across or not down:
         raise ValueError('damaged: it declares a sampling factor of 0')
-    return width, height, channels, -(-width // (8 * across)) * -(-height // (8 * down))
+    return width, height, channels, (across, down)
 
 
 def _check_scans(data: bytes, at: int, mcus: int, interval: int) -> None:
