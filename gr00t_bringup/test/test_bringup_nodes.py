@@ -209,6 +209,7 @@ def test_parameter_file_lists_every_parameter_with_its_default():
     from gr00t_console.parameters import DECLARATIONS as console_parameters
     from gr00t_policy_node.executor import parameters as executor_parameters
     from gr00t_policy_node.policy import parameters
+    from gr00t_so101 import parameters as so101_parameters
     from rosbag_tools.record import node as recorder_node
 
     written = yaml.safe_load((CONFIG / 'parameters.yaml').read_text())
@@ -218,6 +219,13 @@ def test_parameter_file_lists_every_parameter_with_its_default():
     assert executor == {name: each[0] for name, each in executor_parameters.DECLARATIONS.items()}
     console = written['/**/console']['ros__parameters']
     assert console == {name: each[0] for name, each in console_parameters.items()}
+    for name, table in (
+        ('so101_follower', so101_parameters.FOLLOWER),
+        ('so101_leader', so101_parameters.LEADER),
+        ('usb_cameras', so101_parameters.CAMERAS),
+    ):
+        values = written[f'/**/{name}']['ros__parameters']
+        assert values == {key: each[0] for key, each in table.items()}
     recorder = written['/**/recorder']['ros__parameters']
     assert recorder == {name: each[0] for name, each in recorder_node.DECLARATIONS.items()}
 
