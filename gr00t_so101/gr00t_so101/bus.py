@@ -43,6 +43,7 @@ except ImportError as error:  # feetech-servo-sdk, which LeRobot installs, has t
 BAUD_RATE = 1_000_000
 WAIT_S = 0.002  # of one read from the port; the SDK itself would spin without a pause
 WRITE_S = 0.2
+FRAME = 6  # bytes of an answer beside its data
 SIZES = 8  # different lengths of a read of what is measured; as many registers follow
 HIGHEST_ID = 20  # ids up to this are looked for when a servo does not answer
 GONE = (SerialException, OSError, termios.error)
@@ -236,8 +237,10 @@ class Bus:
             if result == COMM_SUCCESS:
                 found[joint] = _reading(bytes(data[1:]), data[0])
             else:
-                heard = bytes((0xFF, 0xFF, servo)) in bytes(raw)
-                found[joint] = self._failed(joint, damaged=heard)
+                # One that is cut off is late, not damaged.
+                at = bytes(raw).find(bytes((0xFF, 0xFF, servo)))
+                is_whole = 0 <= at <= len(raw) - size - FRAME
+                found[joint] = self._failed(joint, damaged=is_whole)
         return found
 
     def write_goals(self, goals: Mapping[str, int]) -> None:

@@ -330,7 +330,7 @@ class FollowerNode(LifecycleNode):
             try:
                 self._arm.stop(self._bounds)
             except PortError as error:
-                self.get_logger().error(f'the arm was not told to stop: {error}')
+                self.get_logger().error(f'the order to stop was not sent: {error}')
         self._say_fault()
         self._report()
 

@@ -42,7 +42,7 @@ class World:
         self.node.create_subscription(DiagnosticArray, '/diagnostics', self._diagnosed, 50)
         self.node.create_subscription(JointState, 'joint_states', self._measured, 50)
         self.node.create_subscription(Bool, 'so101_follower/fault', self._faulted, 10)
-        self.commands = self.node.create_publisher(JointState, 'joint_commands', 1)
+        self.commands = None  # a publisher of commands stops the executor: only when it is used
         self._running = True
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
@@ -117,6 +117,8 @@ class World:
 
     def command(self, positions, age_s=0.0, names=JOINTS):
         """Publish a command (rad)."""
+        if self.commands is None:
+            self.commands = self.node.create_publisher(JointState, 'joint_commands', 1)
         message = JointState(name=list(names), position=[float(each) for each in positions])
         stamp_ns = time.time_ns() - round(age_s * 1e9)
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 10**9)

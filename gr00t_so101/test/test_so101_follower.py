@@ -148,7 +148,7 @@ def test_single_lost_and_damaged_answers_are_counted_and_change_nothing(held, em
 
 
 def test_a_leap_on_the_command_topic_moves_the_arm_at_its_limits(held, emulator):
-    """Whoever publishes: neither the speed nor the range of the robot file is left."""
+    """From any publisher: neither the speed nor the range of the robot file is left."""
     low = np.concatenate([group.limits.lower for group in ROBOT.action])
     for asked in (np.full(6, 9.0), np.full(6, -9.0)):
         before = len(held.states)

@@ -22,6 +22,7 @@ from gr00t_core.dataset.reader import Dataset
 
 pytest.importorskip('rclpy', reason='needs ROS')
 pytest.importorskip('gr00t_msgs.msg', reason='source install/setup.bash first')
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from so101_world import FAKE_SERVER
 from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
@@ -29,6 +30,7 @@ from std_srvs.srv import SetBool, Trigger
 from gr00t_msgs.msg import CommandSource
 from gr00t_msgs.srv import StartEpisode, StopEpisode
 
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 RAD = 2 * np.pi / 4096
 VELOCITY = 3.0
 
@@ -90,7 +92,7 @@ def test_record_convert_run_and_correct(world, emulator, leader, tmp_path):
     world.node.create_subscription(
         CommandSource, 'command_source', lambda m: sources.append(m.source), 50
     )
-    say = world.node.create_publisher(String, 'instruction', 1)
+    say = world.node.create_publisher(String, 'instruction', LATCHED)
     start_up(world, emulator, leader, tmp_path)
     world.until(lambda: '[policy_node]: active' in world.log('up'), 'the policy')
     world.until(lambda: 'active: torque is on' in world.log('up'), 'the follower')
