@@ -8,6 +8,8 @@ lead, its targets start where the follower is and go slowly to the leader's pose
 leader's pose. Its servos stay limp.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 import time
 from typing import Any
 
@@ -21,7 +23,7 @@ from std_srvs.srv import SetBool
 
 from gr00t_core.errors import Gr00tError, ObservationError
 from gr00t_core.messages.fields import carries, read_group, stamp_ns
-from gr00t_core.robot.description import NANOSECONDS, StateGroup
+from gr00t_core.robot.description import Group, NANOSECONDS
 from gr00t_core.robot.file import load_robot
 from gr00t_ros import diagnostics
 from gr00t_ros.parameters import declare
@@ -30,7 +32,7 @@ from gr00t_so101.arm import Arm
 from gr00t_so101.bus import PortError
 from gr00t_so101.joint_topics import JointPublisher, topics_of
 from gr00t_so101.loop import calibration_of, required_port, run
-from gr00t_so101.motion import approach, bounds_of, JOINTS
+from gr00t_so101.motion import approach, Array, bounds_of, JOINTS
 from gr00t_so101.parameters import LEADER
 
 NAME = 'so101_leader'
@@ -38,11 +40,28 @@ NAME = 'so101_leader'
 FRESH_S = 0.3
 # The targets have met the leader when no joint is further away (rad).
 MET_RAD = 0.02
-# Until then a target is no further ahead of the follower; and a follower that is left behind
-# further than the second (stopped, say) is approached anew, so that it never catches up in a leap.
-AHEAD_RAD, LOST_RAD = 0.3, 0.8
+# Until then a target is no further ahead of what the executor commands than this time at the speed
+# of the approach (s), and a little more (rad). So an executor that waits has nothing to catch up.
+AHEAD_S, AHEAD_RAD = 0.03, 0.005
+# A command that is older is none (s).
+COMMANDED_S = 0.1
+# A follower that is left behind further (stopped, say) is approached anew (rad).
+LOST_RAD = 0.8
 RETRY_S = 1.0
 MOST_PERIODS = 2
+
+
+@dataclass
+class Heard:
+    """Joint values of a topic: (6,) rad, nan where none came yet, and the newest stamp."""
+
+    values: Array = field(default_factory=lambda: np.full(len(JOINTS), np.nan))
+    stamp_ns: int = 0
+
+    def is_fresh(self, now_ns: int, limit_s: float) -> bool:
+        """Return whether all joints are known, and the newest stamp is young enough."""
+        is_young = now_ns - self.stamp_ns < limit_s * NANOSECONDS
+        return is_young and bool(np.isfinite(self.values).all())
 
 
 class LeaderNode(Node):
@@ -68,8 +87,8 @@ class LeaderNode(Node):
         self._leads = bool(self._settings['lead'])
         self._met = False
         self._target: Any = None  # (6,) while it leads
-        self._follower = np.full(len(JOINTS), np.nan)
-        self._follower_ns = 0
+        self._follower = Heard()
+        self._command = Heard()
         self._measured_s = self._moved_s = time.monotonic()
         self._tried_s = 0.0
         self._reads = 0
@@ -78,14 +97,10 @@ class LeaderNode(Node):
         self._arm.bus.torque_off()
         self._teleop = JointPublisher(self, robot.action, 'teleop/')
         self._own = self.create_publisher(JointState, '~/joint_states', 10)
-        self._states = []
-        for topic in topics_of(robot.state):
-            groups = [group for group in robot.state if group.stream.topic == topic]
-            qos = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
-            queue = self.create_subscription(
-                JointState, topic, lambda _: None, qos, callback_group=Unwaited()
-            )
-            self._states.append((groups, queue))
+        self._queues = [
+            *self._listen(robot.state, self._follower),
+            *self._listen(robot.action, self._command),
+        ]
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self.create_service(SetBool, '~/take_over', self._on_take_over)
         self.create_timer(1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -127,7 +142,7 @@ class LeaderNode(Node):
         message = JointState(name=list(JOINTS), position=found.position.tolist())
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns_, NANOSECONDS)
         self._own.publish(message)
-        self._hear_follower(now_ns)
+        self._hear(now_ns)
         elapsed_s = min(ended_s - self._moved_s, MOST_PERIODS * self.period_ns / NANOSECONDS)
         self._moved_s = ended_s
         if not self._leads:
@@ -139,24 +154,36 @@ class LeaderNode(Node):
                     throttle_duration_sec=5.0,
                 )
                 return
-            self._target, self._met = self._follower.copy(), False
-        if self._met and np.abs(self._target - self._follower).max() > LOST_RAD:
-            self._target, self._met = self._follower.copy(), False
+            self._target, self._met = self._follower.values.copy(), False
+        if self._met and np.abs(self._target - self._follower.values).max() > LOST_RAD:
+            self._target, self._met = self._follower.values.copy(), False
             self.get_logger().warning("the follower is left behind: it goes to the leader's pose")
-        share = 1.0 if self._met else self._settings['approach_speed']
-        most = self._bounds.velocity * share * elapsed_s
-        target = approach(self._target, found.position, most)
+        speed = self._bounds.velocity * (1.0 if self._met else self._settings['approach_speed'])
+        target = approach(self._target, found.position, speed * elapsed_s)
         if not self._met:
-            target = np.clip(target, self._follower - AHEAD_RAD, self._follower + AHEAD_RAD)
+            is_commanded = self._command.is_fresh(now_ns, COMMANDED_S)
+            base = self._command.values if is_commanded else self._follower.values
+            ahead = speed * AHEAD_S + AHEAD_RAD
+            target = np.clip(target, base - ahead, base + ahead)
         self._target = target
         if not self._met and np.abs(self._target - found.position).max() < MET_RAD:
             self._met = True
             self.get_logger().info("the follower has the leader's pose: it follows now")
         self._teleop.publish(stamp_ns_, self._target)
 
-    def _hear_follower(self, now_ns: int) -> None:
-        groups: list[StateGroup]
-        for groups, queue in self._states:
+    def _listen(self, groups: Sequence[Group], into: 'Heard') -> list[Any]:
+        """Subscribe to the topics of groups; return (groups, queue, where values go) of each."""
+        qos = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+        found = []
+        for topic in topics_of(groups):
+            queue = self.create_subscription(
+                JointState, topic, lambda _: None, qos, callback_group=Unwaited()
+            )
+            found.append(([each for each in groups if each.stream.topic == topic], queue, into))
+        return found
+
+    def _hear(self, now_ns: int) -> None:
+        for groups, queue, into in self._queues:
             for message, _ in take_all(queue):
                 for group in groups:
                     if not carries(message, group):
@@ -166,12 +193,11 @@ class LeaderNode(Node):
                     except ObservationError as error:
                         self.get_logger().warning(str(error), throttle_duration_sec=5.0)
                         continue
-                    self._follower[[JOINTS.index(name) for name in group.names]] = values
-                    self._follower_ns = stamp_ns(message) or now_ns
+                    into.values[[JOINTS.index(name) for name in group.names]] = values
+                    into.stamp_ns = stamp_ns(message) or now_ns
 
     def _knows_follower(self, now_ns: int) -> bool:
-        is_fresh = now_ns - self._follower_ns < FRESH_S * NANOSECONDS
-        return is_fresh and bool(np.isfinite(self._follower).all())
+        return self._follower.is_fresh(now_ns, FRESH_S)
 
     def _lose(self, reason: str) -> None:
         """Stop leading: the executor stops the follower when the targets stay away."""
@@ -226,7 +252,7 @@ class LeaderNode(Node):
             if count:
                 values[f'failed reads of {self._arm.bus.name(joint)}'] = count
         if self._target is not None:
-            gap = np.abs(self._target - self._follower)
+            gap = np.abs(self._target - self._follower.values)
             values['greatest distance of the follower (rad)'] = float(gap.max())
         self._reads, self._reported_s = 0, now_s
         level, message = DiagnosticStatus.OK, 'does not lead'
