@@ -65,15 +65,23 @@ class World:
 
     def start(self, name, module, *words, **parameters):
         """Start a node, or a program without parameters."""
-        command = [sys.executable, '-m', module, *words]
+        command = ['-m', module, *words]
         if parameters:
             command += ['--ros-args']
             for key, value in parameters.items():
                 text = f"'{value}'" if isinstance(value, str) else str(value).lower()
                 command += ['-p', f'{key}:={text}']
+        return self.run(name, *command)
+
+    def run(self, name, *command):
+        """Start Python with a command line."""
         log = (self.folder / f'{name}.log').open('w+')
         self.processes[name] = subprocess.Popen(
-            command, env=self.environment, stdout=log, stderr=subprocess.STDOUT, text=True
+            [sys.executable, *command],
+            env=self.environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         self.processes[name].log = log
         return self.processes[name]

@@ -32,7 +32,7 @@ REST = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.1])
 @pytest.fixture
 def held(world, emulator, calibration_file):
     """Give the world with the driver holding the emulated arm."""
-    world.follower(emulator.port, calibration_file)
+    world.follower(emulator.port, calibration_file, stall_s=0.4)
     return world
 
 
@@ -134,7 +134,30 @@ def test_each_bus_fault_is_named_holds_the_arm_and_ends_by_a_reset_only(held, em
     assert 'Traceback' not in held.log('follower')
 
 
-def test_single_lost_and_damaged_answers_are_counted_and_change_nothing(held, emulator):
+def test_a_driver_keeps_the_limits_and_drops_what_it_cannot_follow(held, emulator):
+    """Whatever comes on the command topic, in whatever state the bus is."""
+    drops_what_cannot_be_followed(held)
+    counts_single_lost_answers(held, emulator)
+    moves_at_its_limits_when_it_is_asked_to_leap(held, emulator)
+
+
+def drops_what_cannot_be_followed(held):
+    where = held.position.copy()
+    for _ in range(3):
+        held.command(np.full(6, np.nan))
+        held.command(REST + 0.5, age_s=2.0)
+        held.command([0.5], names=['no_such_joint'])
+        time.sleep(0.05)
+
+    def counted():
+        _, values = held.says('holding: no command yet')
+        return [v for key, v in values.items() if key.startswith('dropped: commands')]
+
+    held.until(lambda: len(counted()) == 3 and min(map(int, counted())) >= 1, 'three counts')
+    np.testing.assert_allclose(held.position, where, atol=2 * RAD)
+
+
+def counts_single_lost_answers(held, emulator):
     held.drive(REST, lambda: np.abs(held.position - REST).max() < 0.02, 'the arm at rest')
     for k in range(20):
         servo = emulator[('elbow_flex', 'gripper')[k % 2]]
@@ -143,12 +166,11 @@ def test_single_lost_and_damaged_answers_are_counted_and_change_nothing(held, em
         time.sleep(0.02)
     assert held.fault is False
     assert np.abs(held.position - REST).max() < 0.02
-    gaps = np.diff([stamp for stamp, _ in held.states[-40:]])
+    gaps = np.diff([stamp for stamp, _ in held.states[-20:]])
     assert gaps.max() < 0.15
 
 
-def test_a_leap_on_the_command_topic_moves_the_arm_at_its_limits(held, emulator):
-    """From any publisher: neither the speed nor the range of the robot file is left."""
+def moves_at_its_limits_when_it_is_asked_to_leap(held, emulator):
     low = np.concatenate([group.limits.lower for group in ROBOT.action])
     for asked in (np.full(6, 9.0), np.full(6, -9.0)):
         before = len(held.states)
@@ -164,63 +186,49 @@ def test_a_leap_on_the_command_topic_moves_the_arm_at_its_limits(held, emulator)
     assert 0.8 * VELOCITY < fastest <= VELOCITY + 1e-9
 
 
-def test_commands_that_cannot_be_followed_are_dropped_and_counted(held):
-    where = held.position.copy()
-    for _ in range(3):
-        held.command(np.full(6, np.nan))
-        held.command(REST + 0.5, age_s=2.0)
-        held.command([0.5], names=['no_such_joint'])
-        time.sleep(0.05)
-    _, values = held.says('holding: no command yet')
-    counts = {key: int(v) for key, v in values.items() if key.startswith('dropped: commands')}
-    assert len(counts) == 3, values
-    assert all(count >= 1 for count in counts.values())
-    np.testing.assert_allclose(held.position, where, atol=2 * RAD)
+# A driver with a bug: its loop raises after a while.
+BUG = """
+from gr00t_so101 import follower
+once, count = follower.FollowerNode._once, [0]
+def broken(self, arm):
+    count[0] += 1
+    if count[0] > 60:
+        raise ZeroDivisionError('a bug')
+    once(self, arm)
+follower.FollowerNode._once = broken
+raise SystemExit(follower.main())
+"""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
 
 
-@pytest.mark.parametrize(
-    'number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL, 'deactivate', 'bug']
-)
-def test_the_torque_is_off_after_every_end(world, emulator, calibration_file, number):
-    if number == 'bug':
-        code = (
-            'from gr00t_so101 import follower\n'
-            'from gr00t_so101.arm import Arm\n'
-            'count = [0]\n'
-            'once = follower.FollowerNode._once\n'
-            'def broken(self, arm):\n'
-            '    count[0] += 1\n'
-            '    if count[0] > 60: raise ZeroDivisionError("a bug")\n'
-            '    once(self, arm)\n'
-            'follower.FollowerNode._once = broken\n'
-            'raise SystemExit(follower.main())\n'
-        )
-        words = ['--ros-args', '-p', f'port:={emulator.port}', '-p']
-        words += [f'calibration:={calibration_file}']
-        done = subprocess.run(
-            [sys.executable, '-c', code, *words],
-            env=world.environment,
-            capture_output=True,
-            text=True,
-            timeout=40,
-        )
-        assert done.returncode == 1
-        assert 'active: torque is on' in done.stderr + done.stdout
-        assert 'a bug' in done.stderr + done.stdout
-    else:
-        process = world.follower(emulator.port, calibration_file)
-        assert emulator.torques == [True] * 6
-        if number == 'deactivate':
-            request = ChangeState.Request()
-            request.transition.id = Transition.TRANSITION_DEACTIVATE
-            assert world.call(ChangeState, 'so101_follower/change_state', request).success
-            count = len(world.states)
-            world.until(lambda: len(world.states) > count + 5, 'joint states of the limp arm')
-        else:
-            status = world.end('follower', number)
-            assert status == (-9 if number == signal.SIGKILL else 0), world.log('follower')
-            assert process.poll() is not None
-    world.until(lambda: not any(emulator.torques), 'the torque off', 10.0)
+def test_the_torque_is_off_after_every_end(world, calibration_file, tmp_path):
+    """Six drivers in six namespaces, each with an arm, and each ended in another way."""
+    ends = [*(number.name.lower() for number in SIGNALS), 'deactivated', 'bug']
+    arms = {}
+    for name in ends:
+        arms[name] = Emulator(tmp_path / f'arm_{name}')
+        arms[name].calibrate(CALIBRATION)
+        words = ['-c', BUG] if name == 'bug' else ['-m', 'gr00t_so101.follower']
+        arguments = ['-r', f'__ns:=/{name}', '-p', f'port:={arms[name].port}']
+        arguments += ['-p', f'calibration:={calibration_file}']
+        world.run(name, *words, '--ros-args', *arguments)
+    for name in ends:
+        world.until(lambda name=name: 'active: torque is on' in world.log(name), name)
+        assert name == 'bug' or arms[name].torques == [True] * 6
+    request = ChangeState.Request()
+    request.transition.id = Transition.TRANSITION_DEACTIVATE
+    assert world.call(ChangeState, 'deactivated/so101_follower/change_state', request).success
+    assert world.processes['deactivated'].poll() is None
+    for number in SIGNALS:
+        world.processes[number.name.lower()].send_signal(number)
+    for number in SIGNALS:
+        status = world.processes[number.name.lower()].wait(15.0)
+        assert status == (-9 if number == signal.SIGKILL else 0), world.log(number.name.lower())
+    assert world.processes['bug'].wait(15.0) == 1
+    assert 'a bug' in world.log('bug')
+    for name, arm in arms.items():
+        world.until(lambda arm=arm: not any(arm.torques), f'the torque off: {name}', 10.0)
+        arm.close()
 
 
 def test_what_is_wrong_at_the_start_is_one_line_and_no_torque(
