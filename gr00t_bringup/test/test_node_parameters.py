@@ -49,6 +49,10 @@ WRONG = {
 }
 
 
+def has_floats(name):
+    return any(type(default) is float for default, _, _ in TABLES[name].values())
+
+
 def run(name, *arguments):
     words = command(NodeSpec(PACKAGES.get(name, 'gr00t_policy_node'), name, name))
     done = subprocess.run([*words, *arguments], capture_output=True, text=True, timeout=60)
@@ -59,7 +63,7 @@ def test_the_names_of_the_nodes_are_those_of_the_programs():
     assert set(NODES) == set(WRONG) == set(TABLES)
 
 
-@pytest.mark.parametrize('name', NODES)
+@pytest.mark.parametrize('name', [name for name in NODES if has_floats(name)])
 @pytest.mark.parametrize('value', [float('nan'), float('inf'), -float('inf')])
 def test_no_number_of_any_node_is_nan_or_infinite(ros_domain, name, value):
     """All of a node at once: each is named with its value and what is allowed."""

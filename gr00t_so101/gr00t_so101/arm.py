@@ -67,7 +67,6 @@ class Arm:
     Attributes:
         bus: Its servos.
         calibration: Of the same arm.
-        failed: Joint → reads that failed.
         trouble: Why the last read was not complete, '' when it was.
         heard: Joint → what its servo said in the last read, complete or not.
     """
@@ -77,7 +76,6 @@ class Arm:
         self.calibration = calibration
         ids = {joint: each.id for joint, each in calibration.joints.items()}
         self.bus = Bus(port, ids, deadline_s)
-        self.failed = dict.fromkeys(JOINTS, 0)
         self.trouble = ''
         self.heard: dict[str, Reading] = {}
 
@@ -116,7 +114,6 @@ class Arm:
         self.trouble = ''
         for joint, found in self.bus.readings().items():
             if isinstance(found, BusError):
-                self.failed[joint] += 1
                 self.trouble = self.trouble or str(found)
             else:
                 readings[joint] = found

@@ -102,7 +102,13 @@ class _Port(PortHandler):
 
 
 class Bus:
-    """The servos of one arm on one port."""
+    """The servos of one arm on one port.
+
+    Attributes:
+        port: Serial port.
+        ids: Joint → id of its servo.
+        missed: Joint → answers to `readings` that were late, lost or damaged.
+    """
 
     def __init__(
         self, port: str, ids: Mapping[str, int] | None = None, deadline_s: float = 0.02
@@ -118,6 +124,7 @@ class Bus:
         self.ids = dict(IDS if ids is None else ids)
         self._deadline_s = deadline_s
         self._asked = 0
+        self.missed = dict.fromkeys(self.ids, 0)
         self._port = _Port(port, deadline_s)
         self._handler: Any = sms_sts(self._port)
 
@@ -219,6 +226,8 @@ class Bus:
             answers = self._sync_read(missing) if missing else {}
             found |= answers
             missing = [joint for joint, each in answers.items() if isinstance(each, BusError)]
+            for joint in missing:
+                self.missed[joint] += 1
         return {joint: found[joint] for joint in self.ids}
 
     def _sync_read(self, joints: list[str]) -> dict[str, Reading | BusError]:

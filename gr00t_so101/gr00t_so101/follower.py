@@ -60,7 +60,7 @@ class FollowerNode(LifecycleNode):
         self.period_ns = round(NANOSECONDS / self._settings['rate_hz'])
         self.fatal = ''
         self.fault = ''
-        self._reason = ''
+        self._reason = self._lost = ''
         self._arm: Arm | None = None
         self._guard: Guard | None = None
         self._bounds: Bounds | None = None
@@ -198,6 +198,7 @@ class FollowerNode(LifecycleNode):
         if self._arm is not None:
             self._arm.close()
         self._arm = self._measured = None
+        self._lost = ''
 
     def _start(self) -> None:
         """Configure and activate; what fails is fatal, for the user is there and can mend it."""
@@ -255,6 +256,7 @@ class FollowerNode(LifecycleNode):
                 self._trip(arm.trouble)
             return
         self._measured, self._measured_s = found, answered_s
+        self._lost = ''
         self._reads += 1
         assert self._states is not None
         # The servos answer one after the other: the middle of the read is when they were there.
@@ -318,9 +320,9 @@ class FollowerNode(LifecycleNode):
     def _trip(self, reason: str) -> None:
         """Brake, hold there, and stay so until `~/reset`; told once."""
         if self._label() != 'active':
-            if reason != self._reason:
+            if reason != self._lost:
                 self.get_logger().error(reason)
-            self._reason = reason
+            self._lost = reason
             return
         if self.fault:
             return
@@ -393,9 +395,9 @@ class FollowerNode(LifecycleNode):
             'last dropped command': self._last_dropped or None,
         }
         if arm is not None:
-            for joint, count in arm.failed.items():
+            for joint, count in arm.bus.missed.items():
                 if count:
-                    values[f'failed reads of {arm.bus.name(joint)}'] = count
+                    values[f'missed answers of {arm.bus.name(joint)}'] = count
         if self._measured is not None:
             readings = self._measured.readings
             values['lowest voltage (V)'] = min(r.voltage for r in readings.values()) / 10
@@ -415,8 +417,8 @@ class FollowerNode(LifecycleNode):
     def _verdict(self, label: str, now_s: float) -> tuple[bytes, str]:
         if self.fault:
             return DiagnosticStatus.ERROR, f'FAULT: {self.fault}; {NEXT_STEP}'
-        if self._reason:
-            return DiagnosticStatus.ERROR, f'{label}: {self._reason}'
+        if self._reason or self._lost:
+            return DiagnosticStatus.ERROR, f'{label}: {self._lost or self._reason}'
         if label != 'active':
             return DiagnosticStatus.WARN, f'{label}: the torque is off'
         if self._commanded_s < 0.0:

@@ -248,9 +248,9 @@ class LeaderNode(Node):
             'port': self._settings['port'],
             'complete reads (Hz)': self._reads / max(now_s - self._reported_s, 1e-3),
         }
-        for joint, count in self._arm.failed.items():
+        for joint, count in self._arm.bus.missed.items():
             if count:
-                values[f'failed reads of {self._arm.bus.name(joint)}'] = count
+                values[f'missed answers of {self._arm.bus.name(joint)}'] = count
         if self._target is not None:
             gap = np.abs(self._target - self._follower.values)
             values['greatest distance of the follower (rad)'] = float(gap.max())

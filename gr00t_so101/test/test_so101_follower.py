@@ -165,6 +165,7 @@ def counts_single_lost_answers(held, emulator):
         held.command(REST)
         time.sleep(0.02)
     assert held.fault is False
+    held.until(lambda: 'missed answers of servo 3 (elbow_flex)' in held.says('')[1], 'a count')
     assert np.abs(held.position - REST).max() < 0.02
     gaps = np.diff([stamp for stamp, _ in held.states[-20:]])
     assert gaps.max() < 0.15
