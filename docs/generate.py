@@ -23,6 +23,7 @@ from gr00t_policy_node.executor import parameters as executor_parameters
 from gr00t_policy_node.policy import parameters
 from gr00t_ros.parameters import Table
 from gr00t_sim import node as sim_node
+from gr00t_so101 import parameters as so101_parameters
 from rosbag_tools.record import node as recorder_node
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,6 +50,9 @@ def parameters_page() -> str:
         'recorder': recorder_node.DECLARATIONS,
         'console': console_parameters.DECLARATIONS,
         'sim': sim_node.PARAMETERS,
+        'so101_follower': so101_parameters.FOLLOWER,
+        'so101_leader': so101_parameters.LEADER,
+        'usb_cameras': so101_parameters.CAMERAS,
     }
     parts = ['# Parameters', NOTE]
     for node, table in nodes.items():

@@ -21,7 +21,7 @@ import yaml
 from gr00t_core.commands import main as cli
 from gr00t_core.robot.file import parse, shipped_robots
 
-SUBVERBS = ('export', 'robot', 'sim', 'benchmark')
+SUBVERBS = ('export', 'robot', 'sim', 'so101', 'benchmark')
 _INLINE = re.compile(r'`((?:gr00t|ros2|make) [^`\n]+)`')
 _VERB = re.compile(r'`gr00t [\w-]+`')
 _LINK = re.compile(r'\]\(([^)#\s]+)(?:#[^)]*)?\)')
@@ -141,7 +141,8 @@ def _check_message(words: list[str], kind: str) -> None:
     for key, value in (yaml.safe_load(text[0]) if text else {}).items():
         assert hasattr(message, key), f'{type_name}: no field {key}'
         setattr(message, key, value)
-    sources = [*(ROOT / 'gr00t_policy_node').rglob('*.py'), *(ROOT / 'rosbag_tools').rglob('*.py')]
+    packages = ('gr00t_policy_node', 'gr00t_so101', 'rosbag_tools')
+    sources = [path for package in packages for path in (ROOT / package).rglob('*.py')]
     last = name.rpartition('/')[2]
     assert any(re.search(rf"[/'{{}}]{last}'", path.read_text()) for path in sources), name
 

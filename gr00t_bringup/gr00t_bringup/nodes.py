@@ -15,6 +15,7 @@ from gr00t_core.robot.file import load_robot
 from gr00t_ros import parameter_files
 
 PACKAGE = 'gr00t_bringup'
+SO101, FOLLOWER, LEADER = 'gr00t_so101', 'so101_follower', 'so101_leader'
 SIMULATED_ROBOT = 'so101'  # what gr00t_sim simulates
 SIMULATED_DETECTOR = 'gr00t_sim.detector:make'  # ends a goal as the simulated episode ends
 # Between two scenes of the expert (s): time to press a key, and to look.
@@ -82,6 +83,9 @@ def nodes(
     console: bool = False,
     output: str = '',
     instruction: str = '',
+    port: str = '',
+    leader_port: str = '',
+    cameras: str = '',
     say: Callable[[str], None] = print,
 ) -> list[NodeSpec]:
     """Return the nodes to start.
@@ -110,10 +114,15 @@ def nodes(
         console: Serve the web page (gr00t_console).
         output: Folder of the recorder's episodes; '' leaves it to the parameter file.
         instruction: What the recorder's episodes demonstrate, likewise.
+        port: Serial port of an SO-101: start its driver (gr00t_so101). Without a checkpoint or
+            server there is no policy node then, and the leader leads from the start.
+        leader_port: Serial port of the leader arm.
+        cameras: USB cameras, e.g. 'front=/dev/video0 wrist=/dev/video2'; '' for none.
         say: Called with one line when the checkpoint's robot file is taken in place of `robot`.
 
     Raises:
-        Gr00tError: `expert` without `sim`, or with a policy.
+        Gr00tError: `expert` without `sim`, or with a policy; an arm and `sim`; a leader without
+            an arm to lead; a port twice.
         RobotFileError: The robot contradicts the robot file of the checkpoint.
     """
     if expert and not sim:
@@ -123,6 +132,7 @@ def nodes(
             '--expert and a policy would both command the arm: leave out --expert, or'
             ' --checkpoint and --server-address'
         )
+    _check_arms(port, leader_port, cameras, sim=sim)
     shared: dict[str, Any] = {
         'namespace': f'/{namespace.strip("/")}' if namespace.strip('/') else '',
         'params_file': params_file and str(Path(params_file).expanduser().resolve()),
@@ -131,14 +141,22 @@ def nodes(
     }
     clock: dict[str, Any] = {'use_sim_time': True} if use_sim_time else {}
     # A path is read by processes with other working folders.
-    robot = robot or (SIMULATED_ROBOT if sim else '')
+    robot = robot or (SIMULATED_ROBOT if sim or port else '')
     known = {'robot': _chosen(robot, checkpoint, say)} if robot else {}
     found = []
     if sim:
         parameters: dict[str, Any] = known | ({'lock_step': True} if use_sim_time else {})
         parameters |= {'expert': True, 'next_after_s': PAUSE_S} if expert else {}
         found.append(NodeSpec('gr00t_sim', 'sim', 'sim', parameters=parameters, **shared))
-    if policy and not expert:
+    has_policy = bool(checkpoint or server_address)
+    if port:
+        found += _arms(port, leader_port, has_policy=has_policy, known=known, shared=shared)
+    if cameras:
+        devices = {'devices': cameras.split()}
+        found.append(
+            NodeSpec(SO101, 'usb_cameras', 'usb_cameras', parameters=known | devices, **shared)
+        )
+    if policy and not expert and (has_policy or not port):
         asked: dict[str, Any] = {
             'checkpoint': checkpoint and _resolved(checkpoint),
             'backend': backend,
@@ -148,23 +166,27 @@ def nodes(
         parameters |= {} if autostart else {'autostart': False}
         parameters |= {'use_default_instruction': True} if sim or use_default_instruction else {}
         parameters |= {'success_detector': SIMULATED_DETECTOR} if sim else {}
-        found += [
+        found.append(
             NodeSpec(
                 'gr00t_policy_node',
                 'policy_node',
                 'policy_node',
                 parameters=known | clock | parameters,
                 **shared,
-            ),
+            )
+        )
+    if policy and not expert:
+        defaults = _config('so101.yaml') if port else executor_defaults(known.get('robot', ''))
+        found.append(
             NodeSpec(
                 'gr00t_policy_node',
                 'chunk_executor',
                 'chunk_executor',
                 parameters=known | clock | ({'shadow': True} if shadow else {}),
-                defaults_file=executor_defaults(known.get('robot', '')),
+                defaults_file=defaults,
                 **shared,
-            ),
-        ]
+            )
+        )
     if record:
         parameters = {'output': str(Path(output).expanduser().resolve())} if output else {}
         parameters |= {'instruction': instruction} if instruction else {}
@@ -204,7 +226,7 @@ def executor_defaults(robot: str) -> str:
         return ''
     moving = [group for group in groups if group.kind not in ('binary', 'gripper')]
     deltas = bool(moving) and all(group.command == 'delta' for group in moving)
-    return str(share() / 'config' / 'deltas.yaml') if deltas else ''
+    return _config('deltas.yaml') if deltas else ''
 
 
 def dds_environment() -> dict[str, str]:
@@ -228,6 +250,41 @@ def share() -> Path:
     raise FileNotFoundError(
         f'no config/fastdds_shm.xml in {", ".join(map(str, places))}; source install/setup.bash'
     )
+
+
+def _check_arms(port: str, leader_port: str, cameras: str, *, sim: bool) -> None:
+    """Refuse arguments of arms and cameras that contradict each other."""
+    if sim and (port or leader_port or cameras):
+        raise Gr00tError(
+            'the simulated arm and a real one, or real cameras, would publish the same topics:'
+            ' leave out --sim, or --port, --leader-port and --cameras'
+        )
+    if leader_port and not port:
+        raise Gr00tError('a leader needs an arm that follows: give --port as well')
+    if leader_port and os.path.realpath(leader_port) == os.path.realpath(port):
+        raise Gr00tError(f'--port and --leader-port are both {port}: each arm has its own')
+
+
+def _arms(
+    port: str,
+    leader_port: str,
+    *,
+    has_policy: bool,
+    known: dict[str, Any],
+    shared: dict[str, Any],
+) -> list[NodeSpec]:
+    """Return the drivers of an SO-101; without a policy the leader leads from the start."""
+    found = [
+        NodeSpec(SO101, FOLLOWER, FOLLOWER, parameters=known | {'port': port}, **shared),
+    ]
+    if leader_port:
+        parameters = known | {'port': leader_port} | ({} if has_policy else {'lead': True})
+        found.append(NodeSpec(SO101, LEADER, LEADER, parameters=parameters, **shared))
+    return found
+
+
+def _config(name: str) -> str:
+    return str(share() / 'config' / name)
 
 
 def _chosen(robot: str, checkpoint: str, say: Callable[[str], None]) -> str:

@@ -183,6 +183,8 @@ def _yaml(value: Any) -> str:
     """Write a parameter for `-p`: strings in quotes, lest 'off' or '7' change the type."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, list):
+        return f'[{", ".join(map(_yaml, value))}]'
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
     return str(value)
@@ -206,6 +208,9 @@ def _parser() -> argparse.ArgumentParser:
     add('--no-policy', dest='policy', action='store_false', help='leave out policy and executor')
     add('--record', action='store_true', help='start the recorder, too')
     add('--console', action='store_true', help='serve the web page, too (gr00t console)')
+    add('--port', default='', help='serial port of an SO-101: start its driver, too')
+    add('--leader-port', default='', help='serial port of its leader arm')
+    add('--cameras', default='', help="USB cameras, e.g. 'front=/dev/video0 wrist=/dev/video2'")
     add(
         '--use-default-instruction',
         action='store_true',
