@@ -38,6 +38,7 @@ class NodeSpec:
         remappings: From → to.
         environment: Variables to add to the process's environment.
         log_level: Of the node's logger.
+        terminal: The node reads the keys of the terminal that `gr00t up` runs in.
     """
 
     package: str
@@ -50,6 +51,7 @@ class NodeSpec:
     remappings: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     log_level: str = 'info'
+    terminal: bool = False
 
     @property
     def full_name(self) -> str:
@@ -80,6 +82,7 @@ def nodes(
     use_default_instruction: bool = False,
     expert: bool = False,
     console: bool = False,
+    teleop: str = '',
     output: str = '',
     instruction: str = '',
     say: Callable[[str], None] = print,
@@ -108,12 +111,14 @@ def nodes(
         expert: A scripted expert moves the simulated arm, one scene after the other, through the
             robot's command topics; policy and executor, which would command it too, are left out.
         console: Serve the web page (gr00t_console).
+        teleop: A person moves the joints by `keyboard` or `gamepad`; '' for neither. Without a
+            checkpoint or a server the policy node is left out.
         output: Folder of the recorder's episodes; '' leaves it to the parameter file.
         instruction: What the recorder's episodes demonstrate, likewise.
         say: Called with one line when the checkpoint's robot file is taken in place of `robot`.
 
     Raises:
-        Gr00tError: `expert` without `sim`, or with a policy.
+        Gr00tError: `expert` without `sim`, or with a policy or a person who moves the arm.
         RobotFileError: The robot contradicts the robot file of the checkpoint.
     """
     if expert and not sim:
@@ -123,6 +128,10 @@ def nodes(
             '--expert and a policy would both command the arm: leave out --expert, or'
             ' --checkpoint and --server-address'
         )
+    if expert and teleop:
+        raise Gr00tError('--expert and --teleop would both move the arm: leave out one of them')
+    if teleop and not policy:
+        raise Gr00tError('--teleop goes through the executor: leave out --no-policy')
     shared: dict[str, Any] = {
         'namespace': f'/{namespace.strip("/")}' if namespace.strip('/') else '',
         'params_file': params_file and str(Path(params_file).expanduser().resolve()),
@@ -148,14 +157,17 @@ def nodes(
         parameters |= {} if autostart else {'autostart': False}
         parameters |= {'use_default_instruction': True} if sim or use_default_instruction else {}
         parameters |= {'success_detector': SIMULATED_DETECTOR} if sim else {}
-        found += [
-            NodeSpec(
-                'gr00t_policy_node',
-                'policy_node',
-                'policy_node',
-                parameters=known | clock | parameters,
-                **shared,
-            ),
+        if checkpoint or server_address or params_file or not teleop:
+            found.append(
+                NodeSpec(
+                    'gr00t_policy_node',
+                    'policy_node',
+                    'policy_node',
+                    parameters=known | clock | parameters,
+                    **shared,
+                )
+            )
+        found.append(
             NodeSpec(
                 'gr00t_policy_node',
                 'chunk_executor',
@@ -163,8 +175,19 @@ def nodes(
                 parameters=known | clock | ({'shadow': True} if shadow else {}),
                 defaults_file=executor_defaults(known.get('robot', '')),
                 **shared,
-            ),
-        ]
+            )
+        )
+    if teleop:
+        found.append(
+            NodeSpec(
+                'gr00t_policy_node',
+                'teleop',
+                'teleop',
+                parameters=known | clock | {'device': teleop},
+                terminal=teleop == 'keyboard',
+                **shared,
+            )
+        )
     if record:
         parameters = {'output': str(Path(output).expanduser().resolve())} if output else {}
         parameters |= {'instruction': instruction} if instruction else {}

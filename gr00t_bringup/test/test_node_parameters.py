@@ -20,6 +20,7 @@ from rclpy.parameter import Parameter
 from gr00t_console import parameters as console_parameters
 from gr00t_policy_node.executor import parameters as executor_parameters
 from gr00t_policy_node.policy import parameters as policy_parameters
+from gr00t_policy_node.teleop import node as teleop_node
 from gr00t_ros.parameters import declare
 from gr00t_sim import node as sim_node
 from rosbag_tools.record import parameters as recorder_parameters
@@ -30,6 +31,7 @@ TABLES = {
     'policy_node': policy_parameters.DECLARATIONS,
     'chunk_executor': executor_parameters.DECLARATIONS,
     'recorder': recorder_parameters.DECLARATIONS,
+    'teleop': teleop_node.DECLARATIONS,
     'sim': sim_node.PARAMETERS,
 }
 WRONG = {
@@ -37,6 +39,7 @@ WRONG = {
     'policy_node': ('use_default_instrution:=true', 'did you mean use_default_instruction?'),
     'chunk_executor': ('e_stop_requird:=true', 'did you mean e_stop_required?'),
     'recorder': ('outputt:=bags', 'did you mean output?'),
+    'teleop': ('devise:=gamepad', 'did you mean device?'),
     'sim': ('lockstep:=true', 'did you mean lock_step?'),
 }
 

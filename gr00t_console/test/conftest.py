@@ -18,6 +18,8 @@ import urllib.request
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))  # the helpers beside this file
+
 NODES = Path(__file__).resolve().parents[2] / 'gr00t_policy_node' / 'test'
 LIMIT_S = 40.0  # starting six processes on two busy cores
 
