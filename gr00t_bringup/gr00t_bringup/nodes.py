@@ -17,6 +17,7 @@ from gr00t_ros import parameter_files
 PACKAGE = 'gr00t_bringup'
 SIMULATED_ROBOT = 'so101'  # what gr00t_sim simulates
 SIMULATED_DETECTOR = 'gr00t_sim.detector:make'  # ends a goal as the simulated episode ends
+RECORDED = 'episodes'  # the recorder's default output
 # Between two scenes of the expert (s): time to press a key, and to look.
 PAUSE_S = 3.0
 # Fast DDS 2 (Humble, Jazzy) reads the first, Fast DDS 3 (Kilted on) the second.
@@ -196,8 +197,11 @@ def nodes(
             NodeSpec('rosbag_tools', 'recorder', 'recorder', parameters=parameters, **shared)
         )
     if console:
+        # The recorder's own default is a folder of the place where both are started.
+        bags = Path(output or RECORDED).expanduser().resolve() if record else ''
+        parameters = known | clock | ({'bags': str(bags)} if bags else {})
         found.append(
-            NodeSpec('gr00t_console', 'console', 'console', parameters=known | clock, **shared)
+            NodeSpec('gr00t_console', 'console', 'console', parameters=parameters, **shared)
         )
     return found
 

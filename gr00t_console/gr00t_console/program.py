@@ -3,6 +3,7 @@
 """Run the console: a ROS node on one thread, the web server on the main thread."""
 
 from collections.abc import Sequence
+from pathlib import Path
 import sys
 from typing import Any
 
@@ -18,6 +19,7 @@ from gr00t_console.page import build
 from gr00t_console.robot_side import RobotSide
 from gr00t_console.routes import add_routes
 from gr00t_console.serving import listen, serve_until_signal, token_of
+from gr00t_console.view.shelf import Shelf
 from gr00t_core.errors import Gr00tError
 from gr00t_ros.start import initialize
 
@@ -41,6 +43,9 @@ def run(arguments: Sequence[str], namespace: str = '', given: dict[str, Any] | N
         listening = listen(host, port)
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         add_routes(app, side)
+        if bags := side.parameters['bags']:
+            folder = Path(bags).expanduser().absolute()
+            app.mount('/episodes', Shelf(folder, str(side.robot.source)))
         build(side)
         ui.run_with(
             app,

@@ -38,7 +38,8 @@ class World:
         import rclpy
         from rclpy.executors import SingleThreadedExecutor
 
-        self.environment, self.folder = environment, folder
+        self.environment = environment | {'XDG_CACHE_HOME': str(folder / 'cache')}
+        self.folder = folder
         self.context = rclpy.Context()
         rclpy.init(context=self.context)
         self.node = rclpy.create_node('world', context=self.context)

@@ -2,16 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the page of episodes is given and what its decisions become; no browser, no ROS."""
 
+import asyncio
 from dataclasses import asdict
+import json
 import math
+import time
 
+from fastapi import FastAPI
 import numpy as np
 import pytest
 import simplejpeg
 from view_data import bags, dataset
 
-from gr00t_console.view.command import convert, main
+from gr00t_console.view.bags import convert
+from gr00t_console.view.command import main
 from gr00t_console.view.opened import Opened
+from gr00t_console.view.shelf import Shelf
 from gr00t_console.view.sources import decisions_of, short_names, Source, Stretch
 from gr00t_core.commands.main import run as gr00t
 from gr00t_core.dataset.decisions import cut, read_decisions
@@ -177,3 +183,43 @@ def test_what_cannot_be_opened_is_told(source, tmp_path):
     path.write_text('{format: gr00t-decisions, version: 1, decisions: [{bag: a, delete: true}]}')
     with pytest.raises(DatasetError, match='is about a bag'):
         main([str(source), '--decisions', str(path)])
+
+
+def test_the_console_shows_the_bags_of_its_recorder(tmp_path, monkeypatch):
+    """Until they are ready it says so; what is recorded later is found on request."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    app = FastAPI()
+    app.mount('/episodes', Shelf(tmp_path / 'bags', 'so101'))
+
+    def ask(path, method='GET'):
+        found = {}
+        told = [{'type': 'http.request', 'body': b'', 'more_body': False}]
+
+        async def receive():
+            return told.pop() if told else {'type': 'http.disconnect'}
+
+        async def send(message):
+            found.update(message)
+            if message['type'] == 'http.response.body':
+                found['text'] = found.get('text', b'') + message['body']
+
+        scope = {'type': 'http', 'method': method, 'path': path, 'raw_path': path.encode()}
+        scope |= {'query_string': b'', 'headers': [], 'root_path': '', 'http_version': '1.1'}
+        scope |= {'asgi': {'version': '3.0', 'spec_version': '2.4'}}
+        asyncio.run(app(scope | {'scheme': 'http', 'server': ('x', 80)}, receive, send))
+        return found['status'], found['text'].decode()
+
+    def until(words):
+        end = time.monotonic() + 60
+        while words not in (text := ask('/episodes/')[1]):
+            assert time.monotonic() < end, text
+            time.sleep(0.1)
+
+    assert 'One moment' in ask('/episodes/')[1]
+    until('No episodes')  # nothing was recorded yet, and the page says what to do
+    bags(tmp_path, (0.5,))
+    assert ask('/episodes/again', 'POST')[0] == 303
+    until('<div id="episodes"')
+    assert [row['source'] for row in json.loads(ask('/episodes/episodes')[1])] == ['episode_0']
+    assert json.loads(ask('/episodes/about')[1])['console'] is True
+    assert ask('/episodes/console-static/view.js')[0] == 200

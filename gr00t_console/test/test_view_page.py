@@ -138,7 +138,7 @@ def test_a_dataset_is_looked_through_mended_and_written_anew(view, browser, tmp_
     assert len(seen.rows()) == 1
     page.locator('#by-instruction').select_option('')
     page.locator('#by-more').select_option('interventions')
-    assert '1 interventions' in seen.rows()[0]
+    assert '1 intervention' in seen.rows()[0]
     page.locator('#by-more').select_option('')
 
     # Delete one; trim, split and label another.

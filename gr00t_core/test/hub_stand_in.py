@@ -71,9 +71,10 @@ class Answer(BaseHTTPRequestHandler):
         if path == '/api/repos/create':
             asked = json.loads(body)
             name = '/'.join(filter(None, (asked.get('organization'), asked['name'])))
+            private = asked.get('private') or asked.get('visibility') == 'private'
             new = name not in hub.repos
             if new:
-                hub.repos[name] = {'private': asked.get('private'), 'files': {}, 'tags': {}}
+                hub.repos[name] = {'private': private, 'files': {}, 'tags': {}}
             url = {'url': f'{hub.address}/datasets/{name}', 'id': name}
             return self._send(url, 200 if new else 409)
         if path == '/api/validate-yaml':  # of the card

@@ -61,8 +61,9 @@
       const marks = episode.stretches.map((each) => each.mark).filter(Boolean);
       const facts = [seconds(episode.seconds)];
       if (typeof episode.source === 'string') facts.unshift(episode.source);
-      if (episode.stretches.length > 1) facts.push(`${episode.stretches.filter((each) => !each.delete).length} parts`);
-      if (episode.interventions) facts.push(`${episode.interventions} interventions`);
+      const parts = episode.stretches.filter((each) => !each.delete).length;
+      if (parts > 1) facts.push(`${parts} parts`);
+      if (episode.interventions) facts.push(`${episode.interventions} intervention${episode.interventions > 1 ? 's' : ''}`);
       if (episode.warnings.length) facts.push(`⚠ ${episode.warnings.length}`);
       if (marks.length) facts.push(`“${marks.join(', ')}”`);
       line.append(element('span', 'number', episode.number), element('span', 'what', instructions(episode).join(' · ') || 'no instruction'), tag, element('span', 'small', facts.join(' · ')));
@@ -304,6 +305,7 @@
     place('decisions').textContent = about.decisions;
     place('save-dataset').hidden = about.bags; place('save-bags').hidden = !about.bags;
     place('convert').textContent = about.convert;
+    place('back').hidden = place('again').hidden = !about.console;
     place('output').value = `${about.path}_decided`;
     showList();
     const asked = new URLSearchParams(location.hash.slice(1));

@@ -4,16 +4,12 @@
 
 import argparse
 import hashlib
-import os
 from pathlib import Path
 import shlex
-import shutil
-import subprocess
-import sys
 
 from gr00t_console.gate import Gate
+from gr00t_console.view.bags import cache, convert
 from gr00t_console.view.opened import Opened
-from gr00t_console.view.sources import REPORT
 from gr00t_core.dataset.schema import INFO
 from gr00t_core.errors import DatasetError, ParameterError
 
@@ -43,31 +39,11 @@ def main(argv: list[str]) -> int:
     words = [*map(str, asked.paths), '--robot', asked.robot]
     words += ['--namespace', asked.namespace] if asked.namespace else []
     words += ['--split', asked.split] if asked.split != 'bag' else []
-    work = asked.work or _cache() / hashlib.sha256(shlex.join(words).encode()).hexdigest()[:16]
+    work = asked.work or cache() / hashlib.sha256(shlex.join(words).encode()).hexdigest()[:16]
     convert(words, work.absolute() / 'dataset')
     command = ['gr00t', 'convert', *words, '--decisions', str(decisions), '--output', 'dataset']
     opened = Opened(work.absolute() / 'dataset', decisions, bags=True)
     return serve(opened, asked, shlex.join(command))
-
-
-def convert(words: list[str], output: Path) -> None:
-    """Make a dataset of bags to look at; bags that were converted before are not converted again.
-
-    Raises:
-        DatasetError: None of the bags can be converted.
-    """
-    output.parent.mkdir(parents=True, exist_ok=True)
-    if (output / REPORT).is_file():
-        shutil.rmtree(output)  # of the last time; its shards beside it stay
-    # A process of its own: rosbag_tools and this package meet in files only.
-    done = subprocess.run(
-        [sys.executable, '-m', 'gr00t_core', 'convert', *words, '--output', str(output)],
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
-    # 1 with a dataset: some of the bags have faults, which the page shows.
-    if done.returncode < 0 or done.returncode > 1 or not (output / REPORT).is_file():
-        raise DatasetError('the bags cannot be shown: see what gr00t convert said above')
 
 
 def serve(opened: Opened, asked: argparse.Namespace, convert_command: str = '') -> int:
@@ -104,7 +80,3 @@ def _check(asked: argparse.Namespace, *, is_dataset: bool) -> None:
         )
     if not 1 <= asked.port <= 65535:
         raise ParameterError(f'--port {asked.port}: allowed: 1 to 65535')
-
-
-def _cache() -> Path:
-    return Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache') / 'gr00t' / 'view'

@@ -47,12 +47,13 @@ class Wanted(BaseModel):
     output: str
 
 
-def application(opened: Opened, convert_command: str = '') -> FastAPI:
+def application(opened: Opened, convert_command: str = '', *, in_console: bool = False) -> FastAPI:
     """Return the page of what is opened.
 
     Args:
         opened: Dataset or bags.
         convert_command: What converts the bags as they are decided, for people to copy.
+        in_console: The page belongs to the console: it leads back, and can look for new bags.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.mount('/console-static', StaticFiles(directory=STATIC), name='console-static')
@@ -69,7 +70,7 @@ def application(opened: Opened, convert_command: str = '') -> FastAPI:
     @app.get('/about')
     def about() -> Response:
         """Return what all episodes share."""
-        found = opened.about() | {'convert': convert_command}
+        found = opened.about() | {'convert': convert_command, 'console': in_console}
         return JSONResponse(found, headers=NO_STORE)
 
     @app.get('/episodes')

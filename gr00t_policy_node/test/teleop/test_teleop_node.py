@@ -58,9 +58,10 @@ def test_keys_move_a_joint_within_the_limits_and_the_policy_goes_on(executor_gra
 
     held(b'y', lambda: MINE in sources[-5:], 'a person who decides')
     held(b'y', lambda: np.ptp(positions(graph)[:, GRIPPER]) > 0.02, 'a gripper that opens')
-    graph.spin(0.5)  # nothing is pressed: it holds where it is, and the person still commands
+    # Nothing is pressed: it stops and holds where it is, and the person still commands.
+    graph.spin(0.3)
+    graph.until(lambda: not np.ptp(positions(graph), 0).any(), 'an arm at rest', 3.0)
     rows = positions(graph)
-    np.testing.assert_allclose(rows, rows[:1].repeat(len(rows), 0), atol=1e-3)
     assert sources[-1] == MINE
     held(b'h', lambda: positions(graph)[-1, GRIPPER] < rows[-1, GRIPPER] - 0.05, 'it closes')
     graph.check_limits()
@@ -104,10 +105,3 @@ def test_a_pad_moves_only_while_its_button_is_held_and_messages_come(executor_gr
     graph.check_limits()
     graph.mode('holding')  # no message any more: the pad is gone, and the arm stands
     graph.rests_after(time.time(), 0.3)
-
-
-def test_a_robot_without_positions_is_refused_with_the_next_step(executor_graph, tmp_path):
-    log = tmp_path / '0.log'
-    node = executor_graph.start(TELEOP, 'robot:=libero_panda')
-    assert node.wait(20) == 1
-    assert 'use a leader arm on the topics teleop/' in log.read_text()
