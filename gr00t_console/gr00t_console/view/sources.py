@@ -217,5 +217,6 @@ def _told(dataset: Dataset) -> list[tuple[bool | None, tuple[str, ...]]]:
         for number, episode in enumerate(bag.get('episodes', [])):
             own = (*said.get(number, []), *said.get(None, []))
             found.append((episode.get('success'), own))
-    none = [(None, ())] * len(dataset.episodes)
-    return found if len(found) == len(none) else none
+    if len(found) != len(dataset.episodes):  # of a dataset before it was changed
+        return [(None, ()) for _ in dataset.episodes]
+    return found
