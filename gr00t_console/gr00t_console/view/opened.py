@@ -26,6 +26,7 @@ from gr00t_console.view.sources import (
     Stretch,
     stretch_of,
 )
+from gr00t_core.dataset.checks import conspicuous
 from gr00t_core.dataset.corrections import (
     has_corrections,
     OUTCOME,
@@ -37,9 +38,10 @@ from gr00t_core.dataset.corrections import (
 )
 from gr00t_core.dataset.decisions import cut, read_decisions, write_decisions
 from gr00t_core.dataset.reader import Dataset
-from gr00t_core.dataset.schema import V20, V21
+from gr00t_core.dataset.schema import ROBOT, V20, V21
 from gr00t_core.dataset.write.rewrite import rewrite
 from gr00t_core.errors import DatasetError
+from gr00t_core.robot.file import load_robot
 
 QUALITY = 80  # of JPEGs
 KINDS = ('state', 'action')
@@ -66,6 +68,10 @@ class Opened:
             raise DatasetError(f'{path}: has no report of a conversion')
         self._sources = of_bags(self.dataset, report or {}) if bags else of_dataset(self.dataset)
         self._lock = threading.Lock()
+        robot = load_robot(path / ROBOT) if (path / ROBOT).is_file() else None
+        self._found: dict[int, list[str]] = {}
+        for found in conspicuous.find(self.dataset, robot):
+            self._found.setdefault(found.episode, []).append(found.text)
         known = read_decisions(decisions) if decisions.exists() else ()
         if wrong := [each for each in known if isinstance(each.source, str) != bags]:
             raise DatasetError(
@@ -192,7 +198,7 @@ class Opened:
             'instruction': place.tasks[0] if place.tasks else '',
             'outcome': outcome,
             'interventions': interventions,
-            'warnings': list(source.warnings),
+            'warnings': [*source.warnings, *self._found.get(number, [])],
             'stretches': [asdict(each) for each in self._stretches(source)],
         }
 
