@@ -12,6 +12,7 @@ import re
 import runpy
 import shlex
 import sys
+from tempfile import NamedTemporaryFile
 from typing import Any
 from unittest.mock import MagicMock, patch
 
@@ -19,6 +20,7 @@ from snippets import Block, Page, ROOT
 import yaml
 
 from gr00t_core.commands import main as cli
+from gr00t_core.dataset.decisions import FORMAT, read_decisions
 from gr00t_core.robot.file import parse, shipped_robots
 
 SUBVERBS = ('export', 'robot', 'sim', 'so101', 'benchmark')
@@ -148,8 +150,14 @@ def _check_message(words: list[str], kind: str) -> None:
 
 
 def check_yaml(block: Block) -> None:
-    """Check a robot file, a piece of one, or a parameter file."""
+    """Check a robot file, a piece of one, a parameter file, or a file of decisions."""
     data = yaml.safe_load(block.text)
+    if data.get('format') == FORMAT:
+        with NamedTemporaryFile('w', suffix='.yaml') as file:
+            file.write(block.text)
+            file.flush()
+            assert read_decisions(Path(file.name)), f'{block.where}: decides nothing'
+        return
     robot = block.one('in')
     if robot is not None:
         data = _merged(yaml.safe_load(shipped_robots()[robot].read_text()), data)

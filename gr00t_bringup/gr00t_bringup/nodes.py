@@ -18,6 +18,7 @@ PACKAGE = 'gr00t_bringup'
 SO101, FOLLOWER, LEADER = 'gr00t_so101', 'so101_follower', 'so101_leader'
 SIMULATED_ROBOT = 'so101'  # what gr00t_sim simulates
 SIMULATED_DETECTOR = 'gr00t_sim.detector:make'  # ends a goal as the simulated episode ends
+RECORDED = 'episodes'  # the recorder's default output
 # Between two scenes of the expert (s): time to press a key, and to look.
 PAUSE_S = 3.0
 # Fast DDS 2 (Humble, Jazzy) reads the first, Fast DDS 3 (Kilted on) the second.
@@ -39,6 +40,7 @@ class NodeSpec:
         remappings: From → to.
         environment: Variables to add to the process's environment.
         log_level: Of the node's logger.
+        terminal: The node reads the keys of the terminal that `gr00t up` runs in.
     """
 
     package: str
@@ -51,6 +53,7 @@ class NodeSpec:
     remappings: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     log_level: str = 'info'
+    terminal: bool = False
 
     @property
     def full_name(self) -> str:
@@ -81,6 +84,7 @@ def nodes(
     use_default_instruction: bool = False,
     expert: bool = False,
     console: bool = False,
+    teleop: str = '',
     output: str = '',
     instruction: str = '',
     port: str = '',
@@ -112,6 +116,8 @@ def nodes(
         expert: A scripted expert moves the simulated arm, one scene after the other, through the
             robot's command topics; policy and executor, which would command it too, are left out.
         console: Serve the web page (gr00t_console).
+        teleop: A person moves the joints by `keyboard` or `gamepad`; '' for neither. Without a
+            checkpoint or a server the policy node is left out.
         output: Folder of the recorder's episodes; '' leaves it to the parameter file.
         instruction: What the recorder's episodes demonstrate, likewise.
         port: Serial port of an SO-101: start its driver (gr00t_so101). Without a checkpoint or
@@ -121,8 +127,8 @@ def nodes(
         say: Called with one line when the checkpoint's robot file is taken in place of `robot`.
 
     Raises:
-        Gr00tError: `expert` without `sim`, or with a policy; an arm and `sim`; a leader without
-            an arm to lead; a port twice.
+        Gr00tError: `expert` without `sim`, or with a policy or a person who moves the arm; an arm
+            and `sim`; a leader without an arm to lead; a port twice.
         RobotFileError: The robot contradicts the robot file of the checkpoint.
     """
     if expert and not sim:
@@ -133,6 +139,10 @@ def nodes(
             ' --checkpoint and --server-address'
         )
     _check_arms(port, leader_port, cameras, sim=sim)
+    if expert and teleop:
+        raise Gr00tError('--expert and --teleop would both move the arm: leave out one of them')
+    if teleop and not policy:
+        raise Gr00tError('--teleop goes through the executor: leave out --no-policy')
     shared: dict[str, Any] = {
         'namespace': f'/{namespace.strip("/")}' if namespace.strip('/') else '',
         'params_file': params_file and str(Path(params_file).expanduser().resolve()),
@@ -166,15 +176,16 @@ def nodes(
         parameters |= {} if autostart else {'autostart': False}
         parameters |= {'use_default_instruction': True} if sim or use_default_instruction else {}
         parameters |= {'success_detector': SIMULATED_DETECTOR} if sim else {}
-        found.append(
-            NodeSpec(
-                'gr00t_policy_node',
-                'policy_node',
-                'policy_node',
-                parameters=known | clock | parameters,
-                **shared,
+        if has_policy or params_file or not teleop:
+            found.append(
+                NodeSpec(
+                    'gr00t_policy_node',
+                    'policy_node',
+                    'policy_node',
+                    parameters=known | clock | parameters,
+                    **shared,
+                )
             )
-        )
     if policy and not expert:
         defaults = _config('so101.yaml') if port else executor_defaults(known.get('robot', ''))
         found.append(
@@ -187,6 +198,17 @@ def nodes(
                 **shared,
             )
         )
+    if teleop:
+        found.append(
+            NodeSpec(
+                'gr00t_policy_node',
+                'teleop',
+                'teleop',
+                parameters=known | clock | {'device': teleop},
+                terminal=teleop == 'keyboard',
+                **shared,
+            )
+        )
     if record:
         parameters = {'output': str(Path(output).expanduser().resolve())} if output else {}
         parameters |= {'instruction': instruction} if instruction else {}
@@ -195,8 +217,11 @@ def nodes(
             NodeSpec('rosbag_tools', 'recorder', 'recorder', parameters=parameters, **shared)
         )
     if console:
+        # The recorder's own default is a folder of the place where both are started.
+        bags = Path(output or RECORDED).expanduser().resolve() if record else ''
+        parameters = known | clock | ({'bags': str(bags)} if bags else {})
         found.append(
-            NodeSpec('gr00t_console', 'console', 'console', parameters=known | clock, **shared)
+            NodeSpec('gr00t_console', 'console', 'console', parameters=parameters, **shared)
         )
     return found
 

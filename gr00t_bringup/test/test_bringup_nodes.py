@@ -86,6 +86,22 @@ def test_switches():
     assert [spec.name for spec in nodes(policy=False, record=True)] == ['recorder']
 
 
+def test_a_person_moves_the_arm_with_or_without_a_policy(tmp_path):
+    found = named(nodes(sim=True, teleop='keyboard', use_sim_time=True, namespace='left'))
+    assert list(found) == ['sim', 'chunk_executor', 'teleop']
+    teleop = found['teleop']
+    assert teleop.parameters == {'robot': 'so101', 'use_sim_time': True, 'device': 'keyboard'}
+    assert teleop.terminal
+    assert teleop.full_name == '/left/teleop'
+    found = named(nodes(robot='so101', checkpoint=str(tmp_path), teleop='gamepad'))
+    assert list(found) == ['policy_node', 'chunk_executor', 'teleop']
+    assert not any(spec.terminal for spec in found.values())
+    with pytest.raises(Gr00tError, match='--expert and --teleop'):
+        nodes(sim=True, expert=True, teleop='keyboard')
+    with pytest.raises(Gr00tError, match='through the executor'):
+        nodes(robot='so101', policy=False, teleop='keyboard')
+
+
 def test_the_console_is_one_more_node_on_request():
     found = named(nodes(robot='so101', namespace='left', use_sim_time=True, console=True))
     assert list(found) == ['policy_node', 'chunk_executor', 'console']
@@ -266,6 +282,7 @@ def test_parameter_file_lists_every_parameter_with_its_default():
     from gr00t_console.parameters import DECLARATIONS as console_parameters
     from gr00t_policy_node.executor import parameters as executor_parameters
     from gr00t_policy_node.policy import parameters
+    from gr00t_policy_node.teleop import node as teleop_node
     from gr00t_so101 import parameters as so101_parameters
     from rosbag_tools.record import node as recorder_node
 
@@ -283,6 +300,8 @@ def test_parameter_file_lists_every_parameter_with_its_default():
     ):
         values = written[f'/**/{name}']['ros__parameters']
         assert values == {key: each[0] for key, each in table.items()}
+    teleop = written['/**/teleop']['ros__parameters']
+    assert teleop == {name: each[0] for name, each in teleop_node.DECLARATIONS.items()}
     recorder = written['/**/recorder']['ros__parameters']
     assert recorder == {name: each[0] for name, each in recorder_node.DECLARATIONS.items()}
 

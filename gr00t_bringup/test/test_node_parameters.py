@@ -20,6 +20,7 @@ from rclpy.parameter import Parameter
 from gr00t_console import parameters as console_parameters
 from gr00t_policy_node.executor import parameters as executor_parameters
 from gr00t_policy_node.policy import parameters as policy_parameters
+from gr00t_policy_node.teleop import node as teleop_node
 from gr00t_ros.parameters import declare
 from gr00t_sim import node as sim_node
 from gr00t_so101 import parameters as so101_parameters
@@ -32,6 +33,7 @@ TABLES = {
     'policy_node': policy_parameters.DECLARATIONS,
     'chunk_executor': executor_parameters.DECLARATIONS,
     'recorder': recorder_parameters.DECLARATIONS,
+    'teleop': teleop_node.DECLARATIONS,
     'sim': sim_node.PARAMETERS,
     'so101_follower': so101_parameters.FOLLOWER,
     'so101_leader': so101_parameters.LEADER,
@@ -42,6 +44,7 @@ WRONG = {
     'policy_node': ('use_default_instrution:=true', 'did you mean use_default_instruction?'),
     'chunk_executor': ('e_stop_requird:=true', 'did you mean e_stop_required?'),
     'recorder': ('outputt:=bags', 'did you mean output?'),
+    'teleop': ('devise:=gamepad', 'did you mean device?'),
     'sim': ('lockstep:=true', 'did you mean lock_step?'),
     'so101_follower': ('stall_sec:=1.0', 'did you mean stall_s'),
     'so101_leader': ('led:=true', 'did you mean lead'),
