@@ -6,7 +6,7 @@ Shapes: T observation steps (1) · B batch · H action horizon · A action width
 group.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from gr00t_core.engines import load_engine
 from gr00t_core.engines.options import DEFAULT_OPTIONS, EngineOptions
 from gr00t_core.errors import CheckpointError, ObservationError
 from gr00t_core.instructions import checked_instructions, shown
+from gr00t_core.joint_calls import answered, Call, groups
 from gr00t_core.models import inference_of
 from gr00t_core.robot.description import Robot
 from gr00t_core.robot.file import load_robot
@@ -134,6 +135,60 @@ class Gr00tPolicy:
             ObservationError: A key is missing or unexpected, has a wrong shape or dtype, the
                 instruction is too long, an option is wrong, or the chunk is not finite.
         """
+        call = self._prepared(
+            observation, seed=seed, prefix=prefix, prefix_weight=prefix_weight, head_only=head_only
+        )
+        return self._groups(call, self._run(call))
+
+    def get_actions(
+        self, calls: Sequence[tuple[Observation, Mapping[str, Any]]]
+    ) -> list[dict[str, NDArray[np.float32]] | Exception]:
+        """Answer the calls of several clients, with one run of the network where that is possible.
+
+        Each answer is that of `get_action`, but for the order of sums in larger products, and the
+        noise is drawn in the order of the calls. A call that fails does not touch the others.
+
+        Args:
+            calls: Observation and options of `get_action` of each; `head_only` is refused, as the
+                last full call would be another client's.
+
+        Returns:
+            For each call what `get_action` returns, or what it raises.
+        """
+        answers: list[Any] = [None] * len(calls)
+        ready: dict[int, Call] = {}
+        for place, (observation, options) in enumerate(calls):
+            try:
+                if _flag('head_only', options.get('head_only', False)):
+                    raise ObservationError(
+                        'head_only: calls of several clients are answered together here, so there'
+                        ' is no last full call of one client; leave it out'
+                    )
+                ready[place] = self._prepared(observation, **options)
+            except Exception as error:
+                answers[place] = error
+        pad_id = self.tokenizer.pad_id
+        for places in groups(ready):
+            several = [ready[place] for place in places]
+            for place, found in zip(places, answered(several, self._run, pad_id)):
+                answers[place] = found
+                if not isinstance(found, Exception):
+                    try:
+                        answers[place] = self._groups(ready[place], found)
+                    except Exception as error:
+                        answers[place] = error
+        return answers
+
+    def _prepared(
+        self,
+        observation: Observation,
+        *,
+        seed: int | None = None,
+        prefix: Mapping[str, Any] | None = None,
+        prefix_weight: Any = None,
+        head_only: bool = False,
+    ) -> Call:
+        """Check one call of `get_action`, and return what the network reads of it."""
         seed, head_only = _seed(seed), _flag('head_only', head_only)
         observation = self._with_checked_instruction(observation)
         batched = is_batched(observation)
@@ -146,19 +201,24 @@ class Gr00tPolicy:
         transforms = self.transforms
         shape = (len(batch['state']), transforms.model_horizon, transforms.action_width)
         generator = self._generator if seed is None else np.random.default_rng(seed)
-        action = self.backend.predict(
-            batch,
-            generator.standard_normal(shape, np.float32),
-            *self._prefix(prefix, prefix_weight, observation, batched=batched),
-            head_only=head_only,
+        noise = generator.standard_normal(shape, np.float32)
+        prefixed = self._prefix(prefix, prefix_weight, observation, batched=batched)
+        return Call(observation, batched, batch, noise, *prefixed, head_only)
+
+    def _run(self, call: Call) -> NDArray[np.float32]:
+        return self.backend.predict(
+            call.batch, call.noise, call.prefix, call.prefix_weight, head_only=call.head_only
         )
-        groups = transforms.unapply(action, observation)
-        if bad := [key for key, values in groups.items() if not np.isfinite(values).all()]:
+
+    def _groups(self, call: Call, action: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """Return the answer to a call, of the network's actions (B, H, A)."""
+        found = self.transforms.unapply(action, call.observation)
+        if bad := [key for key, values in found.items() if not np.isfinite(values).all()]:
             raise ObservationError(
                 f'the policy gave values that are not finite for {", ".join(bad)}: the state or'
                 ' the prefix is far from what it was trained on, or the weights are damaged'
             )
-        return groups if batched else {key: values[0] for key, values in groups.items()}
+        return found if call.batched else {key: values[0] for key, values in found.items()}
 
     def get_modality_config(self) -> dict[str, dict[str, list[Any]]]:
         """Return upstream's modality config: for each modality its time indices and keys."""

@@ -30,6 +30,7 @@ from gr00t_core.serving.service import Policy, PolicyService
 LOG = logging.getLogger(__name__)
 
 TOKEN_VARIABLE = 'GR00T_API_TOKEN'
+MAX_BATCH_WAIT_MS = 1000.0  # longer than any robot would wait for a chunk
 STOP_SECONDS = 5.0  # what a call that is under way may still take
 
 Loaded = tuple[Policy, dict[str, Any]]
@@ -64,6 +65,8 @@ class Serve:
         modality_config: Form of get_modality_config for clients that have not shown their
             generation: n1_5, or policy_server (N1.6, N1.7). Actions are always answered in the
             client's own form.
+        batch_wait_ms: How long a call waits for those of other clients, to be answered with them
+            in one batch (ms, at most 1000); 0 answers one call after the other.
         exit_with_parent: End when the process that started this one has ended.
     """
 
@@ -84,6 +87,7 @@ class Serve:
     threads: int | None = None
     vocabulary: Path | None = None
     modality_config: Literal['n1_5', 'policy_server'] = 'n1_5'
+    batch_wait_ms: float = 0.0
     exit_with_parent: bool = False
 
 
@@ -95,6 +99,10 @@ def main(argv: list[str]) -> int:
     options = tyro.cli(Serve, prog='gr00t serve', args=argv)
     if options.threads is not None and options.threads < 1:
         raise ServingError(f'--threads is {options.threads}, expected 1 or more')
+    if not 0 <= options.batch_wait_ms <= MAX_BATCH_WAIT_MS:
+        raise ServingError(
+            f'--batch-wait-ms is {options.batch_wait_ms}, expected 0 to {MAX_BATCH_WAIT_MS}'
+        )
     # Read when PyTorch's OpenMP is loaded. Its threads must not spin beside the robot's nodes: on
     # shared cores a spinning team took seconds for a chunk that takes milliseconds.
     os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
@@ -110,7 +118,12 @@ def main(argv: list[str]) -> int:
         )
         sys.stdout.flush()
 
-    service = PolicyService(_loader(options), read_token(options.token_file), announce)
+    service = PolicyService(
+        _loader(options),
+        read_token(options.token_file),
+        announce,
+        batch_wait_s=options.batch_wait_ms / 1e3,
+    )
     server = PolicyServer(service, options.bind, options.modality_config)
     web = None
     if options.http_port is not None:
