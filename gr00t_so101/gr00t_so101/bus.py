@@ -11,7 +11,7 @@ from pathlib import Path
 import termios
 from typing import Any
 
-from serial import Serial, SerialException
+from serial import Serial, SerialException, SerialTimeoutException
 from serial.tools import list_ports
 
 from gr00t_core.errors import Gr00tError
@@ -301,9 +301,9 @@ class Bus:
             return function(*arguments)
         except GONE as error:
             self.close()
-            raise PortError(
-                f'{self.port} is gone ({_said(error)}): check the USB cable and the power'
-            ) from None
+            is_stuck = isinstance(error, SerialTimeoutException)
+            what = f'takes nothing for {WRITE_S:g} s' if is_stuck else f'is gone ({_said(error)})'
+            raise PortError(f'{self.port} {what}: check the USB cable and the power') from None
 
     def _failed(self, joint: str, *, damaged: bool) -> BusError:
         if damaged:
