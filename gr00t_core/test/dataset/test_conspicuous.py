@@ -62,6 +62,7 @@ def test_nothing_is_said_of_what_moves_as_it_should(tmp_path):
 
 
 def idle(values):
+    values[70:] = values[30:50]
     values[30:70] = values[30]
 
 

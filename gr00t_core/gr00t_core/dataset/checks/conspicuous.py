@@ -22,11 +22,11 @@ Array = NDArray[np.float64]
 IDLE_SHARE, IDLE_WINDOW_S, IDLE_S = 0.01, 0.2, 1.0
 # Clipped: a joint lies at its limit, within this share of the range, for so long.
 CLIP_SHARE, CLIP_S = 1e-4, 0.5
-# A leap: from row to row further than so many times what nearly all rows move, and this share.
-LEAP_TIMES, LEAP_SHARE, USUAL = 10.0, 0.1, 0.99
+# A leap: from row to row further than so many times what most rows move, and this share.
+LEAP_TIMES, LEAP_SHARE, USUAL = 10.0, 0.1, 0.9
 # Frozen: no block of the picture changes by more than this (of 255) for so long, while a joint
 # moves by this share of its range.
-SAME_LEVEL, FROZEN_S, MOVED_SHARE = 1.0, 0.5, 0.05
+SAME_LEVEL, FROZEN_S, MOVED_SHARE = 2.0, 0.5, 0.05
 # A length that is so many times the usual one, or less than its inverse; from so many episodes on.
 ODD_LENGTH, LEAST_EPISODES = 3.0, 5
 
@@ -103,7 +103,8 @@ def idle(values: Array, span: Array, fps: float) -> list[tuple[int, int]]:
     window = max(1, round(IDLE_WINDOW_S * fps))
     if len(moving) <= window or not moving.shape[1]:
         return []
-    still = (np.abs(moving[window:] - moving[:-window]) <= IDLE_SHARE).all(axis=1)
+    change = np.abs(moving[window:] - moving[:-window]).max(axis=1)
+    still: NDArray[np.bool_] = np.asarray(change <= IDLE_SHARE)
     # A row within reach of a still one is still, too.
     runs = [(first, min(end + window, len(moving))) for first, end in _runs(still)]
     return [(first, end) for first, end in runs if (end - first) / fps >= IDLE_S]
@@ -170,8 +171,9 @@ def _usual(dataset: Dataset, rows: Array) -> Array:
     steps = np.abs(np.diff(rows, axis=0))[inside]
     if not len(steps):
         return np.full(rows.shape[1], np.inf)
-    often = np.quantile(steps, USUAL, axis=0)
-    return np.maximum(LEAP_TIMES * often, LEAP_SHARE * np.ptp(rows, axis=0))
+    often: Array = np.quantile(steps, USUAL, axis=0)
+    least: Array = LEAP_SHARE * np.ptp(rows, axis=0)
+    return np.maximum(LEAP_TIMES * often, least)
 
 
 def _limits(robot: Robot) -> dict[str, dict[str, tuple[float, float]]]:
