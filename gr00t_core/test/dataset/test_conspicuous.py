@@ -77,7 +77,7 @@ def clip(values):
 @pytest.mark.parametrize(
     ('change', 'said'),
     [
-        (idle, ['rows 30 to 69: nothing moves for 1.3 s']),
+        (idle, ['rows 30 to 70: nothing moves for 1.4 s']),
         (
             leap,
             ['row 50: state.single_arm element 2 leaps by', 'row 51: state.single_arm element'],

@@ -26,7 +26,7 @@ CLIP_SHARE, CLIP_S = 1e-4, 0.5
 LEAP_TIMES, LEAP_SHARE, USUAL = 10.0, 0.1, 0.9
 # Frozen: no block of the picture changes by more than this (of 255) for so long, while a joint
 # moves by this share of its range.
-SAME_LEVEL, FROZEN_S, MOVED_SHARE = 2.0, 0.5, 0.05
+SAME_LEVEL, FROZEN_S, MOVED_SHARE = 4.0, 0.5, 0.05
 # A length that is so many times the usual one, or less than its inverse; from so many episodes on.
 ODD_LENGTH, LEAST_EPISODES = 3.0, 5
 
@@ -74,7 +74,11 @@ def find(dataset: Dataset, robot: Robot | None) -> list[Conspicuous]:
     values = np.concatenate([*groups.values(), np.zeros((len(dataset), 0))], axis=1)
     values = np.where(np.isfinite(values), values, 0.0)
     span = np.ptp(values, axis=0) if len(values) else np.zeros(values.shape[1])
-    usual = {key: _usual(dataset, rows) for key, rows in groups.items() if key[:5] == 'state'}
+    usual = {
+        f'state.{name}': _usual(dataset, groups[f'state.{name}'])
+        for name, group in dataset.modality.state.items()
+        if group.rotation is None  # angles wrap, quaternions change their sign
+    }
     found: list[Conspicuous] = []
     lengths = dataset.lengths
     middle = float(np.median(lengths)) if len(lengths) else 0.0
@@ -134,7 +138,7 @@ def leaps(rows: Array, usual: Array | None) -> Iterator[tuple[int, int, float]]:
     """Yield row, element and size of steps of (R, D) rows that are greater than `usual` (D,)."""
     if usual is None or len(rows) < 2:
         return
-    steps = np.abs(np.diff(rows, axis=0))
+    steps = _steps(rows)
     for row, element in np.argwhere(steps > usual):
         yield int(row) + 1, int(element), float(steps[row, element])
 
@@ -168,12 +172,19 @@ def _usual(dataset: Dataset, rows: Array) -> Array:
     """Return (D,) from which size on a step of a state group is a leap."""
     inside = np.ones(max(len(rows) - 1, 0), np.bool_)
     inside[dataset.lengths.cumsum()[:-1] - 1] = False  # from one episode to the next
-    steps = np.abs(np.diff(rows, axis=0))[inside]
+    steps = _steps(rows)[inside]
     if not len(steps):
         return np.full(rows.shape[1], np.inf)
     often: Array = np.quantile(steps, USUAL, axis=0)
     least: Array = LEAP_SHARE * np.ptp(rows, axis=0)
-    return np.maximum(LEAP_TIMES * often, least)
+    # What rarely changes, such as a switch, changes at once.
+    return np.where(often > 0, np.maximum(LEAP_TIMES * often, least), np.inf)
+
+
+def _steps(rows: Array) -> Array:
+    """Return (R - 1, D) how far rows are from the row before; a whole turn is no way."""
+    steps: Array = np.abs(np.diff(rows, axis=0))
+    return np.minimum(steps, np.abs(steps - 2 * np.pi))
 
 
 def _limits(robot: Robot) -> dict[str, dict[str, tuple[float, float]]]:
