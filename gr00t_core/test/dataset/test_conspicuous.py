@@ -62,6 +62,7 @@ def test_nothing_is_said_of_what_moves_as_it_should(tmp_path):
 
 
 def idle(values):
+    values[70:] = values[30:50]
     values[30:70] = values[30]
 
 
@@ -76,7 +77,7 @@ def clip(values):
 @pytest.mark.parametrize(
     ('change', 'said'),
     [
-        (idle, ['rows 30 to 69: nothing moves for 1.3 s']),
+        (idle, ['rows 30 to 70: nothing moves for 1.4 s']),
         (
             leap,
             ['row 50: state.single_arm element 2 leaps by', 'row 51: state.single_arm element'],

@@ -22,11 +22,11 @@ Array = NDArray[np.float64]
 IDLE_SHARE, IDLE_WINDOW_S, IDLE_S = 0.01, 0.2, 1.0
 # Clipped: a joint lies at its limit, within this share of the range, for so long.
 CLIP_SHARE, CLIP_S = 1e-4, 0.5
-# A leap: from row to row further than so many times what nearly all rows move, and this share.
-LEAP_TIMES, LEAP_SHARE, USUAL = 10.0, 0.1, 0.99
+# A leap: from row to row further than so many times what most rows move, and this share.
+LEAP_TIMES, LEAP_SHARE, USUAL = 10.0, 0.1, 0.9
 # Frozen: no block of the picture changes by more than this (of 255) for so long, while a joint
 # moves by this share of its range.
-SAME_LEVEL, FROZEN_S, MOVED_SHARE = 1.0, 0.5, 0.05
+SAME_LEVEL, FROZEN_S, MOVED_SHARE = 4.0, 0.5, 0.05
 # A length that is so many times the usual one, or less than its inverse; from so many episodes on.
 ODD_LENGTH, LEAST_EPISODES = 3.0, 5
 
@@ -74,7 +74,11 @@ def find(dataset: Dataset, robot: Robot | None) -> list[Conspicuous]:
     values = np.concatenate([*groups.values(), np.zeros((len(dataset), 0))], axis=1)
     values = np.where(np.isfinite(values), values, 0.0)
     span = np.ptp(values, axis=0) if len(values) else np.zeros(values.shape[1])
-    usual = {key: _usual(dataset, rows) for key, rows in groups.items() if key[:5] == 'state'}
+    usual = {
+        f'state.{name}': _usual(dataset, groups[f'state.{name}'])
+        for name, group in dataset.modality.state.items()
+        if group.rotation is None  # angles wrap, quaternions change their sign
+    }
     found: list[Conspicuous] = []
     lengths = dataset.lengths
     middle = float(np.median(lengths)) if len(lengths) else 0.0
@@ -103,7 +107,8 @@ def idle(values: Array, span: Array, fps: float) -> list[tuple[int, int]]:
     window = max(1, round(IDLE_WINDOW_S * fps))
     if len(moving) <= window or not moving.shape[1]:
         return []
-    still = (np.abs(moving[window:] - moving[:-window]) <= IDLE_SHARE).all(axis=1)
+    change = np.abs(moving[window:] - moving[:-window]).max(axis=1)
+    still: NDArray[np.bool_] = np.asarray(change <= IDLE_SHARE)
     # A row within reach of a still one is still, too.
     runs = [(first, min(end + window, len(moving))) for first, end in _runs(still)]
     return [(first, end) for first, end in runs if (end - first) / fps >= IDLE_S]
@@ -133,7 +138,7 @@ def leaps(rows: Array, usual: Array | None) -> Iterator[tuple[int, int, float]]:
     """Yield row, element and size of steps of (R, D) rows that are greater than `usual` (D,)."""
     if usual is None or len(rows) < 2:
         return
-    steps = np.abs(np.diff(rows, axis=0))
+    steps = _steps(rows)
     for row, element in np.argwhere(steps > usual):
         yield int(row) + 1, int(element), float(steps[row, element])
 
@@ -167,11 +172,19 @@ def _usual(dataset: Dataset, rows: Array) -> Array:
     """Return (D,) from which size on a step of a state group is a leap."""
     inside = np.ones(max(len(rows) - 1, 0), np.bool_)
     inside[dataset.lengths.cumsum()[:-1] - 1] = False  # from one episode to the next
-    steps = np.abs(np.diff(rows, axis=0))[inside]
+    steps = _steps(rows)[inside]
     if not len(steps):
         return np.full(rows.shape[1], np.inf)
-    often = np.quantile(steps, USUAL, axis=0)
-    return np.maximum(LEAP_TIMES * often, LEAP_SHARE * np.ptp(rows, axis=0))
+    often: Array = np.quantile(steps, USUAL, axis=0)
+    least: Array = LEAP_SHARE * np.ptp(rows, axis=0)
+    # What rarely changes, such as a switch, changes at once.
+    return np.where(often > 0, np.maximum(LEAP_TIMES * often, least), np.inf)
+
+
+def _steps(rows: Array) -> Array:
+    """Return (R - 1, D) how far rows are from the row before; a whole turn is no way."""
+    steps: Array = np.abs(np.diff(rows, axis=0))
+    return np.minimum(steps, np.abs(steps - 2 * np.pi))
 
 
 def _limits(robot: Robot) -> dict[str, dict[str, tuple[float, float]]]:

@@ -52,7 +52,8 @@ def check_videos(dataset: Dataset, decode: bool) -> Iterator[Finding]:
         yield from _check_format(dataset, path, key, index)
         slow += int(np.diff(np.flatnonzero(index.keyframe), append=index.frames).max() > LONG_GOP)
         if decode:
-            yield from _check_decoding(path, index, small := [])
+            small: list[NDArray[np.uint8]] = []
+            yield from _check_decoding(path, index, small)
             yield from _check_frozen(dataset, path, key, small)
     if slow:
         yield warning(
@@ -136,7 +137,7 @@ def _check_decoding(
             for frame in container.decode(stream):
                 decoded += not frame.is_corrupt
                 grey = reformatter.reformat(frame, SMALL, SMALL, 'gray', interpolation='AREA')
-                small.append(grey.to_ndarray())
+                small.append(np.asarray(grey.to_ndarray(), np.uint8))
     except av.FFmpegError as problem:
         yield error(path, f'cannot be decoded after frame {decoded}: {problem}')
         return
