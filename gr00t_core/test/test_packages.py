@@ -27,7 +27,7 @@ ROSDEP = {
 OPTIONAL = {'cv_bridge', 'flash_attn', 'libero', 'ray', 'tensorrt', 'tensorrt_rtx', 'torchcodec'}
 OPTIONAL |= {'wandb'}
 # Imported by the opt-in tests alone, in an environment of their own.
-OPT_IN = {'lerobot', 'pandas'}
+OPT_IN = {'lerobot', 'pandas', 'physicalai'}
 # Needed without being imported: what a launch file starts, messages that robot files name as text.
 NOT_IMPORTED = {
     'gr00t_policy_node': {'geometry_msgs', 'sensor_msgs', 'trajectory_msgs'},

@@ -135,7 +135,6 @@ def test_the_torque_comes_where_the_arm_is_and_not_at_an_old_goal(arm, emulator)
     for joint, servo in emulator.servos.items():
         assert abs(servo.position - before[joint]) <= 2
         assert servo.memory[21] == 16
-    assert np.abs(found.velocity).max() == 0.0
     arm.limp()
     time.sleep(0.05)
     assert emulator.torques == [False] * 6

@@ -100,5 +100,5 @@ class Shelf:
             )
         except Gr00tError as error:
             self._why = str(error)
-        except Exception as error:  # the page says it: nobody looks into this thread's log
+        except Exception as error:  # the page says it: this thread has no other reader
             self._why = f'{type(error).__name__}: {error}'

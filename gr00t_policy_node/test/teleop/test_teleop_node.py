@@ -44,7 +44,7 @@ def test_keys_move_a_joint_within_the_limits_and_the_policy_goes_on(executor_gra
     outer, inner = pty.openpty()
     before = termios.tcgetattr(inner)
     teleop = graph.start(TELEOP, 'robot:=so101', 'speed:=1.0', stdin=inner)
-    graph.mode('waiting')  # nobody has pressed a key: nothing moves
+    graph.mode('waiting')  # no key was pressed: nothing moves
     assert not graph.commands
     graph.until(lambda: not termios.tcgetattr(outer)[3] & termios.ICANON, 'single keys')
 
