@@ -129,7 +129,7 @@ def test_the_torque_comes_where_the_arm_is_and_not_at_an_old_goal(arm, emulator)
         servo.put(42, 1000)  # an old goal, far away
     before = {joint: servo.position for joint, servo in emulator.servos.items()}
     bounds = bounds_of(load_robot('so101'), arm.calibration, 0.5)
-    found = arm.prepare(bounds)
+    arm.prepare(bounds)
     time.sleep(0.1)
     assert emulator.torques == [True] * 6
     for joint, servo in emulator.servos.items():
