@@ -30,6 +30,7 @@ from gr00t_bringup.nodes import (
     STARTER_VARIABLE,
 )
 from gr00t_bringup.play import check_bag, played_topics
+from gr00t_bringup.usb_cam import is_installed, usb_cam_nodes
 from gr00t_core.errors import Gr00tError
 from gr00t_ros.running import refuse_second
 
@@ -47,15 +48,29 @@ ARGUMENTS: dict[str, tuple[str | None, str, tuple[str, ...] | None]] = {
     'autostart': ('true', 'the policy node configures and activates without being asked', SWITCH),
     'shadow': ('false', 'command ~/shadow/<topic> only', SWITCH),
     'console': ('false', 'serve the web page of gr00t_console on 127.0.0.1', SWITCH),
+    'teleop': ('', 'gamepad: a person moves the joints by messages of joy_node', ('', 'gamepad')),
     'use_default_instruction': ('false', "follow the robot file's instruction", SWITCH),
 }
-# None: must be given.
-MORE_ARGUMENTS: dict[str, tuple[str | None, str, tuple[str, ...] | None]] = {
+RECORDER_ARGUMENTS: dict[str, tuple[str | None, str, tuple[str, ...] | None]] = {
     'output': ('', 'folder that gets one bag per episode', None),
     'instruction': ('', 'what the episodes demonstrate', None),
+}
+SO101_ARGUMENTS: dict[str, tuple[str | None, str, tuple[str, ...] | None]] = {
+    'port': ('', 'serial port of the SO-101, e.g. /dev/ttyACM0', None),
+    'leader_port': ('', 'serial port of its leader arm; empty: none', None),
+    'cameras': ('', "USB cameras, e.g. 'front=/dev/video0 wrist=/dev/video2'", None),
+    'camera_driver': (
+        'auto',
+        'usb_cam of the distribution, usb_cameras of gr00t_so101, auto: usb_cam if installed',
+        ('auto', 'usb_cam', 'usb_cameras'),
+    ),
+    'record': ('false', 'start the recorder, too', SWITCH),
+}
+# None: must be given.
+BAG_ARGUMENT: dict[str, tuple[str | None, str, tuple[str, ...] | None]] = {
     'bag': (None, 'bag to play, with the topics of the namespace', None),
 }
-EVERY_ARGUMENT = ARGUMENTS | MORE_ARGUMENTS
+EVERY_ARGUMENT = ARGUMENTS | RECORDER_ARGUMENTS | SO101_ARGUMENTS | BAG_ARGUMENT
 # Put before programs that do not watch their starter (gr00t_ros.start): the kernel sends them
 # SIGTERM when launch ends. util-linux has it.
 END_WITH_LAUNCH = 'setpriv --pdeathsig TERM'
@@ -101,6 +116,7 @@ def checked(*names: str, **fixed: Any) -> OpaqueFunction:
     def check_all(context: LaunchContext) -> list[LogInfo]:
         given = {name: context.launch_configurations[name] for name in names or ARGUMENTS}
         bag = given.pop('bag', '')
+        for_usb_cam = _take_usb_cam(given)
         switches = {n: v == 'true' for n, v in given.items() if EVERY_ARGUMENT[n][2] == SWITCH}
         remarks: list[str] = []
         specs = nodes(**{**given, **switches, **fixed}, say=remarks.append)
@@ -117,10 +133,15 @@ def checked(*names: str, **fixed: Any) -> OpaqueFunction:
         refuse_second([spec.full_name for spec in specs])
         folder = tempfile.TemporaryDirectory(prefix='gr00t_launch_')
         atexit.register(folder.cleanup)
+        found = context.launch_configurations
+        listed = {spec.name for spec in specs}
+        found.update({f'{name}.starts': str(name in listed).lower() for name in PROGRAMS})
         for spec in specs:
-            context.launch_configurations.update(configurations(spec, Path(folder.name)))
-        namespace = context.launch_configurations.get('namespace', '')
-        context.launch_configurations['namespace'] = namespace.strip('/')
+            found.update(configurations(spec, Path(folder.name)))
+        found['namespace'] = found.get('namespace', '').strip('/')
+        found['usb_cam.cameras'] = for_usb_cam
+        found['usb_cam.robot'] = specs[0].parameters.get('robot', '')
+        _usb_cams(found)  # for its check
         return [LogInfo(msg=remark) for remark in remarks]
 
     return OpaqueFunction(function=check_all)
@@ -150,6 +171,8 @@ def configurations(spec: NodeSpec, folder: Path) -> dict[str, str]:
 def node(name: str, action: type[Node] = Node, **more: Any) -> Node:
     """Return the launch action of a node of the suite; when it ends, everything ends.
 
+    The arguments can leave a node out (`console:=false`, say): then the action does nothing.
+
     Args:
         name: As in `gr00t_bringup.nodes.PROGRAMS`.
         action: Node or LifecycleNode.
@@ -168,6 +191,7 @@ def node(name: str, action: type[Node] = Node, **more: Any) -> Node:
         ],
         ros_arguments=['--log-level', LaunchConfiguration(f'{name}.logger')],
         additional_env=dds_environment() | {STARTER_VARIABLE: str(os.getpid())},
+        condition=conditions.IfCondition(LaunchConfiguration(f'{name}.starts')),
         output='screen',
         sigterm_timeout='10',
         sigkill_timeout='3',
@@ -196,9 +220,53 @@ def simulator() -> Node:
     return node('sim')
 
 
+def teleop() -> Node:
+    """Return what moves the joints as a person asks, where the argument `teleop` names a way."""
+    return node('teleop')
+
+
 def console() -> Node:
     """Return the web page, where the argument `console` asks for it."""
-    return node('console', condition=conditions.IfCondition(LaunchConfiguration('console')))
+    return node('console')
+
+
+def so101_follower() -> Node:
+    """Return the driver of the SO-101 on the serial port of the argument `port`."""
+    return node('so101_follower')
+
+
+def so101_leader() -> Node:
+    """Return the driver of its leader arm, where the argument `leader_port` names a port."""
+    return node('so101_leader')
+
+
+def usb_cameras() -> Node:
+    """Return our driver of the argument `cameras`, where `camera_driver` chooses it."""
+    return node('usb_cameras')
+
+
+def usb_cams() -> OpaqueFunction:
+    """Return the distribution's driver, one node per camera, where `camera_driver` chooses it."""
+
+    def start(context: LaunchContext) -> list[Node]:
+        return [
+            Node(
+                package=spec.package,
+                executable=spec.executable,
+                name=spec.name,
+                namespace=spec.namespace.lstrip('/'),
+                parameters=[spec.parameters],
+                ros_arguments=['--log-level', spec.log_argument],
+                prefix=END_WITH_LAUNCH,
+                output='screen',
+                sigterm_timeout='10',
+                sigkill_timeout='3',
+                on_exit=ended,
+            )
+            for spec in _usb_cams(context.launch_configurations)
+        ]
+
+    return OpaqueFunction(function=start)
 
 
 def player() -> ExecuteProcess:
@@ -236,3 +304,20 @@ def played(event: Any, context: LaunchContext) -> Shutdown | None:
         return Shutdown(reason='the bag has been played')
     ended(event, context)
     return None
+
+
+def _take_usb_cam(given: dict[str, str]) -> str:
+    """Take the cameras that usb_cam drives, and the choice of a driver, out of the arguments."""
+    driver = given.pop('camera_driver', 'usb_cameras')
+    if driver == 'usb_cam' or (driver == 'auto' and is_installed()):
+        return given.pop('cameras', '')
+    return ''
+
+
+def _usb_cams(found: dict[str, str]) -> list[NodeSpec]:
+    """Return the nodes of usb_cam that the check left, below the namespace of an outer file."""
+    if not found['usb_cam.cameras']:
+        return []
+    namespace = found['namespace'] and f'/{found["namespace"]}'
+    shared = {'namespace': namespace, 'log_level': found['log_level']}
+    return usb_cam_nodes(found['usb_cam.cameras'], found['usb_cam.robot'], shared)

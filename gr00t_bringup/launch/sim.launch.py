@@ -11,6 +11,7 @@ from gr00t_bringup.launching import (
     console,
     policy_node,
     simulator,
+    teleop,
 )
 
 
@@ -22,6 +23,7 @@ def generate_launch_description():
             simulator(),
             policy_node(),
             chunk_executor(),
+            teleop(),
             console(),
         ]
     )

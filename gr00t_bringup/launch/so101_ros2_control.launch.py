@@ -17,6 +17,7 @@ from gr00t_bringup.launching import (
     console,
     END_WITH_LAUNCH,
     policy_node,
+    teleop,
 )
 from gr00t_bringup.nodes import share
 
@@ -50,6 +51,7 @@ def generate_launch_description():
             spawner('joint_trajectory_controller'),
             policy_node(),
             chunk_executor(),
+            teleop(),
             console(),
         ]
     )

@@ -4,7 +4,14 @@
 
 from launch import LaunchDescription
 
-from gr00t_bringup.launching import arguments, checked, chunk_executor, console, policy_node
+from gr00t_bringup.launching import (
+    arguments,
+    checked,
+    chunk_executor,
+    console,
+    policy_node,
+    teleop,
+)
 
 
 def generate_launch_description():
@@ -14,6 +21,7 @@ def generate_launch_description():
             checked(),
             policy_node(),
             chunk_executor(),
+            teleop(),
             console(),
         ]
     )

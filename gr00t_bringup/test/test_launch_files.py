@@ -44,6 +44,19 @@ ACTIONS = {
     'console': 'console',
     'recorder': 'recorder',
     'simulator': 'sim',
+    'teleop': 'teleop',
+    'so101_follower': 'so101_follower',
+    'so101_leader': 'so101_leader',
+    'usb_cameras': 'usb_cameras',
+}
+# Node that starts only when asked for → arguments that do.
+OPTIONAL = {
+    'console': {'console': True},
+    'teleop': {'teleop': 'gamepad', 'server_address': 'tcp://host:5555'},
+    'recorder': {'record': True},
+    'so101_follower': {'port': '/dev/ttyACM0', 'server_address': 'tcp://host:5555'},
+    'so101_leader': {'leader_port': '/dev/ttyACM1'},
+    'usb_cameras': {'cameras': 'front=/dev/video0'},
 }
 
 
@@ -68,22 +81,24 @@ def test_launch_file_lists_what_it_starts_after_its_check(path):
     (check,) = (call for call in found if call.func.id == 'checked')
     fixed = {word.arg: ast.literal_eval(word.value) for word in check.keywords}
     started = [ACTIONS[name] for name in names if name in ACTIONS]
-    optional = {'console'} & set(started)
-    specs = nodes(**fixed, console=bool(optional))
+    asked = {}
+    for name in started:
+        asked |= OPTIONAL.get(name, {})
+    specs = nodes(**asked | fixed)
     assert started == [spec.name for spec in specs]
-    processes = (*ACTIONS, 'Node', 'spawner', 'player')
+    processes = (*ACTIONS, 'Node', 'spawner', 'player', 'usb_cams')
     first = next(k for k, name in enumerate(names) if name in processes)
     assert names.index('checked') < first
     for spec in specs:
         assert (spec.package, spec.executable) == PROGRAMS[spec.name]
+    (declared,) = (call for call in found if call.func.id == 'arguments')
+    if not declared.args:  # then the user may give all
+        assert {'console', 'teleop'} <= set(started)
 
 
 def test_every_shipped_robot_has_its_launch_file():
-    """so101 is started by robot.launch.py robot:=so101 or by a package of its own."""
     for robot in shipped_robots():
         path = FOLDER / f'{robot}.launch.py'
-        if robot == 'so101' and not path.is_file():
-            continue
         given = [
             {word.arg: ast.literal_eval(word.value) for word in call.keywords}
             for call in calls(path)

@@ -6,27 +6,24 @@ Shapes: T observation steps (1) · B batch · H action horizon · A action width
 group.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gr00t_core.checkpoint.metadata import check_robot, embodiment_metadata
-from gr00t_core.embodiments import DATA_CONFIGS, DataConfig
-from gr00t_core.engines import load_backend
+from gr00t_core.embodiments import DataConfig
+from gr00t_core.engines import load_engine
+from gr00t_core.engines.options import DEFAULT_OPTIONS, EngineOptions
 from gr00t_core.errors import CheckpointError, ObservationError
 from gr00t_core.instructions import checked_instructions, shown
-from gr00t_core.models import family_of
-from gr00t_core.models.n1_5.config import Gr00tConfig
-from gr00t_core.models.n1_5.tokenizer import load_tokenizer, PromptTokenizer
-from gr00t_core.models.n1_7.config import Gr00tN17Config
-from gr00t_core.models.n1_7.processor import N17Transforms
-from gr00t_core.models.n1_7.prompt import Prompts
+from gr00t_core.joint_calls import answered, Call, groups
+from gr00t_core.models import inference_of
 from gr00t_core.robot.description import Robot
 from gr00t_core.robot.file import load_robot
-from gr00t_core.transforms import EmbodimentTransforms, PromptTransform
+from gr00t_core.transforms import PromptTransform
 from gr00t_core.transforms.observation import is_batched, numbers, Observation
 from gr00t_core.transforms.prompt import DEFAULT_INSTRUCTION
 
@@ -46,7 +43,7 @@ class Gr00tPolicy:
         self,
         checkpoint: str | Path,
         robot: Robot | str | Path | None = None,
-        backend: str = 'torch',
+        engine: str = 'torch',
         device: str = 'cpu',
         denoising_steps: int | None = None,
         seed: int | None = None,
@@ -55,6 +52,7 @@ class Gr00tPolicy:
         embodiment: str | None = None,
         vocabulary: str | Path | None = None,
         prompt: PromptTransform | None = None,
+        options: EngineOptions = DEFAULT_OPTIONS,
     ) -> None:
         """Load a checkpoint.
 
@@ -62,7 +60,7 @@ class Gr00tPolicy:
             checkpoint: Checkpoint folder.
             robot: Robot description, or a shipped robot's name or file; None for the checkpoint's
                 own `robot.yaml`.
-            backend: See `gr00t_core.engines.BACKENDS`.
+            engine: See `gr00t_core.engines.ENGINES`.
             device: Where the network runs, e.g. `cpu` or `cuda:0`.
             denoising_steps: Euler steps of the flow; None for the checkpoint's own (4).
             seed: Of the noise that chunks start from; None for a different one in each run.
@@ -71,70 +69,42 @@ class Gr00tPolicy:
             embodiment: Tag of the metadata entry that goes with `data_config`.
             vocabulary: Folder with the tokenizer's files, for checkpoints that hold none.
             prompt: What is done to the instruction; None for nothing.
+            options: How the engine runs the network.
 
         Raises:
             CheckpointError: The folder is incomplete or damaged, or does not know the embodiment.
             RobotFileError: The robot contradicts the checkpoint; names the group and both values.
-            BackendError: The backend is unknown, not installed, or cannot run here.
+            BackendError: The engine is unknown, not installed, or cannot run here.
         """
         checkpoint = Path(checkpoint)
-        family = family_of(checkpoint)
-        self.robot = None
-        self.transforms: EmbodimentTransforms | N17Transforms
-        self.tokenizer: PromptTokenizer | Prompts
-        self._generator = np.random.default_rng(seed)
-        if family.name == 'n1_7':
-            if data_config is not None or prompt is not None:
-                raise CheckpointError(
-                    f'{checkpoint}: a data config is for N1.5; an N1.7 checkpoint brings its own'
-                    ' layouts: give a robot, or the embodiment tag alone'
-                )
-            if robot is not None and embodiment is not None:
-                raise CheckpointError('give either a robot, or an embodiment tag')
-            if embodiment is None:
-                self.robot = _robot(checkpoint, robot)
-                embodiment = self.robot.embodiment
-            self.transforms = N17Transforms.load(
-                checkpoint,
-                Gr00tN17Config.load(checkpoint),
-                embodiment,
-                robot=self.robot,
-                vocabulary=vocabulary,
+        inference = inference_of(checkpoint)
+        if robot is not None and (data_config is not None or embodiment is not None):
+            raise CheckpointError(
+                'give either a robot, or a data config and its embodiment tag (N1.7: the'
+                ' tag alone)'
             )
-            self.tokenizer = self.transforms.tokenizer
-            self.backend = load_backend(
-                backend, checkpoint, device=device, denoising_steps=denoising_steps
-            )
-            return
-        config = Gr00tConfig.load(checkpoint)
-        if data_config is None:
-            self.robot = _robot(checkpoint, robot)
-            data_config, embodiment = self.robot.data_config, self.robot.embodiment
-        elif robot is not None or embodiment is None:
-            raise CheckpointError('give either a robot, or a data config and its embodiment tag')
-        elif isinstance(data_config, str):
-            if data_config not in DATA_CONFIGS:
-                raise CheckpointError(
-                    f'data config {data_config!r} is unknown; allowed: {", ".join(DATA_CONFIGS)}'
-                )
-            data_config = DATA_CONFIGS[data_config]
-        assert embodiment is not None
-        metadata = embodiment_metadata(checkpoint, embodiment)
-        if self.robot is not None:
-            check_robot(self.robot, metadata, checkpoint)
-        self.tokenizer = load_tokenizer(checkpoint, config, vocabulary)
-        self.backend = load_backend(
-            backend, checkpoint, device=device, denoising_steps=denoising_steps
-        )
-        self.transforms = EmbodimentTransforms.for_config(
-            data_config,
-            embodiment,
-            metadata,
-            config,
-            self.tokenizer,
-            video=self.backend.video,
+        asked = data_config is not None or embodiment is not None
+        self.robot = None if asked else _robot(checkpoint, robot)
+        transforms = inference.transforms(
+            checkpoint,
+            self.robot,
+            data_config=data_config,
+            embodiment=embodiment,
+            vocabulary=vocabulary,
             prompt=prompt,
         )
+        self.tokenizer = transforms.tokenizer
+        self._generator = np.random.default_rng(seed)
+        self.backend = load_engine(
+            engine,
+            checkpoint,
+            device=device,
+            denoising_steps=denoising_steps,
+            options=options,
+            export=_export,
+        )
+        video: Any = {} if self.backend.video is None else {'video': self.backend.video}
+        self.transforms = replace(transforms, **video)
 
     def get_action(
         self,
@@ -165,6 +135,60 @@ class Gr00tPolicy:
             ObservationError: A key is missing or unexpected, has a wrong shape or dtype, the
                 instruction is too long, an option is wrong, or the chunk is not finite.
         """
+        call = self._prepared(
+            observation, seed=seed, prefix=prefix, prefix_weight=prefix_weight, head_only=head_only
+        )
+        return self._groups(call, self._run(call))
+
+    def get_actions(
+        self, calls: Sequence[tuple[Observation, Mapping[str, Any]]]
+    ) -> list[dict[str, NDArray[np.float32]] | Exception]:
+        """Answer the calls of several clients, with one run of the network where that is possible.
+
+        Each answer is that of `get_action`, but for the order of sums in larger products, and the
+        noise is drawn in the order of the calls. A call that fails does not touch the others.
+
+        Args:
+            calls: Observation and options of `get_action` of each; `head_only` is refused, as the
+                last full call would be another client's.
+
+        Returns:
+            For each call what `get_action` returns, or what it raises.
+        """
+        answers: list[Any] = [None] * len(calls)
+        ready: dict[int, Call] = {}
+        for place, (observation, options) in enumerate(calls):
+            try:
+                if _flag('head_only', options.get('head_only', False)):
+                    raise ObservationError(
+                        'head_only: calls of several clients are answered together here, so there'
+                        ' is no last full call of one client; leave it out'
+                    )
+                ready[place] = self._prepared(observation, **options)
+            except Exception as error:
+                answers[place] = error
+        pad_id = self.tokenizer.pad_id
+        for places in groups(ready):
+            several = [ready[place] for place in places]
+            for place, found in zip(places, answered(several, self._run, pad_id)):
+                answers[place] = found
+                if not isinstance(found, Exception):
+                    try:
+                        answers[place] = self._groups(ready[place], found)
+                    except Exception as error:
+                        answers[place] = error
+        return answers
+
+    def _prepared(
+        self,
+        observation: Observation,
+        *,
+        seed: int | None = None,
+        prefix: Mapping[str, Any] | None = None,
+        prefix_weight: Any = None,
+        head_only: bool = False,
+    ) -> Call:
+        """Check one call of `get_action`, and return what the network reads of it."""
         seed, head_only = _seed(seed), _flag('head_only', head_only)
         observation = self._with_checked_instruction(observation)
         batched = is_batched(observation)
@@ -177,19 +201,24 @@ class Gr00tPolicy:
         transforms = self.transforms
         shape = (len(batch['state']), transforms.model_horizon, transforms.action_width)
         generator = self._generator if seed is None else np.random.default_rng(seed)
-        action = self.backend.predict(
-            batch,
-            generator.standard_normal(shape, np.float32),
-            *self._prefix(prefix, prefix_weight, observation, batched=batched),
-            head_only=head_only,
+        noise = generator.standard_normal(shape, np.float32)
+        prefixed = self._prefix(prefix, prefix_weight, observation, batched=batched)
+        return Call(observation, batched, batch, noise, *prefixed, head_only)
+
+    def _run(self, call: Call) -> NDArray[np.float32]:
+        return self.backend.predict(
+            call.batch, call.noise, call.prefix, call.prefix_weight, head_only=call.head_only
         )
-        groups = transforms.unapply(action, observation)
-        if bad := [key for key, values in groups.items() if not np.isfinite(values).all()]:
+
+    def _groups(self, call: Call, action: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """Return the answer to a call, of the network's actions (B, H, A)."""
+        found = self.transforms.unapply(action, call.observation)
+        if bad := [key for key, values in found.items() if not np.isfinite(values).all()]:
             raise ObservationError(
                 f'the policy gave values that are not finite for {", ".join(bad)}: the state or'
                 ' the prefix is far from what it was trained on, or the weights are damaged'
             )
-        return groups if batched else {key: values[0] for key, values in groups.items()}
+        return found if call.batched else {key: values[0] for key, values in found.items()}
 
     def get_modality_config(self) -> dict[str, dict[str, list[Any]]]:
         """Return upstream's modality config: for each modality its time indices and keys."""
@@ -258,6 +287,13 @@ class Gr00tPolicy:
         free = np.zeros(self.transforms.model_horizon - horizon, np.float32)
         normalized = self.transforms.normalized_action(action, observation)[0]
         return normalized, np.concatenate((firm, free))
+
+
+def _export(*args: Any) -> None:
+    """Write ONNX graphs for an engine that needs them."""
+    from gr00t_core.export.onnx_export import export_onnx
+
+    export_onnx(*args)
 
 
 def _seed(seed: object) -> int | None:

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from gr00t_core.errors import BackendError
+from gr00t_core.models import Ranges
 
 _log = logging.getLogger(__name__)
 
@@ -32,9 +33,6 @@ INSTALL = (
     'on a Jetson it comes with JetPack; else `pip install tensorrt`, or on GeForce and RTX GPUs '
     '`pip install -r requirements/tensorrt_rtx.txt`'
 )
-
-# Name of a free dimension's input → its least, usual and largest size.
-Ranges = Mapping[str, tuple[int, int, int]]
 
 
 def find_tensorrt() -> Any:

@@ -4,9 +4,10 @@
 
 Loading, warming up and all calls happen in one worker thread, so that a policy sees one thread in
 its life (CUDA graphs, thread pools) and two calls never overlap, whichever transport they came by.
+Where a wait is given, calls that wait at the same time are answered with one run of the network.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 import contextlib
 from dataclasses import dataclass
 import hashlib
@@ -37,6 +38,8 @@ OWN_OPTIONS = ('info', 'timeout_s')
 
 # An action map, or what went wrong.
 Answer = dict[str, Any] | Exception
+# Observation and options of one call of the policy.
+Asked = tuple[dict[str, Any], Mapping[str, Any]]
 
 
 class Policy(Protocol):
@@ -58,6 +61,22 @@ class _Call:
     answer: Callable[[Answer], None]
 
 
+def gathered(
+    calls: 'queue.Queue[_Call | None]', first: _Call, wait_s: float, most: int = MAX_WAITING
+) -> list[_Call]:
+    """Return the first call, and those that come until `wait_s` after it came (s)."""
+    found, until = [first], first.received + wait_s
+    while wait_s and len(found) < most:
+        try:
+            call = calls.get(timeout=max(0.0, until - time.monotonic()))
+        except queue.Empty:
+            break
+        if call is None:  # the service stops
+            break
+        found.append(call)
+    return found
+
+
 class PolicyService:
     """A policy behind a queue.
 
@@ -65,6 +84,8 @@ class PolicyService:
         load: Gives the policy, warmed up, and what `ping` tells about it (model, backend, robot).
         token: What every request must bring; with None, no token is needed and `kill` is disabled.
         on_ready: Called from the worker thread once calls are taken.
+        batch_wait_s: How long a call waits for those of other clients, to be answered with them
+            (s); 0 answers one call after the other.
     """
 
     def __init__(
@@ -72,11 +93,13 @@ class PolicyService:
         load: Callable[[], tuple[Policy, dict[str, Any]]],
         token: str | None = None,
         on_ready: Callable[[], None] = lambda: None,
+        batch_wait_s: float = 0.0,
     ) -> None:
         self.failure: Exception | None = None  # why it can never answer again
         self._load = load
         self._token = None if token is None else _digest(token)
         self._on_ready = on_ready
+        self._batch_wait_s = batch_wait_s
         self._calls: queue.Queue[_Call | None] = queue.Queue(MAX_WAITING)
         self._worker = threading.Thread(target=self._work, name='policy', daemon=True)
         self._policy: Policy | None = None
@@ -86,7 +109,7 @@ class PolicyService:
         self._acceptance = Acceptance()
         self._started = time.monotonic()
         self._busy = self._stopping = False
-        self._answered = self._errors = 0
+        self._answered = self._errors = self._runs = 0
         self._last_error = ''
 
     @property
@@ -130,6 +153,7 @@ class PolicyService:
             'busy': self._busy,
             'waiting': self._calls.qsize(),
             'calls': self._answered,
+            **({'batches': self._runs} if self._batch_wait_s else {}),
             'errors': self._errors,
             'last_error': self._last_error,
             'uptime_s': time.monotonic() - self._started,
@@ -190,6 +214,11 @@ class PolicyService:
     def _work(self) -> None:
         try:
             policy, self._about = self._load()
+            if self._batch_wait_s and not hasattr(policy, 'get_actions'):
+                raise ServingError(
+                    f'{type(policy).__name__} has no get_actions, so it answers one call after the'
+                    ' other: start the server without a batch wait'
+                )
             self._config = {
                 modality: _as_config(config)
                 for modality, config in policy.get_modality_config().items()
@@ -198,12 +227,17 @@ class PolicyService:
             self._policy = policy
             if not self._stopping:
                 self._on_ready()
+            answers_of = self._together if self._batch_wait_s else self._one_by_one
             while not self._stopping:
                 call = self._calls.get()
-                if call is not None:
-                    answer = self._answer(policy, call)
-                    call.answer(answer)
-                    # After most of these every later CUDA call of the process fails as well.
+                if call is None:
+                    continue
+                calls = gathered(self._calls, call, self._batch_wait_s)
+                answers = answers_of(policy, calls)
+                for each, answer in zip(calls, answers, strict=True):
+                    each.answer(answer)
+                # After most of these every later CUDA call of the process fails as well.
+                for answer in answers:
                     if isinstance(answer, Exception) and str(answer).startswith('CUDA error'):
                         raise answer
         except Exception as error:
@@ -213,33 +247,51 @@ class PolicyService:
                 self.failure = ServingError('the worker thread ended')
             self._refuse_waiting()
 
-    def _answer(self, policy: Policy, call: _Call) -> Answer:
-        options = dict(call.options)
-        wants_info, patience = options.pop('info', False), options.pop('timeout_s', None)
-        waited = time.monotonic() - call.received
-        if patience is not None and waited > patience:
-            return ServingError(f'dropped: waited {waited:.2f} s, the client only {patience} s')
+    def _one_by_one(self, policy: Policy, calls: Sequence[_Call]) -> list[Answer]:
+        def run(asked: Sequence[Asked]) -> list[Any]:
+            ((observation, options),) = asked
+            return [policy.get_action(observation, **options)]
+
+        return [answer for call in calls for answer in self._answers(run, [call])]
+
+    def _together(self, policy: Any, calls: Sequence[_Call]) -> list[Answer]:
+        return self._answers(policy.get_actions, calls)
+
+    def _answers(
+        self, run: Callable[[Sequence[Asked]], list[Any]], calls: Sequence[_Call]
+    ) -> list[Answer]:
+        """Answer calls with one run; what goes wrong with a call is its answer."""
+        now = time.monotonic()
+        dropped = {place: _dropped(call, now) for place, call in enumerate(calls)}
+        answers: dict[int, Answer] = {}
+        asked: dict[int, Asked] = {}
         self._busy = True
         start = time.perf_counter()
+        for place, call in enumerate(calls):
+            if dropped[place] is None:
+                try:
+                    asked[place] = _asked(call)
+                except Exception as error:
+                    answers[place] = error
         try:
-            observation = {
-                key: decoded(value) if isinstance(value, JpegFrames) else value
-                for key, value in call.observation.items()
-            }
-            action = policy.get_action(observation, **options)
-            if not isinstance(action, dict):
-                raise TypeError(f'the policy gave a {type(action).__name__}, expected a map')
-            if bad := [key for key, values in action.items() if not _is_finite(values)]:
-                raise ServingError(f'the policy gave values that are not finite for {bad}')
+            given = run(list(asked.values())) if asked else []
         except Exception as error:
-            self._note(error)
-            return error
-        finally:
-            self._busy = False
-        self._answered += 1
-        if wants_info:
-            return action | {'info': {'waited_s': waited, 'policy_s': time.perf_counter() - start}}
-        return action
+            given = [error] * len(asked)
+        self._busy = False
+        self._runs += bool(asked)
+        answers |= {place: _checked_action(a) for place, a in zip(asked, given, strict=True)}
+        info: dict[str, float] = {'policy_s': time.perf_counter() - start}
+        if self._batch_wait_s:
+            info['together'] = len(asked)
+        for place, answer in answers.items():
+            call = calls[place]
+            if isinstance(answer, Exception):
+                self._note(answer)
+                continue
+            self._answered += 1
+            if call.options.get('info', False):
+                answers[place] = answer | {'info': {'waited_s': now - call.received, **info}}
+        return [dropped[place] or answers[place] for place in range(len(calls))]
 
     def _note(self, error: Exception) -> None:
         """Count an error, and log it where it is no client's fault, once per change."""
@@ -257,6 +309,35 @@ class PolicyService:
                 return
             if call is not None:
                 call.answer(ServingError('the server is stopping'))
+
+
+def _dropped(call: _Call, now: float) -> ServingError | None:
+    """Return why a call is not answered any more; None where its client still waits."""
+    waited, patience = now - call.received, call.options.get('timeout_s')
+    if patience is None or waited <= patience:
+        return None
+    return ServingError(f'dropped: waited {waited:.2f} s, the client only {patience} s')
+
+
+def _asked(call: _Call) -> Asked:
+    """Return what the policy is given: pictures decoded, without the service's own options."""
+    observation = {
+        key: decoded(value) if isinstance(value, JpegFrames) else value
+        for key, value in call.observation.items()
+    }
+    options = {key: value for key, value in call.options.items() if key not in OWN_OPTIONS}
+    return observation, options
+
+
+def _checked_action(action: object) -> Answer:
+    """Return an action map as it is, or why it is none."""
+    if isinstance(action, Exception):
+        return action
+    if not isinstance(action, dict):
+        return TypeError(f'the policy gave a {type(action).__name__}, expected a map')
+    if bad := [key for key, values in action.items() if not _is_finite(values)]:
+        return ServingError(f'the policy gave values that are not finite for {bad}')
+    return action
 
 
 def _is_finite(values: object) -> bool:

@@ -40,7 +40,7 @@ class InProcessBackend:
         self._policy = Gr00tPolicy(
             settings.checkpoint,
             self._robot,
-            backend=settings.backend,
+            engine=settings.backend,
             device=device,
             denoising_steps=settings.denoising_steps or None,
         )
