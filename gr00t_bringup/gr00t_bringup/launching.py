@@ -120,8 +120,7 @@ def checked(*names: str, **fixed: Any) -> OpaqueFunction:
         switches = {n: v == 'true' for n, v in given.items() if EVERY_ARGUMENT[n][2] == SWITCH}
         remarks: list[str] = []
         specs = nodes(**{**given, **switches, **fixed}, say=remarks.append)
-        # As PushRosNamespace of an outer launch file left it: what launch_ros puts in front.
-        outer = context.launch_configurations.get('ros_namespace', '').strip('/')
+        outer = _outer(context.launch_configurations)
         specs = [
             replace(spec, namespace=f'/{outer}{spec.namespace}') if outer else spec
             for spec in specs
@@ -249,12 +248,13 @@ def usb_cams() -> OpaqueFunction:
     """Return the distribution's driver, one node per camera, where `camera_driver` chooses it."""
 
     def start(context: LaunchContext) -> list[Node]:
+        outer = _outer(context.launch_configurations)
         return [
             Node(
                 package=spec.package,
                 executable=spec.executable,
                 name=spec.name,
-                namespace=spec.namespace.lstrip('/'),
+                namespace=spec.namespace.removeprefix(f'/{outer}').lstrip('/'),
                 parameters=[spec.parameters],
                 ros_arguments=['--log-level', spec.log_argument],
                 prefix=END_WITH_LAUNCH,
@@ -306,6 +306,11 @@ def played(event: Any, context: LaunchContext) -> Shutdown | None:
     return None
 
 
+def _outer(found: dict[str, str]) -> str:
+    """Return what launch_ros puts in front: PushRosNamespace of an outer launch file left it."""
+    return found.get('ros_namespace', '').strip('/')
+
+
 def _take_usb_cam(given: dict[str, str]) -> str:
     """Take the cameras that usb_cam drives, and the choice of a driver, out of the arguments."""
     driver = given.pop('camera_driver', 'usb_cameras')
@@ -315,9 +320,10 @@ def _take_usb_cam(given: dict[str, str]) -> str:
 
 
 def _usb_cams(found: dict[str, str]) -> list[NodeSpec]:
-    """Return the nodes of usb_cam that the check left, below the namespace of an outer file."""
+    """Return the nodes of usb_cam that the check left, with their whole namespaces."""
     if not found['usb_cam.cameras']:
         return []
-    namespace = found['namespace'] and f'/{found["namespace"]}'
+    places = _outer(found), found['namespace']
+    namespace = ''.join(f'/{each}' for each in places if each)
     shared = {'namespace': namespace, 'log_level': found['log_level']}
     return usb_cam_nodes(found['usb_cam.cameras'], found['usb_cam.robot'], shared)
