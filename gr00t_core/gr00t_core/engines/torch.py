@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
+from gr00t_core.engines.compiled import compile_layers
 from gr00t_core.engines.cuda_graph import GraphCapture, Replay, ReplayCache
 from gr00t_core.engines.folded import FoldedBackend
 from gr00t_core.errors import BackendError
@@ -110,7 +111,7 @@ class CompiledBackend(TorchBackend):
     def __init__(self, checkpoint: str | Path, **options: Any) -> None:
         """Load the weights and compile; see `TorchBackend`."""
         super().__init__(checkpoint, **options)
-        _compile_layers(self.folded)
+        compile_layers(self.folded)
 
 
 class CudaGraphBackend(TorchBackend):
@@ -135,7 +136,7 @@ class CudaGraphBackend(TorchBackend):
                 f" 'torch' or 'onnxruntime'"
             )
         if self.compiled:
-            _compile_layers(self.folded)
+            compile_layers(self.folded)
         capture = GraphCapture(self._place)
         self._use(ReplayCache(capture), ReplayCache(capture))
 
@@ -197,14 +198,6 @@ def usable_device(device: str) -> torch.device:
             f'device {device!r} is not usable: {str(error).splitlines()[0]}.'
             f' This torch {torch.__version__} sees {torch.cuda.device_count()} CUDA devices'
         ) from None
-
-
-def _compile_layers(folded: FoldedModel) -> None:
-    """Compile layer by layer: equal layers share one compilation, so that it takes seconds."""
-    parts = folded.vision_language
-    blocks = folded.action_steps(0).blocks
-    for layer in (*parts.vision_layers, *parts.language_layers, *parts.vl_layers, *blocks):
-        layer.compile(dynamic=False)
 
 
 def _check(actions: Floats, eager: Floats, key: tuple[Any, ...]) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from gr00t_core.engines import load_backend
-from gr00t_core.engines.cuda_graph import Replay, ReplayCache
+from gr00t_core.engines.cuda_graph import GraphCapture, ReplayCache
 from gr00t_core.engines.fp8 import Fp8Backend, Fp8GraphBackend
 from gr00t_core.engines.torch import TorchBackend
 from gr00t_core.errors import BackendError
@@ -154,14 +154,22 @@ def test_either_limit_refuses(checkpoint, batch, noise, limit):
 
 
 def test_a_graph_holds_what_the_gate_chose(checkpoint, batch, noise):
-    def capture(function, *inputs):
-        outputs = function(*inputs)
-        return Replay(list(inputs), outputs, lambda: None)
+    class Once(GraphCapture):
+        def warm_up(self, body):
+            return body()
+
+        def record(self, body):
+            body()
+            return lambda: None
+
+        def wait(self):
+            pass
 
     eager = Fp8Backend(checkpoint)
     backend = Fp8GraphBackend.__new__(Fp8GraphBackend)
     TorchBackend.__init__(backend, checkpoint)
     backend.state = 'waiting'
+    capture = Once(torch.device('cpu'))
     backend._use(ReplayCache(capture), ReplayCache(capture))
     np.testing.assert_allclose(
         backend.predict(batch, noise), eager.predict(batch, noise), atol=1e-6
