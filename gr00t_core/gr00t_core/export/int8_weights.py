@@ -20,7 +20,7 @@ from gr00t_core.export.manifest import graph_files, Part
 from gr00t_core.export.onnx_graphs import describe
 
 # Products of fewer weights stay float32: first and last layers, which gain no time.
-MIN_WEIGHTS = 1 << 14
+MIN_WEIGHTS = 1 << 11
 
 
 def rounded(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:

@@ -35,8 +35,8 @@ def graph(path):
     weights = {
         'a': rng.standard_normal((128, 160)),
         'b': rng.standard_normal((256, 160)),
-        'small': rng.standard_normal((256, 8)),
-        'added': rng.standard_normal((8, MIN_WEIGHTS // 8)),
+        'small': rng.standard_normal((256, 4)),
+        'added': rng.standard_normal((4, MIN_WEIGHTS // 4)),
     }
     values = [numpy_helper.from_array(w.astype(np.float32), name) for name, w in weights.items()]
     nodes = [
@@ -52,7 +52,7 @@ def graph(path):
         helper.make_node('Add', ['za', 'mean'], ['out']),
     ]
     x = helper.make_tensor_value_info('x', TensorProto.FLOAT, ['n', 128])
-    out = helper.make_tensor_value_info('out', TensorProto.FLOAT, ['n', MIN_WEIGHTS // 8])
+    out = helper.make_tensor_value_info('out', TensorProto.FLOAT, ['n', MIN_WEIGHTS // 4])
     made = helper.make_graph(nodes, 'g', [x], [out], values)
     model = helper.make_model(made, opset_imports=[helper.make_opsetid('', 20)], ir_version=9)
     onnx.save(model, path)
