@@ -12,7 +12,7 @@ export FASTRTPS_DEFAULT_PROFILES_FILE ?= $(CURDIR)/gr00t_bringup/config/fastdds_
 export FASTDDS_DEFAULT_PROFILES_FILE ?= $(CURDIR)/gr00t_bringup/config/fastdds_shm.xml
 
 TYPED := gr00t_core/gr00t_core gr00t_training/gr00t_training rosbag_tools/rosbag_tools gr00t_sim/gr00t_sim
-NODES := gr00t_ros/gr00t_ros gr00t_policy_node/gr00t_policy_node gr00t_console/gr00t_console gr00t_bringup/gr00t_bringup
+NODES := gr00t_ros/gr00t_ros gr00t_policy_node/gr00t_policy_node gr00t_console/gr00t_console gr00t_so101/gr00t_so101 gr00t_bringup/gr00t_bringup
 BENCHES := $(wildcard $(patsubst %,benchmarks/%.py,node_latency handover convert random_access train inference_cpu))
 
 .PHONY: help setup build demo libero reproduce test lint bench bench-gpu clean

@@ -10,7 +10,7 @@ from hypothesis import settings
 import pytest
 
 ROOT = Path(__file__).resolve().parent
-OPT_IN = ('slow', 'gpu', 'soak', 'lerobot', 'launch', 'isaac', 'libero')
+OPT_IN = ('slow', 'gpu', 'soak', 'lerobot', 'physicalai', 'launch', 'isaac', 'libero')
 # Files whose tests measure rates, ages or memory; see setup/test.sh.
 TIMING = {
     'test_executor_faults.py',

@@ -36,9 +36,9 @@ import torch
 import train_gpu
 
 from gr00t_core.commands.benchmark import percentiles
-from gr00t_core.engines import load_backend
+from gr00t_core.engines import load_engine
 from gr00t_core.engines.cuda_graph import GraphCapture
-from gr00t_core.models.folded.request import prompts, start
+from gr00t_core.models.folded.request import start
 from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
 from gr00t_core.robot.file import load_robot
 
@@ -112,12 +112,17 @@ def chain(count: int, x: torch.Tensor) -> torch.Tensor:
 def stages(options: argparse.Namespace) -> dict[str, Any]:
     """Return ms per stage, one CUDA graph each (on a CPU: one call each), eager and compiled."""
     found = {}
-    for mode in ('torch', 'torch-compile') if options.device == 'cuda' else ('torch',):
-        backend = load_backend(mode, options.checkpoint, device=options.device)
-        cameras = (1, 3) if mode == 'torch' else (1,)
+    for mode in ('eager', 'compile') if options.device == 'cuda' else ('eager',):
+        backend = _loaded(options, mode)
+        cameras = (1, 3) if mode == 'eager' else (1,)
         for count in cameras:
             found[f'{mode}, {count} camera(s)'] = stage_times(backend, count, options)
     return found
+
+
+def _loaded(options: argparse.Namespace, mode: str) -> Any:
+    how = inference_gpu.MODES[mode]
+    return load_engine('torch', options.checkpoint, device=options.device, options=how)
 
 
 @torch.inference_mode()
@@ -125,24 +130,22 @@ def stage_times(backend: Any, cameras: int, options: argparse.Namespace) -> dict
     """Return ms per stage of one backend."""
     batch = inference_gpu.make_batch(backend.config, cameras)
     noise = inference_gpu.make_noise(backend.config)
-    (prompt,) = prompts(batch, backend.config)
+    (prompt,) = backend.inference.prompts(batch, backend.config)
     begin = start(batch, backend.config, noise, None, None)
-    frames, ids = torch.from_numpy(prompt.images), torch.from_numpy(prompt.input_ids)
+    frames, ids = map(torch.from_numpy, prompt.inputs.values())
     # A CPU gets images from the transforms; here the camera frames are resized in either case.
     resize = inference_gpu.load_resample(backend.config, options.device)
     part, steps = backend.folded.vision_language, backend.folded.action_steps(prompt.slot)
-    entry = tuple(
-        map(torch.from_numpy, (begin.state, begin.noise, begin.prefix, begin.prefix_weight))
-    )
+    entry = tuple(map(torch.from_numpy, begin.fields))
     on_device = [x.to(options.device) for x in (frames, ids, *entry)]
     pixels = resize(on_device[0])
     tokens = part.vision(pixels)
-    features = part.language_model(on_device[1], tokens)
+    features = part.language_model(tokens, on_device[1])
     keys_values = part.attended(features)
     runs: dict[str, Callable[[], Any]] = {
         'resize': lambda: resize(on_device[0]),
         'vision': lambda: part.vision(pixels),
-        'language model': lambda: part.language_model(on_device[1], tokens),
+        'language model': lambda: part.language_model(tokens, on_device[1]),
         'VL self-attention, keys and values': lambda: part.attended(features),
         f'{steps.steps} action steps': lambda: steps(keys_values, *on_device[2:]),
     }
@@ -156,8 +159,8 @@ def stage_times(backend: Any, cameras: int, options: argparse.Namespace) -> dict
 
 def trace(options: argparse.Namespace) -> dict[str, Any]:
     """Return name, count and µs of every kernel of one call."""
-    mode = 'torch-compile-cudagraph' if options.device == 'cuda' else 'torch'
-    backend = load_backend(mode, options.checkpoint, device=options.device)
+    mode = 'compile-cuda-graphs' if options.device == 'cuda' else 'eager'
+    backend = _loaded(options, mode)
     run = predict(backend, 1)
     for _ in range(3):
         run()
@@ -185,15 +188,15 @@ def predict(backend: Any, cameras: int) -> Callable[[], Any]:
 def cameras(options: argparse.Namespace) -> dict[str, Any]:
     """Return frames to actions with 1, 2 and 3 cameras, and the cosine to float32."""
     truths = inference_gpu.references(options.checkpoint, [1, 2, 3], options.device)
-    mode = 'torch-compile-cudagraph' if options.device == 'cuda' else 'torch'
+    mode = 'compile-cuda-graphs' if options.device == 'cuda' else 'eager'
     rows = inference_gpu.run_mode(mode, options.checkpoint, truths, options.device, options.calls)
     return {f'{row["cameras"]} camera(s)': row for row in rows}
 
 
 def matrix(options: argparse.Namespace) -> dict[str, Any]:
     """Return the graph and the call with one camera under the variables that are set."""
-    mode = 'torch-compile-cudagraph' if options.device == 'cuda' else 'torch'
-    backend = load_backend(mode, options.checkpoint, device=options.device)
+    mode = 'compile-cuda-graphs' if options.device == 'cuda' else 'eager'
+    backend = _loaded(options, mode)
     call = percentiles(predict(backend, 1), backend.synchronize, options.calls)
     return {'replay (ms)': inference_gpu.replay_ms(backend, options.calls), 'call (ms)': call}
 

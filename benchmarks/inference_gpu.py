@@ -7,7 +7,7 @@ by device events; `numpy to numpy` is a whole call: frames up, graph, actions do
 reuses the features. `cosine` compares what the network adds to the noise with the plain model in
 float32. Prompts have 31 tokens of text, so that 1, 2 and 3 cameras have 294, 557 and 820 tokens.
 
-    python benchmarks/inference_gpu.py [--cameras 1 2 3] [--modes torch torch-cudagraph ...]
+    python benchmarks/inference_gpu.py [--cameras 1 2 3] [--modes eager cuda-graphs ...]
 
 Targets on an H200 in bf16: replay p50 ≤ 4.8, 6.5, 8.0 ms; numpy to numpy ≤ 0.6 ms more; head only
 ≤ 2.2 ms; cold start < 30 s. Upstream's figure for N1.5 is 47.88 ms on an H100 (another GPU). The
@@ -27,13 +27,19 @@ import numpy as np
 import torch
 
 from gr00t_core.commands.benchmark import percentiles
-from gr00t_core.engines import load_backend
-from gr00t_core.models.folded.request import prompts, start
+from gr00t_core.engines import load_engine
+from gr00t_core.engines.options import EngineOptions
+from gr00t_core.models.folded.request import start
 from gr00t_core.models.n1_5.groot import Gr00tN15
 from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
 from gr00t_core.robot.file import load_robot
 
-MODES = ('torch', 'torch-compile', 'torch-cudagraph', 'torch-compile-cudagraph')
+MODES = {
+    'eager': EngineOptions(),
+    'compile': EngineOptions(compile=True),
+    'cuda-graphs': EngineOptions(cuda_graphs=True),
+    'compile-cuda-graphs': EngineOptions(compile=True, cuda_graphs=True),
+}
 TARGETS = {1: 4.8, 2: 6.5, 3: 8.0}
 SLOT, TEXT = 31, 31
 
@@ -90,10 +96,9 @@ def make_noise(config) -> np.ndarray:
 
 def replay_ms(backend, calls: int) -> float | None:
     """Return p50 of one launch of the newest graph, by device events; None where there is none."""
-    graphs = getattr(backend, '_full', None)
-    if graphs is None:
+    if backend._graphs is None:
         return None
-    replay = next(reversed(graphs._replays.values()))
+    replay = next(reversed(backend._graphs[0]._replays.values()))
     taken = []
     for _ in range(calls):
         begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
@@ -108,13 +113,13 @@ def replay_ms(backend, calls: int) -> float | None:
 def run_mode(mode: str, folder: Path, truths: dict, device: str, calls: int) -> Iterator[dict]:
     """Yield one row of figures per number of cameras."""
     began = time.perf_counter()
-    backend = load_backend(mode, folder, device=device)
+    backend = load_engine('torch', folder, device=device, options=MODES[mode])
     for count, truth in truths.items():
         batch, noise = make_batch(backend.config, count), make_noise(backend.config)
         actions = backend.predict(batch, noise)
         cold = time.perf_counter() - began
         backend.synchronize()
-        (prompt,) = prompts(batch, backend.config)
+        (prompt,) = backend.inference.prompts(batch, backend.config)
         begin = start(batch, backend.config, noise, None, None)
         stages = {
             name: percentiles(stage, backend.synchronize, calls)

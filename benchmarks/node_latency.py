@@ -65,6 +65,11 @@ def robot_file(folder: Path, kind: str) -> Path:
         }
         for name in CAMERAS
     }
+    # A random policy asks for places far outside: the executor must follow it all the same.
+    for group in robot['action'].values():
+        limits = group['limits']
+        position = limits['position'].items()
+        limits['position'] = {joint: [100 * edge for edge in pair] for joint, pair in position}
     path = folder / f'{kind}.yaml'
     path.write_text(yaml.safe_dump(robot))
     return path

@@ -6,7 +6,7 @@
 #   docker build -f docker/cuda.Dockerfile -t gr00t:cuda .
 FROM ubuntu:24.04 AS base
 SHELL ["/bin/bash", "-eo", "pipefail", "-c"]
-# To build (g++ also for Inductor: --backend torch-compile), and to render: gr00t_core/gr00t_core/system_packages.txt.
+# To build (g++ also for Inductor: gr00t serve --compile), and to render: gr00t_core/gr00t_core/system_packages.txt.
 # hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates g++ libegl-mesa0 libegl1 libgl1-mesa-dri libopengl0 make python3 python3-dev python3-venv \

@@ -21,8 +21,10 @@ from gr00t_core.robot.strict_mapping import FILL_IN, Key, REQUIRED
 from gr00t_core.robot.units import UNITS
 from gr00t_policy_node.executor import parameters as executor_parameters
 from gr00t_policy_node.policy import parameters
+from gr00t_policy_node.teleop import node as teleop_node
 from gr00t_ros.parameters import Table
 from gr00t_sim import node as sim_node
+from gr00t_so101 import parameters as so101_parameters
 from rosbag_tools.record import node as recorder_node
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,9 +48,13 @@ def parameters_page() -> str:
     nodes: dict[str, Table] = {
         'policy_node': parameters.DECLARATIONS,
         'chunk_executor': executor_parameters.DECLARATIONS,
+        'teleop': teleop_node.DECLARATIONS,
         'recorder': recorder_node.DECLARATIONS,
         'console': console_parameters.DECLARATIONS,
         'sim': sim_node.PARAMETERS,
+        'so101_follower': so101_parameters.FOLLOWER,
+        'so101_leader': so101_parameters.LEADER,
+        'usb_cameras': so101_parameters.CAMERAS,
     }
     parts = ['# Parameters', NOTE]
     for node, table in nodes.items():

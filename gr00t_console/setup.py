@@ -27,6 +27,9 @@ setup(
         # Programs on the PATH and for `ros2 run gr00t_console`: 'name = module:main'.
         'console_scripts': ['console = gr00t_console.program:main'],
         # Verbs of the `gr00t` command: 'verb = module:main', main(argv) -> int.
-        'gr00t.verbs': ['console = gr00t_console.command:main'],
+        'gr00t.verbs': [
+            'console = gr00t_console.command:main',
+            'view = gr00t_console.view.command:main',
+        ],
     },
 )

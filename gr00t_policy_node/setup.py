@@ -27,6 +27,7 @@ setup(
         'console_scripts': [
             'policy_node = gr00t_policy_node.policy.node:main',
             'chunk_executor = gr00t_policy_node.executor.node:main',
+            'teleop = gr00t_policy_node.teleop.node:main',
         ],
         # Verbs of the `gr00t` command: 'verb = module:main', main(argv) -> int.
         # What `gr00t robot` looks at: 'source = module:look'.

@@ -52,8 +52,11 @@ class Step:
         return shlex.join(['gr00t', *self.words])
 
 
-def steps(config: Mapping[str, Any], out: Path) -> list[Step]:
-    """Return the steps that a configuration stands for, with all outputs in one folder."""
+def steps(config: Mapping[str, Any], out: Path, family: str = '') -> list[Step]:
+    """Return the steps that a configuration stands for, with all outputs in one folder.
+
+    Those of another family share the data, and have names and a folder of their own for the rest.
+    """
     plan: list[Step] = []
 
     def add(
@@ -69,23 +72,30 @@ def steps(config: Mapping[str, Any], out: Path) -> list[Step]:
         words = ['convert', bags, '--output', dataset]
         add(f'convert-{name}', words, config['convert'], dataset / 'meta' / 'info.json')
         add(f'validate-{name}', ['validate', dataset], {}, dataset)
-    checkpoint = out / 'initial'
+    made, prefix = out / family, f'{family}-' if family else ''
+    checkpoint = made / 'initial'
     words = ['init-checkpoint', checkpoint]
-    add('init-checkpoint', words, config['init_checkpoint'], checkpoint / 'config.json', True)
+    add(
+        f'{prefix}init-checkpoint',
+        words,
+        config['init_checkpoint'],
+        checkpoint / 'config.json',
+        True,
+    )
     for name, own in config['runs'].items():
         datasets = [out / 'datasets' / dataset for dataset in own['datasets']]
         words = ['finetune', '--dataset', *datasets, '--dataset-weights']
         words += [*own['datasets'].values(), '--checkpoint', checkpoint]
-        checkpoint = out / 'runs' / name
+        checkpoint = made / 'runs' / name
         words += ['--output', checkpoint, '--resume']
         section = {key: value for key, value in own.items() if key != 'datasets'}
         section = config['finetune'] | section
-        add(f'finetune-{name}', words, section, checkpoint / 'config.json')
-    onnx, evaluation = out / 'onnx', out / 'evaluation'
+        add(f'{prefix}finetune-{name}', words, section, checkpoint / 'config.json')
+    onnx, evaluation = made / 'onnx', made / 'evaluation'
     words = ['export', 'onnx', checkpoint, onnx]
-    add('export', words, {}, onnx / 'manifest.json', True)
+    add(f'{prefix}export', words, {}, onnx / 'manifest.json', True)
     words = ['sim', 'evaluate', '--checkpoint', checkpoint, '--output', evaluation, '--overwrite']
-    add('evaluate', words, config['evaluate'], evaluation / 'evaluation.json')
+    add(f'{prefix}evaluate', words, config['evaluate'], evaluation / 'evaluation.json')
     return plan
 
 
@@ -133,8 +143,17 @@ def run(step: Step, before: list[str], records: Path) -> dict[str, Any]:
     return known
 
 
-def provenance(done: Mapping[str, dict[str, Any]], config: Mapping[str, Any], out: Path) -> Any:
-    """Return what a reader needs to judge the checkpoint, and to make it again."""
+def provenance(
+    done: Mapping[str, dict[str, Any]], config: Mapping[str, Any], out: Path, made: Path
+) -> Any:
+    """Return what a reader needs to judge the checkpoint, and to make it again.
+
+    Args:
+        done: The records of the steps.
+        config: What was run.
+        out: Folder of the data.
+        made: Folder of the checkpoints and the evaluation.
+    """
     datasets = {}
     for name in config['collections']:
         file = out / 'datasets' / name / 'meta' / 'info.json'
@@ -142,8 +161,8 @@ def provenance(done: Mapping[str, dict[str, Any]], config: Mapping[str, Any], ou
         rows = info['total_frames']
         hours = round(rows / info['fps'] / 3600.0, 3)
         datasets[name] = {'episodes': info['total_episodes'], 'rows': rows, 'hours': hours}
-    evaluation = json.loads((out / 'evaluation' / 'evaluation.json').read_text('utf-8'))
-    weights = (out / 'runs' / list(config['runs'])[-1]).glob('*.safetensors')
+    evaluation = json.loads((made / 'evaluation' / 'evaluation.json').read_text('utf-8'))
+    weights = (made / 'runs' / list(config['runs'])[-1]).glob('*.safetensors')
     return {
         'made': datetime.now(timezone.utc).isoformat(timespec='seconds'),
         'command': shlex.join(['make', 'reproduce']),
@@ -207,21 +226,27 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         '--out', type=Path, default=None, help='folder for everything that is made'
     )
-    parser.add_argument('--until', default='evaluate', help='stop after this step')
-    asked = parser.parse_args(argv)
+    parser.add_argument('--until', default='', help='stop after this step')
     config = yaml.safe_load(CONFIG.read_text('utf-8'))
+    families = config.pop('families')
+    parser.add_argument('--family', default='', choices=['', *families], help='other than N1.5')
+    asked = parser.parse_args(argv)
+    for name, own in families.get(asked.family, {}).items():
+        config[name] |= own
     smoke = config.pop('smoke')
     if asked.smoke:
         config = {name: _shrunk(section, smoke.get(name, {})) for name, section in config.items()}
     out = (asked.out or ROOT / 'out' / ('smoke' if asked.smoke else 'reproduce')).resolve()
-    plan = steps(config, out)
+    plan = steps(config, out, asked.family)
+    made, last = out / asked.family, plan[-1].name
+    asked.until = asked.until or last
     if asked.until not in [step.name for step in plan]:
         parser.error(f'--until {asked.until}: choose from {", ".join(s.name for s in plan)}')
     done = {}
     for step in plan:
         try:
             # Random weights depend on nothing that was made before.
-            alone = step.name == 'init-checkpoint'
+            alone = step.name.endswith('init-checkpoint')
             before = [] if alone else [earlier.command for earlier in plan[: plan.index(step)]]
             done[step.name] = run(step, before, out / 'steps')
         except subprocess.CalledProcessError as error:
@@ -229,11 +254,11 @@ def main(argv: list[str] | None = None) -> int:
             return 1
         if step.name == asked.until:
             break
-    file = out / 'provenance.json'
-    evaluated = out / 'steps' / 'evaluate.json'
+    file = made / 'provenance.json'
+    evaluated = out / 'steps' / f'{last}.json'
     fresh = file.is_file() and file.stat().st_mtime > evaluated.stat().st_mtime
-    if 'evaluate' in done and not fresh:
-        file.write_text(json.dumps(provenance(done, config, out), indent=1) + '\n', 'utf-8')
+    if last in done and not fresh:
+        file.write_text(json.dumps(provenance(done, config, out, made), indent=1) + '\n', 'utf-8')
         print(f'{file}: commands, seeds, sizes, hours, machine and figures')
     return 0
 

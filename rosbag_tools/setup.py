@@ -40,6 +40,7 @@ setup(
             'convert = rosbag_tools.convert.command:main',
             'inspect = rosbag_tools.inspect.command:main',
             'merge = gr00t_core.commands.merge:main',
+            'push = gr00t_core.commands.push:main',
             'record = rosbag_tools.record.command:main',
             'upgrade = gr00t_core.commands.upgrade:main',
             'validate = gr00t_core.commands.validate:main',

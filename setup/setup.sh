@@ -150,7 +150,7 @@ installed() {
 }
 
 # ROS from wheels only where there are any for this Python: without it all that needs no ROS works.
-roles=(core train sim console test build)
+roles=(core train sim console so101 test build)
 if [[ $ros == *-wheels ]]; then
   distribution=${ros%-wheels} role=ros
   if [ "$distribution" != jazzy ]; then role=ros_$distribution; fi

@@ -12,6 +12,7 @@ import re
 import runpy
 import shlex
 import sys
+from tempfile import NamedTemporaryFile
 from typing import Any
 from unittest.mock import MagicMock, patch
 
@@ -19,9 +20,10 @@ from snippets import Block, Page, ROOT
 import yaml
 
 from gr00t_core.commands import main as cli
+from gr00t_core.dataset.decisions import FORMAT, read_decisions
 from gr00t_core.robot.file import parse, shipped_robots
 
-SUBVERBS = ('export', 'robot', 'sim', 'benchmark')
+SUBVERBS = ('export', 'robot', 'sim', 'so101', 'benchmark')
 _INLINE = re.compile(r'`((?:gr00t|ros2|make) [^`\n]+)`')
 _VERB = re.compile(r'`gr00t [\w-]+`')
 _LINK = re.compile(r'\]\(([^)#\s]+)(?:#[^)]*)?\)')
@@ -141,14 +143,21 @@ def _check_message(words: list[str], kind: str) -> None:
     for key, value in (yaml.safe_load(text[0]) if text else {}).items():
         assert hasattr(message, key), f'{type_name}: no field {key}'
         setattr(message, key, value)
-    sources = [*(ROOT / 'gr00t_policy_node').rglob('*.py'), *(ROOT / 'rosbag_tools').rglob('*.py')]
+    packages = ('gr00t_policy_node', 'gr00t_so101', 'rosbag_tools')
+    sources = [path for package in packages for path in (ROOT / package).rglob('*.py')]
     last = name.rpartition('/')[2]
     assert any(re.search(rf"[/'{{}}]{last}'", path.read_text()) for path in sources), name
 
 
 def check_yaml(block: Block) -> None:
-    """Check a robot file, a piece of one, or a parameter file."""
+    """Check a robot file, a piece of one, a parameter file, or a file of decisions."""
     data = yaml.safe_load(block.text)
+    if data.get('format') == FORMAT:
+        with NamedTemporaryFile('w', suffix='.yaml') as file:
+            file.write(block.text)
+            file.flush()
+            assert read_decisions(Path(file.name)), f'{block.where}: decides nothing'
+        return
     robot = block.one('in')
     if robot is not None:
         data = _merged(yaml.safe_load(shipped_robots()[robot].read_text()), data)

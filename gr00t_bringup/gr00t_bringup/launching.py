@@ -15,6 +15,7 @@ from launch_ros.actions import Node
 
 from gr00t_bringup.nodes import check, nodes, NodeSpec
 from gr00t_bringup.play import check_bag, play_command, played_topics
+from gr00t_bringup.usb_cam import is_installed, usb_cam_nodes
 from gr00t_core.errors import Gr00tError
 from gr00t_ros.running import refuse_second
 
@@ -32,6 +33,7 @@ ARGUMENTS: dict[str, tuple[str, str, tuple[str, ...] | None]] = {
     'autostart': ('true', 'the policy node configures and activates without being asked', SWITCH),
     'shadow': ('false', 'command ~/shadow/<topic> only', SWITCH),
     'console': ('false', 'serve the web page of gr00t_console on 127.0.0.1', SWITCH),
+    'teleop': ('', 'gamepad: a person moves the joints by messages of joy_node', ('', 'gamepad')),
     'use_default_instruction': ('false', "follow the robot file's instruction", SWITCH),
 }
 RECORDER_ARGUMENTS: dict[str, tuple[str, str, tuple[str, ...] | None]] = {
@@ -41,7 +43,18 @@ RECORDER_ARGUMENTS: dict[str, tuple[str, str, tuple[str, ...] | None]] = {
 # Put before programs that do not watch their starter (gr00t_ros.start): the kernel sends them
 # SIGTERM when launch ends. util-linux has it.
 END_WITH_LAUNCH = 'setpriv --pdeathsig TERM'
-EVERY_ARGUMENT = ARGUMENTS | RECORDER_ARGUMENTS
+ARM_ARGUMENTS: dict[str, tuple[str, str, tuple[str, ...] | None]] = {
+    'port': ('', 'serial port of the SO-101, e.g. /dev/ttyACM0', None),
+    'leader_port': ('', 'serial port of its leader arm; empty: none', None),
+    'cameras': ('', "USB cameras, e.g. 'front=/dev/video0 wrist=/dev/video2'", None),
+    'camera_driver': (
+        'auto',
+        'usb_cam of the distribution, usb_cameras of gr00t_so101, auto: usb_cam if installed',
+        ('auto', 'usb_cam', 'usb_cameras'),
+    ),
+    'record': ('false', 'start the recorder, too', SWITCH),
+}
+EVERY_ARGUMENT = ARGUMENTS | RECORDER_ARGUMENTS | ARM_ARGUMENTS
 
 
 class NodeEndedError(Gr00tError):
@@ -88,7 +101,13 @@ def description(
         asked = {name: LaunchConfiguration(name).perform(context) for name in offered}
         switches = {n: v == 'true' for n, v in asked.items() if EVERY_ARGUMENT[n][2] == SWITCH}
         said: list[str] = []
-        specs = nodes(**{**asked, **switches, **fixed}, say=said.append)
+        keywords: dict[str, Any] = {**asked, **switches, **fixed}
+        driver = keywords.pop('camera_driver', 'usb_cameras')
+        devices = keywords.get('cameras', '')
+        is_usb_cam = driver == 'usb_cam' or (driver == 'auto' and is_installed())
+        if devices and is_usb_cam:
+            keywords['cameras'] = ''
+        specs = nodes(**keywords, say=said.append)
         # As PushRosNamespace of an outer launch file left it: what launch_ros puts in front.
         outer = context.launch_configurations.get('ros_namespace', '').strip('/')
         outer = f'/{outer}' if outer else ''
@@ -97,6 +116,13 @@ def description(
         refuse_second([spec.full_name for spec in specs])
         last = then(specs, context) if then is not None else []
         ours = [launched(spec, outer) for spec in specs]
+        if devices and is_usb_cam:
+            robot = specs[0].parameters.get('robot', '')
+            shared = {'namespace': specs[0].namespace, 'log_level': specs[0].log_level}
+            last += [
+                launched(spec, outer, prefix=END_WITH_LAUNCH)
+                for spec in usb_cam_nodes(devices, robot, shared)
+            ]
         return [*(LogInfo(msg=line) for line in said), *first, *ours, *last]
 
     return LaunchDescription(
@@ -104,12 +130,13 @@ def description(
     )
 
 
-def launched(spec: NodeSpec, outer: str = '') -> Node:
+def launched(spec: NodeSpec, outer: str = '', prefix: str = '') -> Node:
     """Return the launch action of a node; when it ends, everything ends, as with `gr00t up`.
 
     Args:
         spec: The node, with its whole namespace.
         outer: The part of the namespace that launch_ros puts in front, '' or e.g. /cell.
+        prefix: Put before the program.
     """
     return Node(
         package=spec.package,
@@ -119,6 +146,7 @@ def launched(spec: NodeSpec, outer: str = '') -> Node:
         parameters=[f for f in (spec.defaults_file, spec.params_file) if f] + [spec.parameters],
         remappings=list(spec.remappings.items()),
         additional_env=spec.environment,
+        prefix=prefix or None,
         ros_arguments=['--log-level', spec.log_argument],
         output='screen',
         sigterm_timeout='10',

@@ -15,8 +15,10 @@ from gr00t_core.robot.file import load_robot
 from gr00t_ros import parameter_files
 
 PACKAGE = 'gr00t_bringup'
+SO101, FOLLOWER, LEADER = 'gr00t_so101', 'so101_follower', 'so101_leader'
 SIMULATED_ROBOT = 'so101'  # what gr00t_sim simulates
 SIMULATED_DETECTOR = 'gr00t_sim.detector:make'  # ends a goal as the simulated episode ends
+RECORDED = 'episodes'  # the recorder's default output
 # Between two scenes of the expert (s): time to press a key, and to look.
 PAUSE_S = 3.0
 # Fast DDS 2 (Humble, Jazzy) reads the first, Fast DDS 3 (Kilted on) the second.
@@ -38,6 +40,7 @@ class NodeSpec:
         remappings: From → to.
         environment: Variables to add to the process's environment.
         log_level: Of the node's logger.
+        terminal: The node reads the keys of the terminal that `gr00t up` runs in.
     """
 
     package: str
@@ -50,6 +53,7 @@ class NodeSpec:
     remappings: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     log_level: str = 'info'
+    terminal: bool = False
 
     @property
     def full_name(self) -> str:
@@ -80,8 +84,12 @@ def nodes(
     use_default_instruction: bool = False,
     expert: bool = False,
     console: bool = False,
+    teleop: str = '',
     output: str = '',
     instruction: str = '',
+    port: str = '',
+    leader_port: str = '',
+    cameras: str = '',
     say: Callable[[str], None] = print,
 ) -> list[NodeSpec]:
     """Return the nodes to start.
@@ -108,12 +116,19 @@ def nodes(
         expert: A scripted expert moves the simulated arm, one scene after the other, through the
             robot's command topics; policy and executor, which would command it too, are left out.
         console: Serve the web page (gr00t_console).
+        teleop: A person moves the joints by `keyboard` or `gamepad`; '' for neither. Without a
+            checkpoint or a server the policy node is left out.
         output: Folder of the recorder's episodes; '' leaves it to the parameter file.
         instruction: What the recorder's episodes demonstrate, likewise.
+        port: Serial port of an SO-101: start its driver (gr00t_so101). Without a checkpoint or
+            server there is no policy node then, and the leader leads from the start.
+        leader_port: Serial port of the leader arm.
+        cameras: USB cameras, e.g. 'front=/dev/video0 wrist=/dev/video2'; '' for none.
         say: Called with one line when the checkpoint's robot file is taken in place of `robot`.
 
     Raises:
-        Gr00tError: `expert` without `sim`, or with a policy.
+        Gr00tError: `expert` without `sim`, or with a policy or a person who moves the arm; an arm
+            and `sim`; a leader without an arm to lead; a port twice.
         RobotFileError: The robot contradicts the robot file of the checkpoint.
     """
     if expert and not sim:
@@ -123,6 +138,11 @@ def nodes(
             '--expert and a policy would both command the arm: leave out --expert, or'
             ' --checkpoint and --server-address'
         )
+    _check_arms(port, leader_port, cameras, sim=sim)
+    if expert and teleop:
+        raise Gr00tError('--expert and --teleop would both move the arm: leave out one of them')
+    if teleop and not policy:
+        raise Gr00tError('--teleop goes through the executor: leave out --no-policy')
     shared: dict[str, Any] = {
         'namespace': f'/{namespace.strip("/")}' if namespace.strip('/') else '',
         'params_file': params_file and str(Path(params_file).expanduser().resolve()),
@@ -131,14 +151,22 @@ def nodes(
     }
     clock: dict[str, Any] = {'use_sim_time': True} if use_sim_time else {}
     # A path is read by processes with other working folders.
-    robot = robot or (SIMULATED_ROBOT if sim else '')
+    robot = robot or (SIMULATED_ROBOT if sim or port else '')
     known = {'robot': _chosen(robot, checkpoint, say)} if robot else {}
     found = []
     if sim:
         parameters: dict[str, Any] = known | ({'lock_step': True} if use_sim_time else {})
         parameters |= {'expert': True, 'next_after_s': PAUSE_S} if expert else {}
         found.append(NodeSpec('gr00t_sim', 'sim', 'sim', parameters=parameters, **shared))
-    if policy and not expert:
+    has_policy = bool(checkpoint or server_address)
+    if port:
+        found += _arms(port, leader_port, has_policy=has_policy, known=known, shared=shared)
+    if cameras:
+        devices = {'devices': cameras.split()}
+        found.append(
+            NodeSpec(SO101, 'usb_cameras', 'usb_cameras', parameters=known | devices, **shared)
+        )
+    if policy and not expert and (has_policy or not port):
         asked: dict[str, Any] = {
             'checkpoint': checkpoint and _resolved(checkpoint),
             'backend': backend,
@@ -148,23 +176,39 @@ def nodes(
         parameters |= {} if autostart else {'autostart': False}
         parameters |= {'use_default_instruction': True} if sim or use_default_instruction else {}
         parameters |= {'success_detector': SIMULATED_DETECTOR} if sim else {}
-        found += [
-            NodeSpec(
-                'gr00t_policy_node',
-                'policy_node',
-                'policy_node',
-                parameters=known | clock | parameters,
-                **shared,
-            ),
+        if has_policy or params_file or not teleop:
+            found.append(
+                NodeSpec(
+                    'gr00t_policy_node',
+                    'policy_node',
+                    'policy_node',
+                    parameters=known | clock | parameters,
+                    **shared,
+                )
+            )
+    if policy and not expert:
+        defaults = _config('so101.yaml') if port else executor_defaults(known.get('robot', ''))
+        found.append(
             NodeSpec(
                 'gr00t_policy_node',
                 'chunk_executor',
                 'chunk_executor',
                 parameters=known | clock | ({'shadow': True} if shadow else {}),
-                defaults_file=executor_defaults(known.get('robot', '')),
+                defaults_file=defaults,
                 **shared,
-            ),
-        ]
+            )
+        )
+    if teleop:
+        found.append(
+            NodeSpec(
+                'gr00t_policy_node',
+                'teleop',
+                'teleop',
+                parameters=known | clock | {'device': teleop},
+                terminal=teleop == 'keyboard',
+                **shared,
+            )
+        )
     if record:
         parameters = {'output': str(Path(output).expanduser().resolve())} if output else {}
         parameters |= {'instruction': instruction} if instruction else {}
@@ -173,8 +217,11 @@ def nodes(
             NodeSpec('rosbag_tools', 'recorder', 'recorder', parameters=parameters, **shared)
         )
     if console:
+        # The recorder's own default is a folder of the place where both are started.
+        bags = Path(output or RECORDED).expanduser().resolve() if record else ''
+        parameters = known | clock | ({'bags': str(bags)} if bags else {})
         found.append(
-            NodeSpec('gr00t_console', 'console', 'console', parameters=known | clock, **shared)
+            NodeSpec('gr00t_console', 'console', 'console', parameters=parameters, **shared)
         )
     return found
 
@@ -204,7 +251,7 @@ def executor_defaults(robot: str) -> str:
         return ''
     moving = [group for group in groups if group.kind not in ('binary', 'gripper')]
     deltas = bool(moving) and all(group.command == 'delta' for group in moving)
-    return str(share() / 'config' / 'deltas.yaml') if deltas else ''
+    return _config('deltas.yaml') if deltas else ''
 
 
 def dds_environment() -> dict[str, str]:
@@ -228,6 +275,41 @@ def share() -> Path:
     raise FileNotFoundError(
         f'no config/fastdds_shm.xml in {", ".join(map(str, places))}; source install/setup.bash'
     )
+
+
+def _check_arms(port: str, leader_port: str, cameras: str, *, sim: bool) -> None:
+    """Refuse arguments of arms and cameras that contradict each other."""
+    if sim and (port or leader_port or cameras):
+        raise Gr00tError(
+            'the simulated arm and a real one, or real cameras, would publish the same topics:'
+            ' leave out --sim, or --port, --leader-port and --cameras'
+        )
+    if leader_port and not port:
+        raise Gr00tError('a leader needs an arm that follows: give --port as well')
+    if leader_port and os.path.realpath(leader_port) == os.path.realpath(port):
+        raise Gr00tError(f'--port and --leader-port are both {port}: each arm has its own')
+
+
+def _arms(
+    port: str,
+    leader_port: str,
+    *,
+    has_policy: bool,
+    known: dict[str, Any],
+    shared: dict[str, Any],
+) -> list[NodeSpec]:
+    """Return the drivers of an SO-101; without a policy the leader leads from the start."""
+    found = [
+        NodeSpec(SO101, FOLLOWER, FOLLOWER, parameters=known | {'port': port}, **shared),
+    ]
+    if leader_port:
+        parameters = known | {'port': leader_port} | ({} if has_policy else {'lead': True})
+        found.append(NodeSpec(SO101, LEADER, LEADER, parameters=parameters, **shared))
+    return found
+
+
+def _config(name: str) -> str:
+    return str(share() / 'config' / name)
 
 
 def _chosen(robot: str, checkpoint: str, say: Callable[[str], None]) -> str:

@@ -6,6 +6,8 @@ What `ros2 launch gr00t_bringup robot.launch.py` does, where there is no `launch
 """
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 import os
@@ -13,6 +15,7 @@ import queue
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 from typing import Any
@@ -51,7 +54,19 @@ def main(argv: list[str]) -> int:
 
     os.environ.update(dds_environment())
     refuse_second([spec.full_name for spec in specs])
-    return run(specs, stop)
+    with terminal_kept():
+        return run(specs, stop)
+
+
+@contextmanager
+def terminal_kept() -> Iterator[None]:
+    """Leave the terminal as it was, also when the node that reads its keys was killed."""
+    kept = termios.tcgetattr(sys.stdin) if sys.stdin and sys.stdin.isatty() else None
+    try:
+        yield
+    finally:
+        if kept is not None:
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, kept)
 
 
 def run(specs: list[NodeSpec], stop: threading.Event) -> int:
@@ -120,7 +135,7 @@ def _start(
     process = subprocess.Popen(
         words,
         env=os.environ | {'PYTHONUNBUFFERED': '1'} | spec.environment,
-        stdin=subprocess.DEVNULL,
+        stdin=None if spec.terminal else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -183,6 +198,8 @@ def _yaml(value: Any) -> str:
     """Write a parameter for `-p`: strings in quotes, lest 'off' or '7' change the type."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, list):
+        return f'[{", ".join(map(_yaml, value))}]'
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
     return str(value)
@@ -205,7 +222,16 @@ def _parser() -> argparse.ArgumentParser:
     add('--expert', action='store_true', help='with --sim: a scripted expert moves the arm')
     add('--no-policy', dest='policy', action='store_false', help='leave out policy and executor')
     add('--record', action='store_true', help='start the recorder, too')
+    add(
+        '--teleop',
+        default='',
+        choices=['keyboard', 'gamepad'],
+        help='a person moves the joints: by keys in this terminal, or by a gamepad (joy_node)',
+    )
     add('--console', action='store_true', help='serve the web page, too (gr00t console)')
+    add('--port', default='', help='serial port of an SO-101: start its driver, too')
+    add('--leader-port', default='', help='serial port of its leader arm')
+    add('--cameras', default='', help="USB cameras, e.g. 'front=/dev/video0 wrist=/dev/video2'")
     add(
         '--use-default-instruction',
         action='store_true',

@@ -13,6 +13,7 @@ import yaml
 from gr00t_bringup.nodes import check, dds_environment, nodes, share, STARTER_VARIABLE
 from gr00t_bringup.play import check_bag, play_command, played_topics
 from gr00t_bringup.up import command
+from gr00t_bringup.usb_cam import is_installed, usb_cam_nodes
 from gr00t_core.errors import BagError, Gr00tError, ParameterError, RobotFileError
 from gr00t_core.robot.file import load_robot
 
@@ -85,6 +86,22 @@ def test_switches():
     assert [spec.name for spec in nodes(policy=False, record=True)] == ['recorder']
 
 
+def test_a_person_moves_the_arm_with_or_without_a_policy(tmp_path):
+    found = named(nodes(sim=True, teleop='keyboard', use_sim_time=True, namespace='left'))
+    assert list(found) == ['sim', 'chunk_executor', 'teleop']
+    teleop = found['teleop']
+    assert teleop.parameters == {'robot': 'so101', 'use_sim_time': True, 'device': 'keyboard'}
+    assert teleop.terminal
+    assert teleop.full_name == '/left/teleop'
+    found = named(nodes(robot='so101', checkpoint=str(tmp_path), teleop='gamepad'))
+    assert list(found) == ['policy_node', 'chunk_executor', 'teleop']
+    assert not any(spec.terminal for spec in found.values())
+    with pytest.raises(Gr00tError, match='--expert and --teleop'):
+        nodes(sim=True, expert=True, teleop='keyboard')
+    with pytest.raises(Gr00tError, match='through the executor'):
+        nodes(robot='so101', policy=False, teleop='keyboard')
+
+
 def test_the_console_is_one_more_node_on_request():
     found = named(nodes(robot='so101', namespace='left', use_sim_time=True, console=True))
     assert list(found) == ['policy_node', 'chunk_executor', 'console']
@@ -102,6 +119,62 @@ def test_the_expert_commands_the_simulated_arm_alone():
     for other in ({'checkpoint': 'run'}, {'server_address': 'tcp://host:5555'}):
         with pytest.raises(Gr00tError, match='both command the arm'):
             nodes(sim=True, expert=True, **other)
+
+
+def test_an_arm_brings_its_drivers_cameras_and_executor(tmp_path):
+    (tmp_path / 'run').mkdir()
+    cameras = 'front=/dev/video0 wrist=/dev/video2'
+    arm = {'port': '/dev/ttyACM0', 'leader_port': '/dev/ttyACM1', 'cameras': cameras}
+    taught = named(nodes(**arm, record=True, namespace='left'))
+    drivers = ['so101_follower', 'so101_leader', 'usb_cameras']
+    assert list(taught) == [*drivers, 'chunk_executor', 'recorder']
+    assert taught['so101_leader'].parameters == {
+        'robot': 'so101',
+        'port': '/dev/ttyACM1',
+        'lead': True,  # there is no policy: a person shows how
+    }
+    assert taught['usb_cameras'].parameters['devices'] == cameras.split()
+    assert "devices:=['front=/dev/video0', 'wrist=/dev/video2']" in command(taught['usb_cameras'])
+    run = named(nodes(**arm, checkpoint=str(tmp_path / 'run')))
+    assert list(run) == [*drivers, 'policy_node', 'chunk_executor']
+    assert 'lead' not in run['so101_leader'].parameters
+    assert list(named(nodes(port='/dev/ttyACM0'))) == ['so101_follower', 'chunk_executor']
+    for found in (taught, run):
+        file = found['chunk_executor'].defaults_file
+        values = yaml.safe_load(Path(file).read_text())['/**/chunk_executor']['ros__parameters']
+        assert values == {'e_stop_topics': ['e_stop', 'so101_follower/fault']}
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'said'),
+    [
+        ({'sim': True, 'port': '/dev/ttyACM0'}, 'leave out --sim'),
+        ({'robot': 'so101', 'leader_port': '/dev/ttyACM1'}, 'give --port as well'),
+        ({'port': '/dev/ttyACM0', 'leader_port': '/dev/ttyACM0'}, 'each arm has its own'),
+    ],
+)
+def test_arms_that_contradict_each_other_are_refused(arguments, said):
+    with pytest.raises(Gr00tError, match=said):
+        nodes(**arguments)
+
+
+def test_usb_cam_gets_the_namespace_that_makes_the_robots_topic(tmp_path, monkeypatch):
+    shared = {'namespace': '/left', 'log_level': 'warn'}
+    front, wrist = usb_cam_nodes('front=/dev/video0 wrist=/dev/video2', 'so101', shared)
+    assert front.full_name == '/left/camera/front/usb_cam'
+    assert f'{wrist.namespace}/image_raw/compressed' == '/left/camera/wrist/image_raw/compressed'
+    assert front.parameters['video_device'] == '/dev/video0'
+    size = front.parameters['image_width'], front.parameters['image_height']
+    assert size == (320, 240)
+    for words in ('/dev/video0', 'left=/dev/video0'):
+        with pytest.raises(Gr00tError, match='the cameras of so101 are front, wrist'):
+            usb_cam_nodes(words, 'so101', shared)
+    index = tmp_path / 'share' / 'ament_index' / 'resource_index' / 'packages'
+    index.mkdir(parents=True)
+    monkeypatch.setenv('AMENT_PREFIX_PATH', str(tmp_path))
+    for package, there in (('usb_cam', False), ('compressed_image_transport', True)):
+        (index / package).touch()
+        assert is_installed() is there
 
 
 def test_paths_are_made_absolute_and_names_are_not(tmp_path, monkeypatch):
@@ -209,6 +282,8 @@ def test_parameter_file_lists_every_parameter_with_its_default():
     from gr00t_console.parameters import DECLARATIONS as console_parameters
     from gr00t_policy_node.executor import parameters as executor_parameters
     from gr00t_policy_node.policy import parameters
+    from gr00t_policy_node.teleop import node as teleop_node
+    from gr00t_so101 import parameters as so101_parameters
     from rosbag_tools.record import node as recorder_node
 
     written = yaml.safe_load((CONFIG / 'parameters.yaml').read_text())
@@ -218,6 +293,15 @@ def test_parameter_file_lists_every_parameter_with_its_default():
     assert executor == {name: each[0] for name, each in executor_parameters.DECLARATIONS.items()}
     console = written['/**/console']['ros__parameters']
     assert console == {name: each[0] for name, each in console_parameters.items()}
+    for name, table in (
+        ('so101_follower', so101_parameters.FOLLOWER),
+        ('so101_leader', so101_parameters.LEADER),
+        ('usb_cameras', so101_parameters.CAMERAS),
+    ):
+        values = written[f'/**/{name}']['ros__parameters']
+        assert values == {key: each[0] for key, each in table.items()}
+    teleop = written['/**/teleop']['ros__parameters']
+    assert teleop == {name: each[0] for name, each in teleop_node.DECLARATIONS.items()}
     recorder = written['/**/recorder']['ros__parameters']
     assert recorder == {name: each[0] for name, each in recorder_node.DECLARATIONS.items()}
 

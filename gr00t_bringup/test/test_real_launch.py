@@ -6,6 +6,7 @@ Opt-in (`--with launch`). It takes the `ros2` of the environment, or builds it o
 clones in the folder GR00T_LAUNCH_SOURCES by setup/launch_from_sources.sh.
 """
 
+import json
 import os
 from pathlib import Path
 import re
@@ -329,6 +330,44 @@ def test_a_replay_of_a_bag_of_another_namespace_is_refused(launch, fake, tmp_pat
     assert refused.end() == 1
     assert 'it has /left/joint_states; give the robot' in refused.output
     assert refused.pids == []
+
+
+@pytest.fixture
+def arms(tmp_path, monkeypatch):
+    """Give an emulated follower and leader, calibrated in the user's folder."""
+    monkeypatch.syspath_prepend(str(ROOT / 'gr00t_so101' / 'test'))
+    from so101_emulator import CALIBRATION, Emulator
+
+    folder = tmp_path / 'config' / 'gr00t' / 'so101'
+    folder.mkdir(parents=True)
+    found = {}
+    for name in ('follower', 'leader'):
+        (folder / f'{name}.json').write_text(json.dumps(CALIBRATION))
+        found[name] = Emulator(tmp_path / name)
+        found[name].calibrate(CALIBRATION)
+    yield found
+    for arm in found.values():
+        arm.close()
+
+
+def test_an_so101_comes_up_follows_its_leader_and_is_limp_at_the_end(launch, arms, tmp_path):
+    ports = [f'port:={arms["follower"].port}', f'leader_port:={arms["leader"].port}']
+    place = ['namespace:=left', 'record:=true', f'output:={tmp_path / "bags"}']
+    config = str(tmp_path / 'config')
+    running = launch('gr00t_bringup', 'so101.launch.py', *ports, *place, XDG_CONFIG_HOME=config)
+    running.until('[left.so101_follower]: active: torque is on')
+    running.until("[left.so101_leader]: the follower has the leader's pose: it follows now")
+    running.until('[left.recorder]: ready to record so101')
+    assert 'policy_node' not in running.output
+    arms['leader'].move('wrist_roll', arms['leader']['wrist_roll'].position + 200)
+    end = time.monotonic() + 20.0
+    while abs(arms['follower']['wrist_roll'].position - arms['leader']['wrist_roll'].position) > 9:
+        assert time.monotonic() < end, running.output
+        time.sleep(0.05)
+    running.process.send_signal(signal.SIGINT)
+    assert running.end() == 0, running.output
+    assert not any(arms['follower'].torques)
+    assert running.gone()
 
 
 def test_the_ros2_control_launch_starts_or_names_what_is_not_installed(launch, fake):

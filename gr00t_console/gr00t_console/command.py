@@ -12,7 +12,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog='gr00t console', description=main.__doc__)
     parser.add_argument('--robot', required=True, help='shipped robot, or path of a robot file')
     parser.add_argument('--namespace', default='', help='namespace of the robot')
-    for name in ('host', 'port', 'token_file'):
+    for name in ('host', 'port', 'token_file', 'bags'):
         default, meaning, _ = DECLARATIONS[name]
         parser.add_argument(
             f'--{name.replace("_", "-")}', default=default, type=type(default), help=meaning
@@ -30,6 +30,7 @@ def main(argv: list[str]) -> int:
             'host': asked.host,
             'port': asked.port,
             'token_file': asked.token_file,
+            'bags': asked.bags,
             'instructions': asked.instruction or [''],
             'use_sim_time': asked.use_sim_time,
         },

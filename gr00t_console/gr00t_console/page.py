@@ -66,6 +66,8 @@ class Page:
                     'robot'
                 )
             self._pill = ui.label('').classes('pill').mark('mode')
+            if self._side.parameters['bags']:
+                ui.link('Episodes', '/episodes/').classes('to-episodes')
             # A plain button: its click is a request of its own, whatever this connection does.
             ui.html(
                 '<button id="estop" type="button" aria-label="Emergency stop">'
@@ -187,7 +189,6 @@ class Page:
                 if not direction:
                     ui.label(text).classes('jog-name')
                     continue
-                word = 'down' if direction < 0 else 'up'
                 word = 'down' if direction < 0 else 'up'
                 _button(text, lambda: None, 'jog-button').props(
                     f'data-column={column} data-direction={direction:g} aria-label="{name} {word}"'

@@ -15,6 +15,12 @@ DECLARATIONS: Table = {
         None,
     ),
     'instructions': ([''], "what the list of instructions offers, besides the robot file's", None),
+    'bags': (
+        '',
+        'folder that the recorder writes bags to; the page of episodes shows them; empty: no such'
+        ' page',
+        None,
+    ),
     'jog_speed': (
         0.2,
         'speed of the buttons that move a joint, as share of its velocity limit',

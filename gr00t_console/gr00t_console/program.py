@@ -3,11 +3,7 @@
 """Run the console: a ROS node on one thread, the web server on the main thread."""
 
 from collections.abc import Sequence
-import os
 from pathlib import Path
-import secrets
-import signal
-import socket
 import sys
 from typing import Any
 
@@ -18,32 +14,14 @@ from rclpy.context import Context
 from rclpy.logging import get_logger
 import uvicorn
 
-from gr00t_console.gate import Gate, is_local
+from gr00t_console.gate import Gate
 from gr00t_console.page import build
 from gr00t_console.robot_side import RobotSide
 from gr00t_console.routes import add_routes
-from gr00t_core.errors import Gr00tError, ParameterError
+from gr00t_console.serving import listen, serve_until_signal, token_of
+from gr00t_console.view.shelf import Shelf
+from gr00t_core.errors import Gr00tError
 from gr00t_ros.start import initialize
-
-TOKEN_VARIABLE = 'GR00T_CONSOLE_TOKEN'
-
-
-def token_of(host: str, file: str) -> str:
-    """Return the token that browsers must give, '' where none is needed.
-
-    Raises:
-        ParameterError: The file cannot be read, or is empty.
-    """
-    if file:
-        try:
-            token = Path(file).expanduser().read_text(encoding='utf-8').strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ParameterError(f'token_file: {file}: cannot be read: {error}') from error
-        if not token:
-            raise ParameterError(f'token_file: {file}: is empty; write a token into it')
-        return token
-    given = os.environ.get(TOKEN_VARIABLE, '').strip()
-    return given or ('' if is_local(host) else secrets.token_urlsafe(24))
 
 
 def run(arguments: Sequence[str], namespace: str = '', given: dict[str, Any] | None = None) -> int:
@@ -62,9 +40,12 @@ def run(arguments: Sequence[str], namespace: str = '', given: dict[str, Any] | N
         side = RobotSide(context, namespace, given or {})
         host, port = side.parameters['host'], side.parameters['port']
         token = token_of(host, side.parameters['token_file'])
-        listening = _listen(host, port)
+        listening = listen(host, port)
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         add_routes(app, side)
+        if bags := side.parameters['bags']:
+            folder = Path(bags).expanduser().absolute()
+            app.mount('/episodes', Shelf(folder, str(side.robot.source)))
         build(side)
         ui.run_with(
             app,
@@ -87,7 +68,7 @@ def run(arguments: Sequence[str], namespace: str = '', given: dict[str, Any] | N
         place = f'http://{"[" + host + "]" if ":" in host else host}:{port}/'
         log.info(f'open {place}{"?token=" + token if token else ""}')
         side.begin()
-        _serve(server, listening)
+        serve_until_signal(server, listening)
         return 0
     except Gr00tError as error:
         log.fatal(str(error))
@@ -96,32 +77,6 @@ def run(arguments: Sequence[str], namespace: str = '', given: dict[str, Any] | N
         if side is not None:
             side.close()
         rclpy.try_shutdown(context=context)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Take the port before anything else begins.
-
-    Raises:
-        ParameterError: Another program has it, or there is no such address.
-    """
-    family = socket.AF_INET6 if ':' in host else socket.AF_INET
-    listening = socket.socket(family)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-    except OSError as error:
-        raise ParameterError(
-            f'host {host}, port {port}: {error.strerror}; is another console running? Give another'
-            ' port'
-        ) from error
-    return listening
-
-
-def _serve(server: uvicorn.Server, listening: socket.socket) -> None:
-    """Serve until a signal; uvicorn sets its handlers, and raises the signal again at its end."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
-    server.run(sockets=[listening])
 
 
 def main() -> int:

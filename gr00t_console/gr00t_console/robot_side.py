@@ -16,9 +16,10 @@ from rclpy.parameter import Parameter
 from gr00t_console.actions import Actions, BAD
 from gr00t_console.parameters import DECLARATIONS
 from gr00t_console.robot_view import RobotView
-from gr00t_console.takeover import RATE_HZ, Takeover
+from gr00t_console.takeover import Takeover
 from gr00t_core.robot.file import load_robot
 from gr00t_policy_node.person.robot_client import RobotClient
+from gr00t_policy_node.teleop.jog import RATE_HZ
 from gr00t_ros.parameters import declare
 
 TEND_S, TICK_S = 0.4, 0.1

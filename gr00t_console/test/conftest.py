@@ -18,6 +18,8 @@ import urllib.request
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))  # the helpers beside this file
+
 NODES = Path(__file__).resolve().parents[2] / 'gr00t_policy_node' / 'test'
 LIMIT_S = 40.0  # starting six processes on two busy cores
 
@@ -36,7 +38,8 @@ class World:
         import rclpy
         from rclpy.executors import SingleThreadedExecutor
 
-        self.environment, self.folder = environment, folder
+        self.environment = environment | {'XDG_CACHE_HOME': str(folder / 'cache')}
+        self.folder = folder
         self.context = rclpy.Context()
         rclpy.init(context=self.context)
         self.node = rclpy.create_node('world', context=self.context)

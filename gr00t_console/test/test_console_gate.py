@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip('nicegui', reason='nicegui is not installed (requirements/console.txt)')
 
 from gr00t_console.gate import COOKIE, Gate, is_local
-from gr00t_console.program import token_of, TOKEN_VARIABLE
+from gr00t_console.serving import token_of, TOKEN_VARIABLE
 from gr00t_core.errors import ParameterError
 
 

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A person's whole session in headless Chromium: do, judge, record, stop, e-stop, take over."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS')
@@ -9,6 +12,7 @@ pytest.importorskip('nicegui', reason='nicegui is not installed (requirements/co
 
 from sensor_msgs.msg import JointState
 
+from gr00t_core.dataset.decisions import read_decisions
 from rosbag_tools.bags.bag import Bag
 
 # A browser that renders in software, and six processes: minutes on a busy machine.
@@ -32,7 +36,8 @@ def served(world):
         judge=False,
         min_free_gb=0.0,
     )
-    return world, world.console('--instruction', 'wave the arm'), bags
+    words = ['--instruction', 'wave the arm', '--bags', str(bags)]
+    return world, world.console(*words), bags
 
 
 def test_a_whole_session(served, browser):
@@ -60,6 +65,10 @@ def test_a_whole_session(served, browser):
             arg=name,
         )
         button(name).dispatch_event('click')
+
+    def picture(name):
+        if folder := os.environ.get('GR00T_PICTURES'):
+            page.screenshot(path=Path(folder) / f'{name}.png', full_page=True)
 
     def sees(text):
         try:
@@ -125,6 +134,8 @@ def test_a_whole_session(served, browser):
     push('Start')
     sees('The policy moves the robot')
 
+    picture('console-test')
+
     # The e-stop: latched, confirmed, refuses a re-arm until it is released.
     page.click('#estop')
     sees('Confirmed by /chunk_executor. Release it, then re-arm.')
@@ -151,6 +162,20 @@ def test_a_whole_session(served, browser):
     page.mouse.up()
     push('Let go')
     sees('the person has let go')
+
+    # Look through what was recorded, and mend it: the second page.
+    page.get_by_role('link', name='Episodes').dispatch_event('click')
+    page.wait_for_selector('.episode-row.chosen')
+    assert page.locator('.episode-row').count() == 1
+    assert 'wave the arm' in page.locator('.episode-row').inner_text()
+    page.wait_for_selector('#cameras[data-row="0"]')
+    page.locator('#outcome').select_option('false')
+    page.wait_for_function('document.getElementById("saved").textContent === "saved"')
+    picture('console-episodes')
+    (decision,) = read_decisions(bags.with_name('bags.decisions.yaml'))
+    assert (decision.source, decision.success) == (bag.parent.name, False)
+    page.locator('#back').click()
+    page.wait_for_selector('.hero')
 
     # Nothing came from elsewhere, and nothing failed.
     assert not faults

@@ -8,6 +8,11 @@ import re
 _NAME = re.compile(r'[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*')
 
 
+def is_hub_name(text: str) -> bool:
+    """Tell whether a text is OWNER/NAME, as the Hub allows it."""
+    return _NAME.fullmatch(text) is not None and not re.search(r'--|\.\.|[-.]$|[-.]/', text)
+
+
 def how_to_download(path: str | Path, kind: str) -> str:
     """Return a sentence that says how to download it; '' where it is no such name.
 

@@ -7,27 +7,23 @@ group.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gr00t_core.checkpoint.metadata import check_robot, embodiment_metadata
-from gr00t_core.embodiments import DATA_CONFIGS, DataConfig
-from gr00t_core.engines import load_backend
+from gr00t_core.embodiments import DataConfig
+from gr00t_core.engines import load_engine
+from gr00t_core.engines.options import DEFAULT_OPTIONS, EngineOptions
 from gr00t_core.errors import CheckpointError, ObservationError
 from gr00t_core.instructions import checked_instructions, shown
 from gr00t_core.joint_calls import answered, Call, groups
-from gr00t_core.models import family_of
-from gr00t_core.models.n1_5.config import Gr00tConfig
-from gr00t_core.models.n1_5.tokenizer import load_tokenizer, PromptTokenizer
-from gr00t_core.models.n1_7.config import Gr00tN17Config
-from gr00t_core.models.n1_7.processor import N17Transforms
-from gr00t_core.models.n1_7.prompt import Prompts
+from gr00t_core.models import inference_of
 from gr00t_core.robot.description import Robot
 from gr00t_core.robot.file import load_robot
-from gr00t_core.transforms import EmbodimentTransforms, PromptTransform
+from gr00t_core.transforms import PromptTransform
 from gr00t_core.transforms.observation import is_batched, numbers, Observation
 from gr00t_core.transforms.prompt import DEFAULT_INSTRUCTION
 
@@ -47,7 +43,7 @@ class Gr00tPolicy:
         self,
         checkpoint: str | Path,
         robot: Robot | str | Path | None = None,
-        backend: str = 'torch',
+        engine: str = 'torch',
         device: str = 'cpu',
         denoising_steps: int | None = None,
         seed: int | None = None,
@@ -56,6 +52,7 @@ class Gr00tPolicy:
         embodiment: str | None = None,
         vocabulary: str | Path | None = None,
         prompt: PromptTransform | None = None,
+        options: EngineOptions = DEFAULT_OPTIONS,
     ) -> None:
         """Load a checkpoint.
 
@@ -63,7 +60,7 @@ class Gr00tPolicy:
             checkpoint: Checkpoint folder.
             robot: Robot description, or a shipped robot's name or file; None for the checkpoint's
                 own `robot.yaml`.
-            backend: See `gr00t_core.engines.BACKENDS`.
+            engine: See `gr00t_core.engines.ENGINES`.
             device: Where the network runs, e.g. `cpu` or `cuda:0`.
             denoising_steps: Euler steps of the flow; None for the checkpoint's own (4).
             seed: Of the noise that chunks start from; None for a different one in each run.
@@ -72,70 +69,42 @@ class Gr00tPolicy:
             embodiment: Tag of the metadata entry that goes with `data_config`.
             vocabulary: Folder with the tokenizer's files, for checkpoints that hold none.
             prompt: What is done to the instruction; None for nothing.
+            options: How the engine runs the network.
 
         Raises:
             CheckpointError: The folder is incomplete or damaged, or does not know the embodiment.
             RobotFileError: The robot contradicts the checkpoint; names the group and both values.
-            BackendError: The backend is unknown, not installed, or cannot run here.
+            BackendError: The engine is unknown, not installed, or cannot run here.
         """
         checkpoint = Path(checkpoint)
-        family = family_of(checkpoint)
-        self.robot = None
-        self.transforms: EmbodimentTransforms | N17Transforms
-        self.tokenizer: PromptTokenizer | Prompts
-        self._generator = np.random.default_rng(seed)
-        if family.name == 'n1_7':
-            if data_config is not None or prompt is not None:
-                raise CheckpointError(
-                    f'{checkpoint}: a data config is for N1.5; an N1.7 checkpoint brings its own'
-                    ' layouts: give a robot, or the embodiment tag alone'
-                )
-            if robot is not None and embodiment is not None:
-                raise CheckpointError('give either a robot, or an embodiment tag')
-            if embodiment is None:
-                self.robot = _robot(checkpoint, robot)
-                embodiment = self.robot.embodiment
-            self.transforms = N17Transforms.load(
-                checkpoint,
-                Gr00tN17Config.load(checkpoint),
-                embodiment,
-                robot=self.robot,
-                vocabulary=vocabulary,
+        inference = inference_of(checkpoint)
+        if robot is not None and (data_config is not None or embodiment is not None):
+            raise CheckpointError(
+                'give either a robot, or a data config and its embodiment tag (N1.7: the'
+                ' tag alone)'
             )
-            self.tokenizer = self.transforms.tokenizer
-            self.backend = load_backend(
-                backend, checkpoint, device=device, denoising_steps=denoising_steps
-            )
-            return
-        config = Gr00tConfig.load(checkpoint)
-        if data_config is None:
-            self.robot = _robot(checkpoint, robot)
-            data_config, embodiment = self.robot.data_config, self.robot.embodiment
-        elif robot is not None or embodiment is None:
-            raise CheckpointError('give either a robot, or a data config and its embodiment tag')
-        elif isinstance(data_config, str):
-            if data_config not in DATA_CONFIGS:
-                raise CheckpointError(
-                    f'data config {data_config!r} is unknown; allowed: {", ".join(DATA_CONFIGS)}'
-                )
-            data_config = DATA_CONFIGS[data_config]
-        assert embodiment is not None
-        metadata = embodiment_metadata(checkpoint, embodiment)
-        if self.robot is not None:
-            check_robot(self.robot, metadata, checkpoint)
-        self.tokenizer = load_tokenizer(checkpoint, config, vocabulary)
-        self.backend = load_backend(
-            backend, checkpoint, device=device, denoising_steps=denoising_steps
-        )
-        self.transforms = EmbodimentTransforms.for_config(
-            data_config,
-            embodiment,
-            metadata,
-            config,
-            self.tokenizer,
-            video=self.backend.video,
+        asked = data_config is not None or embodiment is not None
+        self.robot = None if asked else _robot(checkpoint, robot)
+        transforms = inference.transforms(
+            checkpoint,
+            self.robot,
+            data_config=data_config,
+            embodiment=embodiment,
+            vocabulary=vocabulary,
             prompt=prompt,
         )
+        self.tokenizer = transforms.tokenizer
+        self._generator = np.random.default_rng(seed)
+        self.backend = load_engine(
+            engine,
+            checkpoint,
+            device=device,
+            denoising_steps=denoising_steps,
+            options=options,
+            export=_export,
+        )
+        video: Any = {} if self.backend.video is None else {'video': self.backend.video}
+        self.transforms = replace(transforms, **video)
 
     def get_action(
         self,
@@ -318,6 +287,13 @@ class Gr00tPolicy:
         free = np.zeros(self.transforms.model_horizon - horizon, np.float32)
         normalized = self.transforms.normalized_action(action, observation)[0]
         return normalized, np.concatenate((firm, free))
+
+
+def _export(*args: Any) -> None:
+    """Write ONNX graphs for an engine that needs them."""
+    from gr00t_core.export.onnx_export import export_onnx
+
+    export_onnx(*args)
 
 
 def _seed(seed: object) -> int | None:

@@ -20,10 +20,11 @@ ALLOWED = {
     'gr00t_policy_node': {'gr00t_core', 'gr00t_msgs', 'gr00t_ros'},
     'gr00t_sim': {'gr00t_core'},
     'gr00t_console': {'gr00t_core', 'gr00t_msgs', 'gr00t_policy_node', 'gr00t_ros'},
+    'gr00t_so101': {'gr00t_core', 'gr00t_ros'},
     'gr00t_bringup': {'gr00t_core', 'gr00t_ros'},
 }
 # Packages that may know ROS in every module.
-ROS_PACKAGES = {'gr00t_ros', 'gr00t_policy_node', 'gr00t_console', 'gr00t_bringup'}
+ROS_PACKAGES = {'gr00t_ros', 'gr00t_policy_node', 'gr00t_console', 'gr00t_so101', 'gr00t_bringup'}
 # The only modules of the others that may know ROS, and with it gr00t_msgs and gr00t_ros;
 # of rosbag_tools the room `record`.
 ROS_MODULES = {

@@ -19,6 +19,7 @@ ROSDEP = {
     'cv2': 'python3-opencv',
     'msgpack': 'python3-msgpack',
     'numpy': 'python3-numpy',
+    'serial': 'python3-serial',
     'yaml': 'python3-yaml',
     'zmq': 'python3-zmq',
 }
@@ -26,13 +27,13 @@ ROSDEP = {
 OPTIONAL = {'cv_bridge', 'flash_attn', 'libero', 'ray', 'tensorrt', 'tensorrt_rtx', 'torchcodec'}
 OPTIONAL |= {'wandb'}
 # Imported by the opt-in tests alone, in an environment of their own.
-OPT_IN = {'lerobot', 'pandas'}
+OPT_IN = {'lerobot', 'pandas', 'physicalai'}
 # Needed without being imported: what a launch file starts, messages that robot files name as text.
 NOT_IMPORTED = {
     'gr00t_policy_node': {'geometry_msgs', 'sensor_msgs', 'trajectory_msgs'},
     'gr00t_sim': {'geometry_msgs'},
     'gr00t_bringup': {'gr00t_console', 'gr00t_msgs', 'gr00t_policy_node', 'gr00t_sim'}
-    | {'launch', 'launch_ros'}
+    | {'gr00t_so101', 'launch', 'launch_ros'}
     | {'ros2launch', 'rosbag_tools'},
 }
 
@@ -41,7 +42,8 @@ def from_requirements() -> set[str]:
     """Give the modules of requirements/*.txt: no rosdep key, or none that can be pinned."""
     lines = '\n'.join(path.read_text() for path in (ROOT / 'requirements').glob('*.txt'))
     names = set(re.findall(r'^([\w-]+)', lines, re.MULTILINE))
-    return {{'pillow': 'PIL'}.get(name, name.replace('-', '_')) for name in names} - ROSDEP.keys()
+    modules = {'ftservo-python-sdk': 'scservo_sdk', 'pillow': 'PIL'}
+    return {modules.get(name, name.replace('-', '_')) for name in names} - ROSDEP.keys()
 
 
 def manifest(package: str) -> Package:

@@ -9,7 +9,7 @@ import yaml
 
 from gr00t_core import engines as backends
 from gr00t_core.checkpoint.metadata import metadata_from_limits, write_metadata
-from gr00t_core.engines import BACKENDS, load_backend
+from gr00t_core.engines import ENGINES, load_engine
 from gr00t_core.errors import BackendError, CheckpointError, ObservationError, RobotFileError
 from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
 from gr00t_core.policy import Gr00tPolicy
@@ -192,20 +192,18 @@ def test_checkpoint_without_robot_or_tag(checkpoint, tmp_path):
         Gr00tPolicy(folder, 'gr1_arms_only')
 
 
-def test_backends_are_named(checkpoint, monkeypatch):
-    with pytest.raises(BackendError, match=r"backend 'torhc' is unknown; .*did you mean 'torch'"):
-        load_backend('torhc', checkpoint)
+def test_engines_are_named(checkpoint, monkeypatch):
+    with pytest.raises(BackendError, match=r"engine 'torhc' is unknown; .*did you mean 'torch'"):
+        load_engine('torhc', checkpoint)
     with pytest.raises(BackendError, match=r'denoising_steps is 0, expected 1 or more'):
-        load_backend('torch', checkpoint, denoising_steps=0)
+        load_engine('torch', checkpoint, denoising_steps=0)
     with pytest.raises(BackendError, match=r"device 'cuda:77' is not usable"):
-        load_backend('torch', checkpoint, device='cuda:77')
+        load_engine('torch', checkpoint, device='cuda:77')
     with pytest.raises(BackendError, match=r"device 'gpu' is not usable"):
-        load_backend('torch', checkpoint, device='gpu')
-    monkeypatch.setitem(
-        BACKENDS, 'absent', ('no_such_engine:Engine', 'pip install no-such-engine')
-    )
+        load_engine('torch', checkpoint, device='gpu')
+    monkeypatch.setitem(ENGINES, 'absent', ('no_such_engine:Engine', 'pip install no-such-engine'))
     with pytest.raises(BackendError, match=r"needs the package 'no_such_engine'.*pip install no-"):
-        load_backend('absent', checkpoint)
-    backend = load_backend('torch', checkpoint)
+        load_engine('absent', checkpoint)
+    backend = load_engine('torch', checkpoint)
     assert (backend.name, backend.device) == ('torch', 'cpu')
     assert backends.Backend is not None

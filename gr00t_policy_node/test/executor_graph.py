@@ -63,12 +63,13 @@ class Graph:
         if 'mode' in values:  # other nodes publish diagnoses, too
             self.modes.append((time.time(), values['mode'], values['reason']))
 
-    def start(self, words, *parameters):
+    def start(self, words, *parameters, stdin=None):
         arguments = [word for parameter in parameters for word in ('-p', parameter)]
         log = (self._folder / f'{len(self.processes)}.log').open('w')
         process = subprocess.Popen(
             [sys.executable, *words, '--ros-args', *arguments],
             env=self.environment,
+            stdin=stdin,
             stdout=log,
             stderr=subprocess.STDOUT,
         )

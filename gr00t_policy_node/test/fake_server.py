@@ -88,10 +88,12 @@ def main():
     parser.add_argument('--bind', required=True)
     parser.add_argument('--exit-with-parent', action='store_true')
     parser.add_argument('--fail', action='store_true')
+    parser.add_argument('--load-s', type=float, default=0.0)
     arguments = parser.parse_args()
     if arguments.fail:
         sys.exit('no such checkpoint, says the fake')
     robot = load_robot(arguments.robot)
+    time.sleep(arguments.load_s)
     socket = zmq.Context().socket(zmq.REP)
     socket.bind(arguments.bind)
     print('the fake server listens', flush=True)

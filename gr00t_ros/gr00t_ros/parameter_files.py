@@ -17,7 +17,10 @@ import yaml
 from gr00t_core.errors import ParameterError
 
 # The programs of the suite, by the names that launch files and `gr00t up` give their nodes.
-NODES = ('policy_node', 'chunk_executor', 'recorder', 'sim', 'console')
+NODES = (
+    *('policy_node', 'chunk_executor', 'recorder', 'sim', 'console', 'teleop'),
+    *('so101_follower', 'so101_leader', 'usb_cameras'),
+)
 PARAMETERS = 'ros__parameters'
 EXAMPLE = f"write 'NODE:' first, below it '{PARAMETERS}:', below it the parameters"
 

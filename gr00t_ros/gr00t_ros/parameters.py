@@ -21,6 +21,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from gr00t_core.errors import ParameterError
+from gr00t_ros.rclpy_internals import overrides
 
 # A range of numbers (both ends included), choices of strings, or nothing said (None or empty).
 Allowed = tuple[float, float] | tuple[str, ...] | None
@@ -72,12 +73,6 @@ def declare(node: Node, table: Table, *, writable: Collection[str] = ()) -> dict
     if changed := [f'{name}: {values[name]!r}' for name in table if name in given]:
         node.get_logger().info(f'parameters given: {", ".join(changed)}; the others: default')
     return values
-
-
-def overrides(node: Node) -> dict[str, Any]:
-    """Return what was given to a node: by `-p`, parameter files, launch or its constructor."""
-    # rclpy has no public way to see them.
-    return {name: each.value for name, each in node._parameter_overrides.items()}
 
 
 def is_known(name: str, table: Table) -> bool:

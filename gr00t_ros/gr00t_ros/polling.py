@@ -6,11 +6,14 @@ Joint states come at 100 to 1000 Hz, and waking up costs rclpy's executor more t
 period's computation (decision 0017).
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.subscription import Subscription
+
+from gr00t_ros.rclpy_internals import take_all
+
+__all__ = ['Unwaited', 'take_all']
 
 
 class Unwaited(ReentrantCallbackGroup):
@@ -22,11 +25,3 @@ class Unwaited(ReentrantCallbackGroup):
     def can_execute(self, entity: Any) -> bool:
         """Return whether the executor may wait for an entity of the group."""
         return not isinstance(entity, Subscription)
-
-
-def take_all(subscription: Subscription) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """Give each message in a subscription's queue with its info, the oldest first."""
-    handle, kind, is_raw = subscription.handle, subscription.msg_type, subscription.raw
-    with handle:  # keeps it alive
-        while (taken := handle.take_message(kind, is_raw)) is not None:
-            yield taken

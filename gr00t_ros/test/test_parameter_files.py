@@ -81,7 +81,7 @@ def test_a_file_for_other_nodes_only_is_refused(tmp_path):
 )
 def test_a_section_fits_the_nodes_that_rcl_says(ros_domain, tmp_path, section, namespace, name):
     rclpy = pytest.importorskip('rclpy')
-    from gr00t_ros.parameters import overrides
+    from gr00t_ros.rclpy_internals import overrides
 
     file = tmp_path / 'parameters.yaml'
     file.write_text(f'{section!r}:\n  ros__parameters: {{x: 1}}\n')

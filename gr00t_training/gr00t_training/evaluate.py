@@ -32,7 +32,8 @@ class EvaluateConfig:
         episodes: Positions of the episodes, or `all`. Episodes that were not trained on say more.
         steps: Steps per episode, at most; None for all.
         action_horizon: Steps between predictions; None for the model's horizon.
-        backend: auto (onnxruntime for an export, else torch), or an engine of `gr00t serve`.
+        engine: auto (onnxruntime for an export, else torch), torch, tensorrt, or onnxruntime or
+            openvino (then the checkpoint is an export).
         device: cpu, cuda, cuda:N, or auto: the GPU where PyTorch sees one, else the CPU.
         denoising_steps: Of the flow; None for the checkpoint's.
         seed: Of the noise; the same for every checkpoint.
@@ -47,7 +48,7 @@ class EvaluateConfig:
     episodes: tuple[int, ...] | Literal['all'] = (0,)
     steps: int | None = None
     action_horizon: int | None = None
-    backend: str = 'auto'
+    engine: str = 'auto'
     device: str = 'auto'
     denoising_steps: int | None = None
     seed: int = 0
@@ -147,11 +148,11 @@ def _predict(
     from gr00t_training import baselines
     from gr00t_training.open_loop import predict_episode
 
-    backend, device = choose_engine(config.backend, config.device, checkpoint)
+    engine, device = choose_engine(config.engine, config.device, checkpoint)
     policy = Gr00tPolicy(
         checkpoint,
         config.robot,
-        backend,
+        engine,
         device,
         config.denoising_steps,
         config.seed,

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from gr00t_core.actions.angles import interpolate
 from gr00t_core.actions.rotation_blend import interpolate_rotation
 from gr00t_core.errors import ObservationError
-from gr00t_core.messages.fields import carries, Plan, read_sample
+from gr00t_core.messages.fields import Plan, read_carried
 from gr00t_core.robot.description import (
     ActionGroup,
     Camera,
@@ -201,20 +201,20 @@ class Timeline:
             health.latencies_ns.append(log_ns - header_ns)
         elif stream.stamp == 'header':
             health.unstamped += 1
-        tracks = [track for track in self._by_topic[topic] if track.accepts(payload)]
         try:
-            values = [track.read(payload) for track in tracks]
+            read = [(track, track.read(payload)) for track in self._by_topic[topic]]
         except ObservationError as error:
             health.refuse(error.reason, log_ns, str(error))
             raise
-        if any(stamp_ns < track.newest - JUMP_NS for track in tracks):
+        carried = [(track, value) for track, value in read if value is not None]
+        if any(stamp_ns < track.newest - JUMP_NS for track, _ in carried):
             health.jumps += 1
             for track in self._by_topic[topic]:
                 track.clear()
-        if any(stamp_ns <= track.newest for track in tracks):
+        if any(stamp_ns <= track.newest for track, _ in carried):
             health.late += 1
             return None
-        for track, value in zip(tracks, values, strict=True):
+        for track, value in carried:
             track.add(stamp_ns, value)
             if self._history_ns is not None:
                 track.forget(stamp_ns - self._history_ns)
@@ -331,11 +331,9 @@ class _Track:
         """Return the stamp of the newest sample; before the first, one that precedes any stamp."""
         return self.stamps[-1] if self.stamps else -(1 << 63)
 
-    def accepts(self, payload: Any) -> bool:
-        return isinstance(self.source, Camera) or carries(payload, self.source)
-
     def read(self, payload: Any) -> Any:
-        return payload if isinstance(self.source, Camera) else read_sample(payload, self.source)
+        """Return the sample; None where the message is another publisher's."""
+        return payload if isinstance(self.source, Camera) else read_carried(payload, self.source)
 
     def add(self, stamp_ns: int, value: Any) -> None:
         self.values.append(value)

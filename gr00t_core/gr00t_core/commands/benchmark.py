@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Time a checkpoint on a backend, stage by stage: the same command on every machine."""
+"""Time a checkpoint on an engine, stage by stage: the same command on every machine."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,12 +11,13 @@ import platform
 import resource
 import sys
 import time
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tyro
 
 from gr00t_core.engines import choose_engine
+from gr00t_core.engines.options import EngineOptions
 from gr00t_core.errors import BackendError
 
 _WARM_UPS = 3
@@ -24,19 +25,22 @@ _WARM_UPS = 3
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Time a checkpoint on a backend, stage by stage.
+    """Time a checkpoint on an engine, stage by stage.
 
     Attributes:
         checkpoint: Checkpoint folder, or an export folder for onnxruntime and openvino.
         robot: Shipped robot or robot file; without it the checkpoint's own robot.yaml.
         data_config: In place of a robot: one of upstream's data configs, with --embodiment-tag.
         embodiment_tag: Tag that goes with --data-config.
-        backend: auto (onnxruntime for an export, else torch), torch, torch-compile,
-            torch-cudagraph, torch-compile-cudagraph, torch-fp8, torch-fp8-cudagraph, onnxruntime,
-            openvino or tensorrt.
+        engine: auto (onnxruntime for an export, else torch), torch, tensorrt, or onnxruntime or
+            openvino (then the checkpoint is an export).
+        compile: torch: compile every layer (needs a C++ compiler; the first call takes longer).
+        cuda_graphs: torch on a GPU: one CUDA graph per prompt length and image size.
+        precision: torch: fp32, bf16, fp16, or fp8, which is compared with the others first;
+            tensorrt: bf16 or fp16. auto: fp32 on a CPU, bf16 on a GPU.
         device: cpu, cuda, cuda:N, or auto: the GPU where PyTorch sees one, else the CPU.
         denoising_steps: Euler steps; without it the checkpoint's own.
-        threads: CPU threads; without it the backend's choice.
+        threads: CPU threads; without it the engine's choice.
         calls: Calls that are timed.
         vocabulary: Folder with the tokenizer's files, for checkpoints that hold none.
         output: File for the figures as JSON; they are also the last line printed.
@@ -46,7 +50,10 @@ class Benchmark:
     robot: str | None = None
     data_config: str | None = None
     embodiment_tag: str | None = None
-    backend: str = 'auto'
+    engine: str = 'auto'
+    compile: bool = False
+    cuda_graphs: bool = False
+    precision: Literal['auto', 'fp32', 'bf16', 'fp16', 'fp8'] = 'auto'
     device: str = 'auto'
     denoising_steps: int | None = None
     threads: int | None = None
@@ -56,7 +63,7 @@ class Benchmark:
 
 
 def main(argv: list[str]) -> int:
-    """Time a checkpoint on a backend, stage by stage."""
+    """Time a checkpoint on an engine, stage by stage."""
     options = tyro.cli(Benchmark, prog='gr00t benchmark', args=argv)
     result = run(options)
     print(table(result))
@@ -72,7 +79,7 @@ def run(options: Benchmark) -> dict[str, Any]:
 
     Raises:
         CheckpointError: The checkpoint is incomplete or damaged.
-        BackendError: The backend cannot run it here.
+        BackendError: The engine cannot run it here.
     """
     for name in ('calls', 'threads'):
         count = getattr(options, name)
@@ -83,18 +90,20 @@ def run(options: Benchmark) -> dict[str, Any]:
     began = time.perf_counter()
     from gr00t_core.policy import Gr00tPolicy
 
-    backend_name, device = choose_engine(options.backend, options.device, options.checkpoint)
+    engine, device = choose_engine(options.engine, options.device, options.checkpoint)
+    how = EngineOptions(options.compile, options.cuda_graphs, options.precision)
     imported = time.perf_counter()
     policy = Gr00tPolicy(
         options.checkpoint,
         options.robot,
-        backend_name,
+        engine,
         device,
         options.denoising_steps,
         seed=0,
         data_config=options.data_config,
         embodiment=options.embodiment_tag,
         vocabulary=options.vocabulary,
+        options=how,
     )
     _set_torch_threads(options.threads)
     example = policy.observation_example()
@@ -111,7 +120,7 @@ def run(options: Benchmark) -> dict[str, Any]:
     return {
         'benchmark': 'checkpoint',
         'checkpoint': str(options.checkpoint),
-        'backend': backend_name,
+        'engine': how.shown(engine),
         'device': _device(device),
         'threads': options.threads,
         'calls': options.calls,
@@ -126,18 +135,15 @@ def run(options: Benchmark) -> dict[str, Any]:
 
 
 def _stages(policy: Any, example: dict[str, Any]) -> dict[str, Callable[[], Any]]:
-    from gr00t_core.models.folded.request import prompts, start
+    from gr00t_core.models.folded.request import start
 
     backend, batch = policy.backend, policy.transforms.apply(example)
     begin = start(batch, backend.config, None, None, None)
     backend.predict(batch, begin.noise)  # features for the head, of the engine that is timed
-    # An engine without parts of its own runs the network in one piece.
-    parts = (
-        backend.parts(*prompts(batch, backend.config), begin) if hasattr(backend, 'parts') else {}
-    )
+    (prompt,) = backend.inference.prompts(batch, backend.config)
     return {
         'preprocess': lambda: policy.transforms.apply(example),
-        **parts,
+        **backend.parts(prompt, begin),
         'head': lambda: backend.predict(batch, begin.noise, head_only=True),
         'total': lambda: policy.get_action(example),
     }
@@ -165,7 +171,7 @@ def table(result: dict[str, Any]) -> str:
     """Return the figures for people."""
     cold, memory = result['cold_start_s'], result['memory_mb']
     rows = [
-        f'{result["checkpoint"]}: {result["backend"]} on {result["device"]}',
+        f'{result["checkpoint"]}: {result["engine"]} on {result["device"]}',
         f'{"stage":18}{"p50 ms":>10}{"p99 ms":>10}{"min ms":>10}',
         *(
             f'{name:18}{row["p50"]:10.2f}{row["p99"]:10.2f}{row["min"]:10.2f}'

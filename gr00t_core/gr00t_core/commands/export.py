@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Onnx:
-    """Write ONNX graphs, which `--backend onnxruntime` runs without torch.
+    """Write ONNX graphs, which `--engine onnxruntime` runs without torch.
 
     Attributes:
         checkpoint: Checkpoint folder.
@@ -35,7 +35,7 @@ class Onnx:
 
 @dataclass(frozen=True)
 class Tensorrt:
-    """Build TensorRT engines ahead of time, where `--backend tensorrt` finds them.
+    """Build TensorRT engines ahead of time, where `--engine tensorrt` finds them.
 
     Attributes:
         checkpoint: Checkpoint folder; graphs and engines go into its folder `tensorrt`.

@@ -8,9 +8,12 @@ eval_policy.py; and earlier versions of this suite.
 
 from collections.abc import Sequence
 
+from gr00t_core.engines.options import FORMER
+
 _EMBODIMENT = {'--embodiment': 'use --embodiment-tag'}
 _CHECKPOINT = {'--model-path': 'use --checkpoint'}
 _DATASET = {'--dataset-path': 'use --dataset'}
+_ENGINE = {'--backend': 'use --engine'}
 
 # Verb → option → what to write instead.
 INSTEAD: dict[str, dict[str, str]] = {
@@ -30,6 +33,7 @@ INSTEAD: dict[str, dict[str, str]] = {
         '--trajs': 'use --episodes',
         '--modality-keys': 'all groups are compared',
         '--save-plot-path': 'use --output',
+        **_ENGINE,
         '--out': 'use --output',
     },
     'serve': {
@@ -39,7 +43,8 @@ INSTEAD: dict[str, dict[str, str]] = {
         '--port': 'use --bind tcp://HOST:PORT',
         '--http-server': 'use --http-port PORT',
         '--api-token': 'use --token-file FILE, or the variable GR00T_API_TOKEN',
-        '--use-tensorrt': 'use --backend tensorrt',
+        '--use-tensorrt': 'use --engine tensorrt',
+        **_ENGINE,
         '--server': '`gr00t serve` is the server, `gr00t client` the client',
         '--client': 'use `gr00t client`',
     },
@@ -49,7 +54,7 @@ INSTEAD: dict[str, dict[str, str]] = {
         '--port': 'use --address tcp://HOST:PORT',
         '--api-token': 'use --token-file FILE, or the variable GR00T_API_TOKEN',
     },
-    'benchmark': {**_CHECKPOINT, **_EMBODIMENT, '--out': 'use --output'},
+    'benchmark': {**_CHECKPOINT, **_EMBODIMENT, **_ENGINE, '--out': 'use --output'},
     'export': _EMBODIMENT,
     'sim': {**_CHECKPOINT, '--out': 'use --output'},
 }
@@ -58,8 +63,11 @@ INSTEAD: dict[str, dict[str, str]] = {
 def instead(verb: str, argv: Sequence[str]) -> str | None:
     """Return what to write in place of the first option that the verb does not have, if known."""
     known = INSTEAD.get(verb, {})
-    for word in argv:
-        option = word.partition('=')[0].replace('_', '-')
+    for word, following in zip(argv, [*argv[1:], '']):
+        option, _, value = word.partition('=')
+        option = option.replace('_', '-')
         if option in known:
-            return f'there is no {option} here; {known[option]}'
+            engine = FORMER.get(value or following, value or following)
+            told = f'{known[option]} {engine}'.rstrip() if option in _ENGINE else known[option]
+            return f'there is no {option} here; {told}'
     return None

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from gr00t_core.dataset.decisions import read_decisions
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.dataset.write.rewrite import rewrite
 from gr00t_core.robot.file import load_robot
@@ -27,6 +28,7 @@ class Merge:
         robot: Shipped robot or robot file; stands in where a plain LeRobot dataset has no
             modality.json, and its element names where the datasets call them differently.
         drop: Features to leave out, e.g. those that only one dataset has.
+        decisions: File of `gr00t view DATASET`: episodes to delete, trim, split or label anew.
     """
 
     datasets: tyro.conf.Positional[tuple[Path, ...]]
@@ -34,6 +36,7 @@ class Merge:
     version: Literal['v2.1', 'v3.0'] = 'v2.1'
     robot: Annotated[str | None, tyro.conf.arg(metavar='NAME|FILE')] = None
     drop: tuple[str, ...] = ()
+    decisions: Path | None = None
 
 
 def main(argv: list[str]) -> int:
@@ -41,7 +44,14 @@ def main(argv: list[str]) -> int:
     options = tyro.cli(Merge, prog='gr00t merge', args=argv)
     robot = load_robot(options.robot) if options.robot else None
     sources = [Dataset.open(path, robot) for path in options.datasets]
-    rewrite(sources, options.output, options.version, robot, drop=options.drop)
+    rewrite(
+        sources,
+        options.output,
+        options.version,
+        robot,
+        drop=options.drop,
+        decisions=read_decisions(options.decisions) if options.decisions else (),
+    )
     merged = Dataset.open(options.output)
     _log.info('%s: %d episodes, %d steps', options.output, len(merged.episodes), len(merged))
     return 0

@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 import tyro
 
+from gr00t_core.engines.options import EngineOptions
 from gr00t_core.errors import CheckpointError, ObservationError, ServingError
 from gr00t_core.malloc_tuning import keep_freed_memory
 from gr00t_core.serving.http import HttpServer
@@ -44,9 +45,12 @@ class Serve:
         robot: Shipped robot or robot file; without it the checkpoint's own robot.yaml.
         data_config: In place of a robot: one of upstream's data configs, with --embodiment-tag.
         embodiment_tag: Tag that goes with --data-config. An N1.7 checkpoint needs the tag alone.
-        backend: auto (onnxruntime for an export, else torch), torch, torch-compile,
-            torch-cudagraph, torch-compile-cudagraph, torch-fp8, torch-fp8-cudagraph, tensorrt, or
-            onnxruntime or openvino (then the checkpoint is an export).
+        engine: auto (onnxruntime for an export, else torch), torch, tensorrt, or onnxruntime or
+            openvino (then the checkpoint is an export).
+        compile: torch: compile every layer (needs a C++ compiler; the first call takes longer).
+        cuda_graphs: torch on a GPU: one CUDA graph per prompt length and image size.
+        precision: torch: fp32, bf16, fp16, or fp8, which is compared with the others first;
+            tensorrt: bf16 or fp16. auto: fp32 on a CPU, bf16 on a GPU.
         device: cpu, cuda, cuda:N, or auto: the GPU where PyTorch sees one, else the CPU.
         bind: ZMQ address: tcp://ADDRESS:PORT (tcp://*:5555 for all networks) or ipc://PATH, which
             only this user can open.
@@ -56,7 +60,7 @@ class Serve:
             GR00T_API_TOKEN, without that there is no token.
         denoising_steps: Euler steps of the flow; without it the checkpoint's own.
         seed: Of the noise that chunks start from; without it a different one in each run.
-        threads: CPU threads of the model; without it the backend's choice.
+        threads: CPU threads of the model; without it the engine's choice.
         vocabulary: Folder with the tokenizer's files, for checkpoints that hold none.
         modality_config: Form of get_modality_config for clients that have not shown their
             generation: n1_5, or policy_server (N1.6, N1.7). Actions are always answered in the
@@ -70,7 +74,10 @@ class Serve:
     robot: str | None = None
     data_config: str | None = None
     embodiment_tag: str | None = None
-    backend: str = 'auto'
+    engine: str = 'auto'
+    compile: bool = False
+    cuda_graphs: bool = False
+    precision: Literal['auto', 'fp32', 'bf16', 'fp16', 'fp8'] = 'auto'
     device: str = 'auto'
     bind: str = 'tcp://127.0.0.1:5555'
     http_port: int | None = None
@@ -166,17 +173,19 @@ def _loader(options: Serve) -> Callable[[], Loaded]:
         from gr00t_core.engines import choose_engine
         from gr00t_core.policy import Gr00tPolicy
 
-        backend, device = choose_engine(options.backend, options.device, options.checkpoint)
+        engine, device = choose_engine(options.engine, options.device, options.checkpoint)
+        how = EngineOptions(options.compile, options.cuda_graphs, options.precision)
         policy = Gr00tPolicy(
             options.checkpoint,
             options.robot,
-            backend,
+            engine,
             device,
             options.denoising_steps,
             options.seed,
             data_config=options.data_config,
             embodiment=options.embodiment_tag,
             vocabulary=options.vocabulary,
+            options=how,
         )
         # With a seed of its own, so that the first chunk served is the first of --seed.
         try:
@@ -188,7 +197,7 @@ def _loader(options: Serve) -> Callable[[], Loaded]:
             ) from None
         return policy, {
             'model': str(options.checkpoint),
-            'backend': backend,
+            'backend': how.shown(engine),
             'device': device,
             'robot': policy.robot.name
             if policy.robot

@@ -45,4 +45,6 @@ def main(argv: list[str]) -> int:
         console.print(line.append(f'{finding.where}: {finding.what}', 'none'))
     errors = sum(finding.level == ERROR for finding in findings)
     console.print(f'{options.dataset}: {errors} errors, {len(findings) - errors} warnings')
+    if any(finding.where.startswith('episode ') for finding in findings):
+        console.print(f'gr00t view {options.dataset} shows the episodes; filter: with warnings')
     return 1 if errors else 0

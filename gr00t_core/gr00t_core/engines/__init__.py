@@ -5,7 +5,7 @@
 Shapes: B batch · H action horizon · A action width (padded).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
@@ -14,35 +14,28 @@ from typing import Any, Protocol, TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from gr00t_core.engines.manifest import MANIFEST
+from gr00t_core.engines.options import DEFAULT_OPTIONS, EngineOptions, FORMER
 from gr00t_core.errors import BackendError
-from gr00t_core.export.manifest import MANIFEST
-from gr00t_core.models import family_of
 
 if TYPE_CHECKING:
-    from gr00t_core.models.n1_5.config import Gr00tConfig
     from gr00t_core.transforms import VideoTransform
 
-# Backend → its class, and the command that installs what it needs.
-_TORCH = 'pip install torch safetensors'
-BACKENDS = {
-    'torch': ('gr00t_core.engines.torch:TorchBackend', _TORCH),
-    'torch-compile': ('gr00t_core.engines.torch:CompiledBackend', _TORCH),
-    'torch-cudagraph': ('gr00t_core.engines.torch:CudaGraphBackend', _TORCH),
+# Engine → its class, and the command that installs what it needs.
+ENGINES = {
+    'torch': ('gr00t_core.engines.torch:TorchBackend', 'pip install torch safetensors'),
     'onnxruntime': ('gr00t_core.engines.onnxruntime:OnnxBackend', 'pip install onnxruntime'),
     'openvino': ('gr00t_core.engines.openvino:OpenvinoBackend', 'pip install openvino'),
     'tensorrt': ('gr00t_core.engines.tensorrt:TensorrtBackend', 'pip install onnx onnxscript'),
-    'torch-compile-cudagraph': ('gr00t_core.engines.torch:CompiledGraphBackend', _TORCH),
-    'torch-fp8': ('gr00t_core.engines.fp8:Fp8Backend', _TORCH),
-    'torch-fp8-cudagraph': ('gr00t_core.engines.fp8:Fp8GraphBackend', _TORCH),
 }
-EXPORT_BACKENDS = ('onnxruntime', 'openvino')  # run a folder of `gr00t export onnx`
+EXPORT_ENGINES = ('onnxruntime', 'openvino')  # run a folder of `gr00t export onnx`
 
 
 class Backend(Protocol):
     """An engine that holds the weights of one checkpoint.
 
     Attributes:
-        name: Key of `BACKENDS`.
+        name: Key of `ENGINES`.
         device: Where it runs, e.g. `cpu` or `cuda:0`.
         config: The checkpoint's configuration.
         video: How camera frames are prepared for it; None for the plain `VideoTransform`.
@@ -50,7 +43,7 @@ class Backend(Protocol):
 
     name: str
     device: str
-    config: 'Gr00tConfig'
+    config: Any
     video: 'VideoTransform | None'
 
     def predict(
@@ -80,28 +73,28 @@ class Backend(Protocol):
         """
 
 
-def choose_engine(backend: str, device: str, checkpoint: str | Path) -> tuple[str, str]:
-    """Return the backend and the device that `auto` stands for.
+def choose_engine(engine: str, device: str, checkpoint: str | Path) -> tuple[str, str]:
+    """Return the engine and the device that `auto` stands for.
 
     Args:
-        backend: Key of `BACKENDS`, or `auto`: onnxruntime for an export, else torch.
+        engine: Key of `ENGINES`, or `auto`: onnxruntime for an export, else torch.
         device: Device, or `auto`: the GPU where PyTorch sees one, else the CPU.
         checkpoint: Checkpoint or export folder.
 
     Raises:
-        BackendError: The backend cannot run what the folder holds.
+        BackendError: The engine cannot run what the folder holds.
     """
     is_export = (Path(checkpoint) / MANIFEST).is_file()
-    if backend == 'auto':
-        backend = 'onnxruntime' if is_export else 'torch'
-    if is_export and backend in BACKENDS and backend not in EXPORT_BACKENDS:
+    if engine == 'auto':
+        engine = 'onnxruntime' if is_export else 'torch'
+    if is_export and engine in ENGINES and engine not in EXPORT_ENGINES:
         raise BackendError(
-            f'{checkpoint} is an ONNX export, which backend {backend!r} cannot run: use --backend'
-            f' {" or ".join(EXPORT_BACKENDS)}, or give the checkpoint that was exported'
+            f'{checkpoint} is an ONNX export, which engine {engine!r} cannot run: use --engine'
+            f' {" or ".join(EXPORT_ENGINES)}, or give the checkpoint that was exported'
         )
     if device == 'auto':
-        device = 'cpu' if backend in EXPORT_BACKENDS else _torch_device()
-    return backend, device
+        device = 'cpu' if engine in EXPORT_ENGINES else _torch_device()
+    return engine, device
 
 
 def _torch_device() -> str:
@@ -110,46 +103,49 @@ def _torch_device() -> str:
     return 'cuda' if torch.cuda.is_available() else 'cpu'
 
 
-def load_backend(
+def load_engine(
     name: str,
     checkpoint: str | Path,
     *,
     device: str = 'cpu',
     denoising_steps: int | None = None,
+    options: EngineOptions = DEFAULT_OPTIONS,
+    export: Callable[..., object] | None = None,
 ) -> Backend:
-    """Load a checkpoint into a backend.
+    """Load a checkpoint into an engine.
 
     Args:
-        name: One of `BACKENDS`.
+        name: One of `ENGINES`.
         checkpoint: Checkpoint folder.
         device: Where it runs, e.g. `cpu` or `cuda:0`.
         denoising_steps: Euler steps of the flow; None for the checkpoint's own (4).
+        options: How it runs.
+        export: For tensorrt: `export_onnx`, which writes graphs where there are none.
 
     Raises:
-        BackendError: No such backend, a package is missing, or it cannot run this checkpoint here.
+        BackendError: No such engine or option, a package is missing, or it cannot run this
+            checkpoint here.
         CheckpointError: The checkpoint is incomplete or damaged.
     """
-    if name not in BACKENDS:
-        near = get_close_matches(name, BACKENDS, n=1)
+    if name not in ENGINES:
+        near = get_close_matches(name, ENGINES, n=1)
         hint = f'; did you mean {near[0]!r}?' if near else ''
-        raise BackendError(f'backend {name!r} is unknown; allowed: {", ".join(BACKENDS)}{hint}')
+        if name in FORMER:
+            hint = f'; {name!r} is now `--engine {FORMER[name]}`'
+        raise BackendError(f'engine {name!r} is unknown; allowed: {", ".join(ENGINES)}{hint}')
     if denoising_steps is not None and denoising_steps < 1:
-        raise BackendError(f'denoising_steps is {denoising_steps}, expected 1 or more (N1.5: 4)')
-    place, install = BACKENDS[name]
-    has_config = (Path(checkpoint) / 'config.json').is_file()  # else the backend says what lacks
-    if has_config and family_of(checkpoint).name != 'n1_5':
-        if name != 'torch':
-            raise BackendError(
-                f'{checkpoint}: backend {name!r} runs N1.5 checkpoints; use --backend torch for'
-                ' this one'
-            )
-        place = 'gr00t_core.engines.plain:PlainBackend'
+        raise BackendError(f'denoising_steps is {denoising_steps}, expected 1 or more')
+    options.check(name)
+    place, install = ENGINES[name]
     module, cls = place.split(':')
     try:
         loader = getattr(import_module(module), cls)
     except ModuleNotFoundError as error:
         raise BackendError(
-            f'backend {name!r} needs the package {error.name!r}, which is not installed: {install}'
+            f'engine {name!r} needs the package {error.name!r}, which is not installed: {install}'
         ) from error
-    backend: Backend = loader(checkpoint, device=device, denoising_steps=denoising_steps)
+    given: dict[str, Any] = {} if name in EXPORT_ENGINES else {'options': options}
+    if name == 'tensorrt':
+        given['export'] = export
+    backend: Backend = loader(checkpoint, device=device, denoising_steps=denoising_steps, **given)
     return backend

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from gr00t_core.engines.folded import FoldedBackend
+from gr00t_core.engines.manifest import ACTION_STEPS, Manifest, VISION_LANGUAGE
 from gr00t_core.errors import BackendError
-from gr00t_core.export.manifest import ACTION_STEPS, Manifest, VISION_LANGUAGE
+from gr00t_core.models import inference_of, load_config
 from gr00t_core.models.folded.request import Floats, Prompt, Start
-from gr00t_core.models.folded.resample import FixedVideo
-from gr00t_core.models.n1_5.config import Gr00tConfig
 
 _MOST_THREADS = (
     8  # without being asked; beyond, a control loop beside it suffers more than it gains
@@ -49,12 +48,12 @@ class ExportedBackend(FoldedBackend):
         Raises:
             BackendError: Not an export, another device or number of steps, a damaged graph.
         """
-        super().__init__()
         folder = Path(checkpoint)
         self.manifest = Manifest.read(folder)
+        super().__init__(inference_of(folder))
         if device != 'cpu':
             raise BackendError(
-                f"backend {self.name!r} runs on device 'cpu', not {device!r}; on a GPU use 'torch'"
+                f"engine {self.name!r} runs on device 'cpu', not {device!r}; on a GPU use 'torch'"
                 f" or 'tensorrt'"
             )
         if denoising_steps not in {None, self.manifest.steps}:
@@ -63,8 +62,8 @@ class ExportedBackend(FoldedBackend):
                 f' {denoising_steps}; export it again with --denoising-steps {denoising_steps}'
             )
         self.device = device
-        self.config = Gr00tConfig.load(folder)
-        self.video = FixedVideo(self.config.vision.image_size)
+        self.config = load_config(folder)
+        self.video = self.inference.video(self.config, on_device=False)
         self.threads = threads or _default_threads()
         self._vision_language, self._action_steps = (
             self._loaded(folder / self.manifest.parts[name].file)
@@ -85,12 +84,12 @@ class ExportedBackend(FoldedBackend):
         return array
 
     def encode(self, prompt: Prompt) -> list[Any]:
-        """Run the vision-language part sample by sample: keys and values of each."""
+        """Run the vision-language part sample by sample: inputs of the action steps of each."""
         self._check_slot(prompt.slot)
-        per_sample = prompt.images.reshape(len(prompt.rows), -1, *prompt.images.shape[1:])
+        samples = [prompt.sample(index) for index in range(len(prompt.rows))]
         return [
-            self.run(self._vision_language, pixel_values=images, input_ids=ids[None])
-            for images, ids in zip(per_sample, prompt.input_ids)
+            {'keys_values': self.run(self._vision_language, **sample.inputs), **sample.seen}
+            for sample in samples
         ]
 
     def act(self, slot: int, seen: Any, begin: Start) -> Floats:
@@ -99,13 +98,13 @@ class ExportedBackend(FoldedBackend):
         rows = [
             self.run(
                 self._action_steps,
-                keys_values=keys_values,
+                **context,
                 state=begin.state[row : row + 1],
                 noise=begin.noise[row : row + 1],
                 prefix=begin.prefix[row : row + 1],
                 prefix_weight=begin.prefix_weight,
             )
-            for row, keys_values in enumerate(seen)
+            for row, context in enumerate(seen)
         ]
         return np.concatenate([self.array(row) for row in rows])
 

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.errors import ObservationError
-from gr00t_core.models.folded.request import Floats, Prompt, prompts, Start, start
+from gr00t_core.models import Inference
+from gr00t_core.models.folded.request import Floats, Prompt, Start, start
 
 if TYPE_CHECKING:
-    from gr00t_core.models.n1_5.config import Gr00tConfig
     from gr00t_core.transforms import VideoTransform
 
 
@@ -22,10 +22,12 @@ class FoldedBackend(ABC):
 
     name: str
     device: str
-    config: 'Gr00tConfig'
+    config: Any
     video: 'VideoTransform | None' = None
 
-    def __init__(self) -> None:
+    def __init__(self, inference: Inference) -> None:
+        """Start without features; `inference` is the `inference` module of the family."""
+        self.inference = inference
         self._seen: list[tuple[Prompt, Any]] = []
 
     @abstractmethod
@@ -69,7 +71,7 @@ class FoldedBackend(ABC):
             for prompt, seen in self._seen:
                 actions[prompt.rows] = self.act(prompt.slot, seen, begin.of(prompt.rows))
             return actions
-        requests = prompts(batch, self.config)
+        requests = self.inference.prompts(batch, self.config)
         self._seen = []
         kept = []
         for prompt in requests:

@@ -8,7 +8,7 @@ goes on, and the log says why.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import logging
 import threading
 from typing import Any, Protocol
@@ -74,7 +74,7 @@ class TakeOverBackend(FoldedBackend):
 
     def __init__(self, first: FoldedBackend, prepare: Callable[[Prompt], Faster]) -> None:
         """Start with `first`; `prepare` makes the faster engine for prompts like the one given."""
-        super().__init__()
+        super().__init__(first.inference)
         self.device, self.config, self.video = first.device, first.config, first.video
         self.state = 'waiting'
         self._first, self._prepare = first, prepare
@@ -137,17 +137,16 @@ def compare(first: Runner, second: Runner, prompt: Prompt, head: Any) -> tuple[f
     The noise itself is taken off: it is most of an action and the same in both.
     """
     rng = np.random.default_rng(0)
-    rows = prompt.rows[:1]
-    count = len(prompt.images) // len(prompt.rows)
+    first_sample = prompt.sample(0)
+    pixels = first_sample.inputs['pixel_values']
+    low, high = (0, 256) if pixels.dtype == np.uint8 else (-1, 1)
     moved: list[list[Floats]] = [[], []]
     for _ in range(_SAMPLES):
-        shape = (count, *prompt.images.shape[1:])
-        low, high = (0, 256) if prompt.images.dtype == np.uint8 else (-1, 1)
-        images = rng.uniform(low, high, shape).astype(prompt.images.dtype)
-        sample = Prompt(np.zeros_like(rows), prompt.slot, images, prompt.input_ids[:1])
+        images = rng.uniform(low, high, pixels.shape).astype(pixels.dtype)
+        sample = replace(first_sample, inputs={**first_sample.inputs, 'pixel_values': images})
         chunk = (1, head.action_horizon, head.action_dim)
         begin = Start(
-            rng.standard_normal((1, 1, head.state_dim), np.float32),
+            rng.standard_normal((1, head.state_history_length, head.state_dim), np.float32),
             rng.standard_normal(chunk, np.float32),
             np.zeros(chunk, np.float32),
             np.zeros(chunk[1], np.float32),

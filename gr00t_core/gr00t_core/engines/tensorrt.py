@@ -6,6 +6,7 @@ Graphs and engines lie in the checkpoint's folder `tensorrt`. `gr00t export tens
 ahead of time; else this backend does on its first call. Not measured: no GPU was at hand.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gr00t_core.checkpoint.metadata import read_metadata
-from gr00t_core.embodiments import PROJECTOR_INDEX
+from gr00t_core.engines.manifest import ACTION_STEPS, checkpoint_sha256, Manifest, VISION_LANGUAGE
+from gr00t_core.engines.options import DEFAULT_OPTIONS, EngineOptions
 from gr00t_core.engines.take_over import TakeOverBackend
 from gr00t_core.engines.tensorrt_engine import (
     cached_plan,
@@ -25,18 +26,16 @@ from gr00t_core.engines.tensorrt_engine import (
     EngineKey,
     find_tensorrt,
     on_device,
-    Ranges,
     structure_sha256,
 )
 from gr00t_core.engines.torch import TorchBackend
 from gr00t_core.errors import BackendError
-from gr00t_core.export.manifest import ACTION_STEPS, checkpoint_sha256, Manifest, VISION_LANGUAGE
-from gr00t_core.export.onnx_export import export_onnx
+from gr00t_core.models import inference_of, load_config, Ranges
 from gr00t_core.models.folded.request import Floats, Prompt, Start
-from gr00t_core.models.n1_5.config import Gr00tConfig
+
+Export = Callable[[Path, Path, str, str, int], object]  # see `make_engines`
 
 FOLDER = 'tensorrt'
-_TEXT = (8, 40, 160)  # tokens of the prompt beside those of the images: least, usual, most
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,7 @@ class Engines:
         graphs: Folder of the graphs.
         plans: Part → engine.
         ranges: What the engines accept.
+        views: Images of a sample.
         stripped: Whether the weights come from the graphs when the engines are loaded.
     """
 
@@ -55,18 +55,8 @@ class Engines:
     graphs: Path
     plans: dict[str, bytes]
     ranges: Ranges
+    views: int
     stripped: bool
-
-
-def engine_ranges(config: Gr00tConfig, views: int) -> Ranges:
-    """Return the sizes that engines for `views` cameras are built for."""
-    images = views * config.vision.num_tokens
-    least, usual, most = (images + text for text in _TEXT)
-    return {
-        'pixel_values': (views, views, views),
-        'input_ids': (least, usual, most),
-        'keys_values': (least, usual, most),
-    }
 
 
 def make_engines(
@@ -76,7 +66,8 @@ def make_engines(
     views: int,
     steps: int | None,
     device: torch.device,
-    precision: str = 'bf16',
+    precision: str,
+    export: Export,
 ) -> Engines:
     """Export and build what is missing or out of date; return the engines.
 
@@ -88,19 +79,20 @@ def make_engines(
         steps: Euler steps; None for the checkpoint's own.
         device: GPU that they are for; the CPU means any that this TensorRT supports.
         precision: bf16 or fp16.
+        export: Writes the graphs where there are none: checkpoint, folder, precision, tag, steps.
 
     Raises:
         BackendError: TensorRT cannot parse or build a graph.
         CheckpointError: The checkpoint is damaged.
     """
-    config = Gr00tConfig.load(checkpoint)
+    config = load_config(checkpoint)
     steps = steps or config.action_head.num_inference_timesteps
     digest = checkpoint_sha256(checkpoint)
     graphs = checkpoint / FOLDER / f'{precision}-{tag}-{steps}-{digest[:12]}'
     if not graphs.is_dir():
-        export_onnx(checkpoint, graphs, precision, tag, steps)
+        export(checkpoint, graphs, precision, tag, steps)
     manifest = Manifest.read(graphs)
-    ranges = engine_ranges(config, views)
+    ranges = inference_of(checkpoint).ranges(config, views)
     # Stripped engines need a GPU to be built (TensorRT-RTX 1.7 fails without one).
     stripped = can_strip(trt) and device.type == 'cuda'
     plans = {}
@@ -115,14 +107,19 @@ def make_engines(
         )
         with on_device(device):  # of the building thread, which begins on device 0
             plans[name] = cached_plan(trt, path, key, checkpoint / FOLDER / 'engines')
-    return Engines(manifest, graphs, plans, ranges, stripped)
+    return Engines(manifest, graphs, plans, ranges, views, stripped)
 
 
 class EngineRunner:
     """Both engines on a GPU; `prepare` turns images into pixel values there."""
 
     def __init__(self, trt: Any, engines: Engines, torch_backend: TorchBackend) -> None:
-        self._ranges, self._slot = engines.ranges, engines.manifest.slot
+        self._ranges, self._slot, self._views = (
+            engines.ranges,
+            engines.manifest.slot,
+            engines.views,
+        )
+        self._free = torch_backend.inference.FREE
         self._torch, self._device = torch_backend, torch.device(torch_backend.device)
         self._engines = {
             name: Engine(
@@ -136,24 +133,28 @@ class EngineRunner:
 
     def accepts(self, prompt: Prompt) -> bool:
         """Return whether the prompt lies in the ranges that the engines were built for."""
-        views = len(prompt.images) // len(prompt.rows)
-        least, _, most = self._ranges['input_ids']
         return (
             prompt.slot == self._slot
-            and views == self._ranges['pixel_values'][1]
-            and least <= prompt.input_ids.shape[1] <= most
+            and _images(prompt) == self._views
+            and all(
+                self._ranges[name][0] <= values.shape[self._free[name]] <= self._ranges[name][2]
+                for name, values in prompt.inputs.items()
+                if values.dtype != np.uint8 and name in self._ranges
+            )
         )
 
-    def encode(self, prompt: Prompt) -> Tensor:
-        """Return keys and values (L, 2, R, N, T, D), sample by sample."""
+    def encode(self, prompt: Prompt) -> list[dict[str, Tensor]]:
+        """Return keys and values, and what else the action steps read, of each sample."""
+        found = []
         with torch.inference_mode():
-            pixels = self._torch.pixels(self._moved(prompt.images)).float().contiguous()
-            ids = self._moved(prompt.input_ids)
-            rows = [
-                self._engines[VISION_LANGUAGE]({'pixel_values': views, 'input_ids': row[None]})
-                for views, row in zip(pixels.chunk(len(ids)), ids)
-            ]
-            return torch.cat(rows, dim=2)
+            for index in range(len(prompt.rows)):
+                sample = prompt.sample(index)
+                inputs = {name: self._moved(x) for name, x in sample.inputs.items()}
+                pixels = self._torch.pixels(inputs['pixel_values']).float().contiguous()
+                keys_values = self._engines[VISION_LANGUAGE](inputs | {'pixel_values': pixels})
+                masks = {name: self._moved(x) for name, x in sample.seen.items()}
+                found.append({'keys_values': keys_values.contiguous(), **masks})
+        return found
 
     def act(self, slot: int, seen: Any, begin: Start) -> Floats:
         """Return actions (R, H, A), sample by sample."""
@@ -165,7 +166,7 @@ class EngineRunner:
                     name: self._moved(getattr(begin, name)[row : row + 1])
                     for name in ('state', 'noise', 'prefix')
                 }
-                inputs['keys_values'] = seen[:, :, row : row + 1].contiguous()
+                inputs |= seen[row]
                 inputs['prefix_weight'] = weight
                 rows.append(self._engines[ACTION_STEPS](inputs))
             values: Floats = torch.cat(rows).float().cpu().numpy()
@@ -181,9 +182,17 @@ class TensorrtBackend(TakeOverBackend):
     name = 'tensorrt'
 
     def __init__(
-        self, checkpoint: str | Path, *, device: str = 'cuda', denoising_steps: int | None = None
+        self,
+        checkpoint: str | Path,
+        *,
+        device: str = 'cuda',
+        denoising_steps: int | None = None,
+        options: EngineOptions = DEFAULT_OPTIONS,
+        export: Export | None = None,
     ) -> None:
         """Load the weights into PyTorch; the engines follow with the first call.
+
+        Without `export` the graphs must be there (`gr00t export tensorrt`).
 
         Raises:
             BackendError: TensorRT is not installed, or the device is not a CUDA device.
@@ -192,20 +201,27 @@ class TensorrtBackend(TakeOverBackend):
         trt = find_tensorrt()
         if torch.device(device).type != 'cuda':
             raise BackendError(
-                f"backend 'tensorrt' needs device cuda, not {device!r}; on a CPU use 'onnxruntime'"
+                f"engine 'tensorrt' needs device cuda, not {device!r}; on a CPU use 'onnxruntime'"
             )
         eager = TorchBackend(checkpoint, device=device, denoising_steps=denoising_steps)
         folder, place = Path(checkpoint), torch.device(eager.device)
+        precision = 'bf16' if options.precision == 'auto' else options.precision
 
         def prepare(prompt: Prompt) -> EngineRunner:
-            views = len(prompt.images) // len(prompt.rows)
-            tag = _tag(folder, prompt.slot)
-            engines = make_engines(trt, folder, tag, views, denoising_steps, place)
+            views = _images(prompt)
+            heads = inference_of(folder).heads(folder)
+            tag = next(tag for tag, (slot, _) in heads.items() if slot == prompt.slot)
+            engines = make_engines(
+                trt, folder, tag, views, denoising_steps, place, precision, export or _no_export
+            )
             return EngineRunner(trt, engines, eager)
 
         super().__init__(eager, prepare)
 
 
-def _tag(checkpoint: Path, slot: int) -> str:
-    """Return the checkpoint's tag of a slot."""
-    return next(tag for tag in read_metadata(checkpoint) if PROJECTOR_INDEX.get(tag) == slot)
+def _no_export(checkpoint: Path, *_: Any) -> None:
+    raise BackendError(f'{checkpoint} holds no graphs: run `gr00t export tensorrt {checkpoint}`')
+
+
+def _images(prompt: Prompt) -> int:
+    return len(prompt.inputs['pixel_values']) // len(prompt.rows)

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from gr00t_core.errors import BackendError
+from gr00t_core.models import Ranges
 
 _log = logging.getLogger(__name__)
 
@@ -35,9 +36,6 @@ INSTALL = (
 )
 
 ALIGNMENT = 256  # bytes, of every address that TensorRT is given
-
-# Name of a free dimension's input → its least, usual and largest size.
-Ranges = Mapping[str, tuple[int, int, int]]
 
 
 def find_tensorrt() -> Any:

@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run the folded network in PyTorch: float32 on a CPU, bfloat16 on a GPU, as GR00T N1.5 does."""
+"""Run the folded network in PyTorch: float32 on a CPU, bfloat16 on a GPU, as GR00T does."""
 
 from collections.abc import Callable
 import logging
@@ -14,71 +14,122 @@ from torch import Tensor
 
 from gr00t_core.engines.compiled import compile_layers
 from gr00t_core.engines.cuda_graph import GraphCapture, Replay, ReplayCache
+from gr00t_core.engines.float8 import FP8_GATE, in_float8
 from gr00t_core.engines.folded import FoldedBackend
+from gr00t_core.engines.options import DEFAULT_OPTIONS, EngineOptions
+from gr00t_core.engines.take_over import Gate
 from gr00t_core.errors import BackendError
+from gr00t_core.models import inference_of, load_model
 from gr00t_core.models.folded.device_resample import DeviceResample
 from gr00t_core.models.folded.fold import FoldedModel
 from gr00t_core.models.folded.request import Floats, Prompt, Start
-from gr00t_core.models.folded.resample import RawVideo
-from gr00t_core.models.n1_5 import Gr00tN15
 
 _log = logging.getLogger(__name__)
 
+Seen = tuple[Tensor, ...]  # keys and values, and what else of the prompt the action steps read
+
+DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 MAX_GRAPH_ERROR = 0.05  # a replay that differs more from eager, in normalised actions, is wrong
 
 
 class TorchBackend(FoldedBackend):
-    """The folded model, eager.
+    """The folded model; eager, or with the options of `EngineOptions`.
+
+    CUDA graphs: one per (slot, samples, image shapes, prompt length). The first answer of a new
+    shape is compared with eager; a graph that differs is an error. Compiled layers and CUDA graphs
+    together are the fastest on a GPU, with the longest cold start.
 
     Attributes:
         model: The plain model; shares its weights with the folded one.
+        gate: What float8 must meet; None without.
     """
 
     name = 'torch'
+    gate: Gate | None = None
 
     def __init__(
-        self, checkpoint: str | Path, *, device: str = 'cpu', denoising_steps: int | None = None
+        self,
+        checkpoint: str | Path,
+        *,
+        device: str = 'cpu',
+        denoising_steps: int | None = None,
+        options: EngineOptions = DEFAULT_OPTIONS,
     ) -> None:
         """Load the weights onto the device.
 
         Raises:
-            BackendError: The device does not exist here.
+            BackendError: The device does not exist here, or an option needs another one.
             CheckpointError: The checkpoint is incomplete or damaged.
         """
-        super().__init__()
+        super().__init__(inference_of(checkpoint))
         self._place = usable_device(device)
         self.device = str(self._place)
         on_cpu = self._place.type == 'cpu'
-        dtype = torch.float32 if on_cpu else torch.bfloat16
-        self.model = Gr00tN15.from_pretrained(checkpoint, dtype=dtype, device=self._place)
+        if options.cuda_graphs and self._place.type != 'cuda':
+            raise BackendError(
+                f'CUDA graphs need device cuda, not {self.device!r}; leave the option out, or on a'
+                ' CPU use engine onnxruntime'
+            )
+        usual = 'fp32' if on_cpu else 'bf16'
+        dtype = DTYPES[options.precision if options.precision in DTYPES else usual]
+        self.model = load_model(checkpoint, dtype, self._place)
         self.config = self.model.config
         self.folded = FoldedModel(self.model, denoising_steps)
         self._resamples: dict[tuple[int, int], DeviceResample] = {}
+        self._graphs: tuple[ReplayCache, ReplayCache] | None = None
         if not on_cpu:
-            self.video = RawVideo(self.config.vision.image_size)
+            self.video = self.inference.video(self.config, on_device=True)
+        if options.precision == 'fp8':
+            self.gate, self.state = FP8_GATE, 'waiting'
+        # With float8 after its gate, which chooses the network that is compiled.
+        self._compile_later = options.compile and self.gate is not None
+        if options.compile and self.gate is None:
+            compile_layers(self.folded)
+        if options.cuda_graphs:
+            capture = GraphCapture(self._place)
+            self.use_graphs(ReplayCache(capture), ReplayCache(capture))
 
-    def encode(self, prompt: Prompt) -> Tensor:
-        """Run the vision-language part: keys and values (L, 2, R, N, T, D)."""
+    def use_graphs(self, full: ReplayCache, head: ReplayCache) -> None:
+        """Answer by captured graphs: of the whole network, and of the action steps alone."""
+        self._graphs = full, head
+
+    def answer(self, prompt: Prompt, begin: Start) -> tuple[Any, Floats]:
+        """Run both parts; with float8, after the comparison where this is the first call."""
+        if self.gate is not None and self.state == 'waiting':
+            self.folded, self.state = in_float8(self, prompt, self.gate)
+            if self._compile_later:
+                compile_layers(self.folded)
+        if self._graphs is None:
+            return super().answer(prompt, begin)
+        return self._replayed(prompt, begin, self._graphs[0])
+
+    def encode(self, prompt: Prompt) -> Seen:
+        """Run the vision-language part: keys and values (L, 2, R, N, T, D), and `prompt.seen`."""
         with torch.inference_mode():
-            images, ids = (self._moved(x) for x in (prompt.images, prompt.input_ids))
-            keys_values: Tensor = self.folded.vision_language(self.pixels(images), ids)
-            return keys_values
+            seen = (self._moved(x) for x in prompt.seen.values())
+            return self._context(*map(self._moved, prompt.inputs.values())), *seen
 
     def act(self, slot: int, seen: Any, begin: Start) -> Floats:
-        """Run the action steps on keys and values; return (R, H, A)."""
+        """Run the action steps on what `encode` gave, or on what a replay left; (R, H, A)."""
+        if isinstance(seen, Replay):
+            return self._head_replayed(slot, seen, begin)
         with torch.inference_mode():
-            actions = self.folded.action_steps(slot)(seen, *map(self._moved, _fields(begin)))
-            return _to_numpy(actions)
+            start = map(self._moved, begin.fields)
+            return _to_numpy(self.folded.action_steps(slot)(seen[0], *start, *seen[1:]))
 
     @torch.inference_mode()
     def parts(self, prompt: Prompt, begin: Start) -> dict[str, Callable[[], Any]]:
-        """Return vision (resizing on the device included) and language."""
-        images, ids = (self._moved(x) for x in (prompt.images, prompt.input_ids))
+        """Return vision (resizing on the device included) and language; a graph is one piece."""
+        if self._graphs is not None:
+            return {'network': lambda: self.answer(prompt, begin)}
+        pixels, *inputs = map(self._moved, prompt.inputs.values())
         part = self.folded.vision_language
-        tokens = part.vision(self.pixels(images))
+        count = len(part.IMAGE_INPUTS) - 1
+        images, words = inputs[:count], inputs[count:]
+        tokens = part.vision(self.pixels(pixels), *images)
         return {
-            'vision': torch.inference_mode()(lambda: part.vision(self.pixels(images))),
-            'language': torch.inference_mode()(lambda: part.language(ids, tokens)),
+            'vision': torch.inference_mode()(lambda: part.vision(self.pixels(pixels), *images)),
+            'language': torch.inference_mode()(lambda: part.language(tokens, *words)),
         }
 
     def pixels(self, images: Tensor) -> Tensor:
@@ -92,101 +143,58 @@ class TorchBackend(FoldedBackend):
         if self._place.type == 'cuda':
             torch.cuda.synchronize(self._place)
 
+    def _context(self, pixels: Tensor, *inputs: Tensor) -> Tensor:
+        """Return keys and values of a prompt's inputs."""
+        keys_values: Tensor = self.folded.vision_language(self.pixels(pixels), *inputs)
+        return keys_values
+
     def _moved(self, values: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(values)).to(self._place, non_blocking=True)
+        return _tensor(values).to(self._place, non_blocking=True)
 
     def _resample(self, height: int, width: int) -> DeviceResample:
         if (height, width) not in self._resamples:
-            size = self.config.vision.image_size
-            made = DeviceResample(height, width, size, RawVideo(size).crop)
+            video = self.inference.video(self.config, on_device=True)
+            made = DeviceResample(height, width, video.size, video.crop)
             self._resamples[height, width] = made.to(self._place)
         return self._resamples[height, width]
 
-
-class CompiledBackend(TorchBackend):
-    """The folded model with every layer compiled by Inductor; shapes are compiled as they come."""
-
-    name = 'torch-compile'
-
-    def __init__(self, checkpoint: str | Path, **options: Any) -> None:
-        """Load the weights and compile; see `TorchBackend`."""
-        super().__init__(checkpoint, **options)
-        compile_layers(self.folded)
-
-
-class CudaGraphBackend(TorchBackend):
-    """The folded model as one CUDA graph per (slot, samples, image shape, prompt length).
-
-    The first answer of a new shape is compared with eager; a graph that differs is an error.
-    """
-
-    name = 'torch-cudagraph'
-    compiled = False
-
-    def __init__(self, checkpoint: str | Path, **options: Any) -> None:
-        """Load the weights; see `TorchBackend`.
-
-        Raises:
-            BackendError: The device is not a CUDA device.
-        """
-        super().__init__(checkpoint, **options)
-        if self._place.type != 'cuda':
-            raise BackendError(
-                f'backend {self.name!r} needs device cuda, not {self.device!r}; on a CPU use'
-                f" 'torch' or 'onnxruntime'"
-            )
-        if self.compiled:
-            compile_layers(self.folded)
-        capture = GraphCapture(self._place)
-        self._use(ReplayCache(capture), ReplayCache(capture))
-
-    def _use(self, full: ReplayCache, head: ReplayCache) -> None:
-        self._full, self._head = full, head
-
-    def answer(self, prompt: Prompt, begin: Start) -> tuple[Replay, Floats]:
+    def _replayed(
+        self, prompt: Prompt, begin: Start, graphs: ReplayCache
+    ) -> tuple[Replay, Floats]:
         """Run both parts as one graph; return its replay, which holds the features."""
-        images = torch.from_numpy(np.ascontiguousarray(prompt.images))
-        ids = torch.from_numpy(np.ascontiguousarray(prompt.input_ids))
-        inputs = (images, ids, *map(torch.from_numpy, map(np.ascontiguousarray, _fields(begin))))
+        parts = (prompt.inputs.values(), begin.fields, prompt.seen.values())
+        inputs = tuple(map(_tensor, (array for part in parts for array in part)))
+        first, last = len(prompt.inputs), len(prompt.inputs) + len(begin.fields)
         steps = self.folded.action_steps(prompt.slot)
-        if images.dtype == torch.uint8:
-            self._resample(
-                images.shape[1], images.shape[2]
-            )  # its matrices are made outside the capture
+        if inputs[0].dtype == torch.uint8:
+            self._resample(*inputs[0].shape[1:3])  # its matrices are made outside the capture
 
-        def everything(images: Tensor, ids: Tensor, *begin: Tensor) -> tuple[Tensor, Tensor]:
-            seen = self.folded.vision_language(self.pixels(images), ids)
-            return seen, steps(seen, *begin)
+        def everything(*inputs: Tensor) -> tuple[Tensor, ...]:
+            seen = self._context(*inputs[:first])
+            masks = inputs[last:]
+            return seen, steps(seen, *inputs[first:last], *masks), *masks
 
-        key = (prompt.slot, images.dtype, *images.shape, *ids.shape)
-        new = key not in self._full
+        key = prompt.key
+        new = key not in graphs
         with torch.inference_mode():
-            replay = self._full.get(key, everything, *inputs)
+            replay = graphs.get(key, everything, *inputs)
             actions = _to_numpy(replay(*inputs)[1])
             if new:
                 eager = _to_numpy(everything(*(x.to(self._place) for x in inputs))[1])
                 _check(actions, eager, key)
         return replay, actions
 
-    def parts(self, prompt: Prompt, begin: Start) -> dict[str, Callable[[], Any]]:
-        """Return the whole network: it is one graph."""
-        return {'network': lambda: self.answer(prompt, begin)}
-
-    def act(self, slot: int, seen: Any, begin: Start) -> Floats:
-        """Run the action steps on the features that a replay of `answer` left."""
+    def _head_replayed(self, slot: int, seen: Replay, begin: Start) -> Floats:
+        """Run the action steps on the features that a replay of the network left."""
+        assert self._graphs is not None
         steps = self.folded.action_steps(slot)
-        inputs = tuple(map(torch.from_numpy, map(np.ascontiguousarray, _fields(begin))))
+        inputs = tuple(map(_tensor, begin.fields))
         with torch.inference_mode():
-            features = seen.outputs[0]
-            replay = self._head.get((slot, seen), lambda *begin: steps(features, *begin), *inputs)
+            features, _, *masks = seen.outputs
+            replay = self._graphs[1].get(
+                (slot, seen), lambda *begin: steps(features, *begin, *masks), *inputs
+            )
             return _to_numpy(replay(*inputs))
-
-
-class CompiledGraphBackend(CudaGraphBackend):
-    """Inductor's kernels in one CUDA graph: the fastest on a GPU, with the longest cold start."""
-
-    name = 'torch-compile-cudagraph'
-    compiled = True
 
 
 def usable_device(device: str) -> torch.device:
@@ -205,13 +213,13 @@ def _check(actions: Floats, eager: Floats, key: tuple[Any, ...]) -> None:
     if not error <= MAX_GRAPH_ERROR:
         raise BackendError(
             f'the CUDA graph of {key} answers differently from eager PyTorch (max error {error});'
-            f" use backend 'torch', and report this with `gr00t doctor`"
+            f' leave the option out, and report this with `gr00t doctor`'
         )
     _log.info('captured a CUDA graph for %s, max error to eager %.2g', key, error)
 
 
-def _fields(begin: Start) -> tuple[Floats, ...]:
-    return begin.state, begin.noise, begin.prefix, begin.prefix_weight
+def _tensor(values: NDArray[Any]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values))
 
 
 def _to_numpy(actions: Tensor) -> Floats:

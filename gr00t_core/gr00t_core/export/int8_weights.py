@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 import onnx
 
+from gr00t_core.engines.manifest import graph_files, Part
 from gr00t_core.errors import BackendError
-from gr00t_core.export.manifest import graph_files, Part
 from gr00t_core.export.onnx_graphs import describe
 
 # Products of fewer weights stay float32: first and last layers, which gain no time.

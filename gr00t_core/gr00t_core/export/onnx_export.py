@@ -5,25 +5,24 @@
 Shapes: B batch · H action horizon · A action width.
 """
 
+from collections.abc import Sequence
 from importlib.metadata import version
 import json
 import logging
 from pathlib import Path
 import shutil
 import tempfile
+from typing import Any
 
 import numpy as np
 import torch
 
-from gr00t_core.checkpoint.metadata import METADATA_FILE, read_metadata
-from gr00t_core.embodiments import PROJECTOR_INDEX
+from gr00t_core.engines.manifest import checkpoint_sha256, Manifest
 from gr00t_core.errors import BackendError, CheckpointError
 from gr00t_core.export.int8_weights import to_int8_weights
-from gr00t_core.export.manifest import checkpoint_sha256, Manifest
-from gr00t_core.export.onnx_graphs import DTYPES, example, OPSET, quantize, write_graphs
+from gr00t_core.export.onnx_graphs import DTYPES, example, OPSET, quantize, Sample, write_graphs
+from gr00t_core.models import inference_of, load_model
 from gr00t_core.models.folded.fold import FoldedModel
-from gr00t_core.models.n1_5.groot import Gr00tN15
-from gr00t_core.models.n1_5.tokenizer import QWEN_FILES
 from gr00t_core.models.vocabulary import TOKENIZER_FILE
 
 _log = logging.getLogger(__name__)
@@ -58,27 +57,24 @@ def export_onnx(
         raise BackendError(f'precision {precision!r} is unknown; allowed: {", ".join(DTYPES)}')
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BackendError(f'{out} exists and is not an empty folder: give a new name.')
-    tag = embodiment_of(checkpoint, embodiment)
-    slot, views = PROJECTOR_INDEX[tag], views_of(checkpoint, tag)
-    model = Gr00tN15.from_pretrained(checkpoint, dtype=torch.float32)
+    tag, slot, views = head_of(checkpoint, embodiment)
+    inference = inference_of(checkpoint)
+    model = load_model(checkpoint, torch.float32)
     folded = FoldedModel(model, steps)
-    torch.manual_seed(0)
-    samples = [example(folded, views) for _ in range(_SAMPLES)]
-    expected = [
-        folded(s['pixel_values'], s['input_ids'], slot, s['state'], s['noise']) for s in samples
-    ]
+    samples = [example(inference, model.config, slot, views, seed) for seed in range(_SAMPLES)]
+    expected = [folded(*sample).numpy() for sample in samples]
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f'.{out.name}-') as scratch:
         folder = Path(scratch) / 'export'
         folder.mkdir()
         if DTYPES[precision] != torch.float32:
             folded = FoldedModel(model.to(DTYPES[precision]), steps)
-        parts = write_graphs(folded, slot, views, folder)
+        parts = write_graphs(folded, samples[0], inference.FREE, folder)
         if precision == 'int8':
             parts = {name: quantize(folder / part.file) for name, part in parts.items()}
         if precision == 'int8w':
             parts = {name: to_int8_weights(folder / part.file) for name, part in parts.items()}
-        _copy_companions(checkpoint, folder)
+        _write_companions(checkpoint, inference.COMPANIONS, model.config, folder)
         manifest = Manifest(
             checkpoint=str(checkpoint.resolve()),
             checkpoint_sha256=checkpoint_sha256(checkpoint),
@@ -98,30 +94,29 @@ def export_onnx(
     return manifest
 
 
-def embodiment_of(checkpoint: Path, tag: str | None) -> str:
-    """Return the tag, or the only one of the checkpoint's metadata.
+def head_of(checkpoint: Path, tag: str | None) -> tuple[str, int, int]:
+    """Return tag, slot and number of images of an embodiment, or of the checkpoint's only one.
 
     Raises:
         CheckpointError: There is no such tag, or there are several and none was given.
     """
-    known = read_metadata(checkpoint)
+    known = inference_of(checkpoint).heads(checkpoint)
     if tag is None and len(known) == 1:
-        return next(iter(known))
+        tag = next(iter(known))
     if tag is None or tag not in known:
         raise CheckpointError(
             f'{checkpoint}: embodiment {tag!r}, expected one of {", ".join(known)}'
             f' (--embodiment-tag TAG)'
         )
-    return tag
+    return tag, *known[tag]
 
 
-def views_of(checkpoint: Path, tag: str) -> int:
-    """Return the number of cameras of an embodiment."""
-    return len(read_metadata(checkpoint)[tag]['modalities']['video'])
-
-
-def _copy_companions(checkpoint: Path, folder: Path) -> None:
-    for name in ('config.json', METADATA_FILE, ROBOT_FILE, TOKENIZER_FILE, *QWEN_FILES):
+def _write_companions(
+    checkpoint: Path, companions: Sequence[str], config: Any, folder: Path
+) -> None:
+    """Write the configuration (a wrapper's has no architecture), and copy what belongs to it."""
+    (folder / 'config.json').write_text(json.dumps(config.to_json(), indent=2), encoding='utf-8')
+    for name in (ROBOT_FILE, TOKENIZER_FILE, *companions):
         if (checkpoint / name).is_file():
             (folder / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(checkpoint / name, folder / name)
@@ -130,8 +125,8 @@ def _copy_companions(checkpoint: Path, folder: Path) -> None:
 def _with_parity(
     manifest: Manifest,
     folder: Path,
-    samples: list[dict[str, torch.Tensor]],
-    expected: list[torch.Tensor],
+    samples: Sequence[Sample],
+    expected: Sequence[Any],
 ) -> Manifest:
     """Run the graphs on the samples and write the errors into the manifest."""
     from dataclasses import replace
@@ -139,13 +134,9 @@ def _with_parity(
     from gr00t_core.engines.onnxruntime import OnnxBackend
 
     backend = OnnxBackend(folder)
-    errors = []
-    for sample, truth in zip(samples, expected):
-        batch = {name: sample[name].numpy() for name in ('pixel_values', 'input_ids', 'state')}
-        batch['attention_mask'] = np.ones_like(batch['input_ids'])
-        batch['embodiment_id'] = np.array([manifest.slot])
-        errors.append(backend.predict(batch, sample['noise'].numpy()) - truth.numpy())
-    error = np.stack(errors)
+    error = np.stack(
+        [backend.answer(*sample)[1] - truth for sample, truth in zip(samples, expected)]
+    )
     manifest = replace(
         manifest,
         parity={

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write the folded model as two ONNX graphs, checked, all denoising steps unrolled in one.
 
-    vision_language   pixel_values (V, 3, h, w) f32, input_ids (1, T) int64 → keys_values
-    action_steps      keys_values (L, 2, 1, N, T, D), state (1, 1, S) f32, noise (1, H, A) f32,
-                      prefix (1, H, A) f32, prefix_weight (H,) f32 → action (1, H, A) f32
+    vision_language   the family's inputs (N1.5: pixel_values (V, 3, h, w) f32, input_ids (1, T)
+                      int64) → keys_values
+    action_steps      keys_values (L, 2, 1, N, T, D), state (1, history, S) f32, noise (1, H, A)
+                      f32, prefix (1, H, A) f32, prefix_weight (H,) f32, and what else the family's
+                      action steps read of the prompt → action (1, H, A) f32
 
-V and T are free. `keys_values` has the dtype of the weights.
+T is free, and what else the family's `FREE` names. `keys_values` has the dtype of the weights.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,18 +19,23 @@ from pathlib import Path
 from typing import Any
 import warnings
 
+import numpy as np
 import onnx
 import torch
 from torch import nn, Tensor
 
-from gr00t_core.export.manifest import (
+from gr00t_core.engines.manifest import (
     ACTION_STEPS,
     file_sha256,
     graph_files,
     Part,
     VISION_LANGUAGE,
 )
+from gr00t_core.models import Inference
 from gr00t_core.models.folded.fold import FoldedModel
+from gr00t_core.models.folded.request import Prompt, Start, start
+
+Sample = tuple[Prompt, Start]
 
 OPSET = 20  # the newest that TensorRT 10.3 (JetPack 6.2) reads; Gelu is one operator from here on
 DTYPES = {
@@ -43,44 +50,47 @@ _FREE = torch.export.Dim.DYNAMIC
 _EXTERNAL_BYTES = 1_500_000_000
 
 
-def example(folded: FoldedModel, views: int) -> dict[str, Tensor]:
-    """Return random inputs of both graphs: one sample, `views` images, a prompt of 24 words."""
-    config = folded.model.config
-    head, vision = config.action_head, config.vision
-    words = torch.randint(0, min(400, config.image_token_id), (1, 24))
-    images = torch.full((1, views * vision.num_tokens), config.image_token_id)
-    chunk = (1, head.action_horizon, head.action_dim)
-    return {
-        'pixel_values': torch.rand(views, 3, vision.image_size, vision.image_size) * 2 - 1,
-        'input_ids': torch.cat((words, images, words), dim=1),
-        'state': torch.randn(1, 1, head.state_dim),
-        'noise': torch.randn(chunk),
-        'prefix': torch.zeros(chunk),
-        'prefix_weight': torch.zeros(head.action_horizon),
+def example(inference: Inference, config: Any, slot: int, views: int, seed: int) -> Sample:
+    """Return a random request of one sample with `views` images, and where its actions start."""
+    generator, head = np.random.default_rng(seed), config.action_head
+    batch = {
+        **inference.example(config, views, generator),
+        'embodiment_id': np.array([slot]),
+        'state': generator.standard_normal((1, head.state_history_length, head.state_dim)),
     }
+    (prompt,) = inference.prompts(batch, config)
+    noise = generator.standard_normal((1, head.action_horizon, head.action_dim), np.float32)
+    return prompt, start(batch, config, noise, None, None)
 
 
-def write_graphs(folded: FoldedModel, slot: int, views: int, folder: Path) -> dict[str, Part]:
-    """Write both graphs in the dtype of the weights; return their manifest entries."""
-    inputs = example(folded, views)
+def write_graphs(
+    folded: FoldedModel, sample: Sample, free: Mapping[str, int], folder: Path
+) -> dict[str, Part]:
+    """Write both graphs in the dtype of the weights; return their manifest entries.
+
+    Args:
+        folded: The model.
+        sample: From `example`; decides slot and shapes.
+        free: Input → its free axis.
+        folder: Gets the files.
+    """
+    prompt, begin = sample
+    first, masks = (
+        {name: torch.from_numpy(np.ascontiguousarray(x)) for name, x in part.items()}
+        for part in (prompt.inputs, prompt.seen)
+    )
     with torch.no_grad():
-        seen = folded.vision_language(inputs['pixel_values'], inputs['input_ids']).contiguous()
-    first = {name: inputs[name] for name in ('pixel_values', 'input_ids')}
-    second = {'keys_values': seen} | {
-        name: inputs[name] for name in ('state', 'noise', 'prefix', 'prefix_weight')
-    }
-    free: dict[str, dict[int, Any]] = {
-        'pixel_values': {0: _FREE},
-        'input_ids': {1: _FREE},
-        'keys_values': {4: _FREE},
-    }
+        seen = folded.vision_language(**first).contiguous()
+    names = ('state', 'noise', 'prefix', 'prefix_weight')
+    second = {'keys_values': seen, **dict(zip(names, map(torch.from_numpy, begin.fields)))}
+    axes = {name: {axis: _FREE} for name, axis in free.items()}
+    parts = (
+        (VISION_LANGUAGE, folded.vision_language, first, 'keys_values'),
+        (ACTION_STEPS, folded.action_steps(prompt.slot), second | masks, 'action'),
+    )
     return {
-        VISION_LANGUAGE: _write(
-            folded.vision_language, first, free, 'keys_values', folder / f'{VISION_LANGUAGE}.onnx'
-        ),
-        ACTION_STEPS: _write(
-            folded.action_steps(slot), second, free, 'action', folder / f'{ACTION_STEPS}.onnx'
-        ),
+        name: _write(module, inputs, axes, output, folder / f'{name}.onnx')
+        for name, module, inputs, output in parts
     }
 
 

@@ -8,7 +8,7 @@ import torch
 
 from gr00t_core.engines.tensorrt import FOLDER, make_engines
 from gr00t_core.engines.tensorrt_engine import device_name, find_tensorrt
-from gr00t_core.export.onnx_export import embodiment_of, views_of
+from gr00t_core.export.onnx_export import export_onnx, head_of
 
 
 def export_tensorrt(
@@ -26,10 +26,9 @@ def export_tensorrt(
         CheckpointError: The checkpoint is damaged, or the embodiment is not in it.
     """
     checkpoint, trt = Path(checkpoint), find_tensorrt()
-    tag = embodiment_of(checkpoint, embodiment)
+    tag, _, views = head_of(checkpoint, embodiment)
     device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-    views = views_of(checkpoint, tag)
-    engines = make_engines(trt, checkpoint, tag, views, steps, device, precision)
+    engines = make_engines(trt, checkpoint, tag, views, steps, device, precision, export_onnx)
     kind = 'weight-stripped' if engines.stripped else 'with weights'
     return [
         f'{checkpoint / FOLDER}: {name}, {len(plan) / 1e6:.1f} MB, {kind}, {precision}, for {tag},'

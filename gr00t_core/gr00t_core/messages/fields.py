@@ -89,8 +89,13 @@ def carries(message: Any, group: Group) -> bool:
     Several publishers may share a topic such as `joint_states`, each with its own joints; a
     message without names always carries the group.
     """
+    return _carries(_name_lists(message, group), group)
+
+
+def read_carried(message: Any, group: Group) -> NDArray[np.float64] | Plan | None:
+    """Read as `read_sample` does; None where the message does not carry the group."""
     lists = _name_lists(message, group)
-    return not lists or any(name in names for names in lists for name in group.names)
+    return _sample(message, group, lists) if _carries(lists, group) else None
 
 
 def read_group(message: Any, group: Group) -> NDArray[np.float64]:
@@ -107,7 +112,15 @@ def read_group(message: Any, group: Group) -> NDArray[np.float64]:
         ObservationError: The field, a joint, or an element is missing, a value is not finite, or
             the message is a plan of several points.
     """
-    sample = read_sample(message, group)
+    return single(read_sample(message, group), group)
+
+
+def single(sample: NDArray[np.float64] | Plan, group: Group) -> NDArray[np.float64]:
+    """Return a sample that is no plan.
+
+    Raises:
+        ObservationError: It is a plan of several points.
+    """
     if isinstance(sample, Plan):
         raise _missing(
             group, 'points', f'a plan of {len(sample.times_ns)} points is no single value', []
@@ -122,12 +135,20 @@ def read_sample(message: Any, group: Group) -> NDArray[np.float64] | Plan:
         ObservationError: The field, a joint, or an element is missing, a value is not finite, or
             the times of a plan do not increase.
     """
+    return _sample(message, group, _name_lists(message, group))
+
+
+def _carries(lists: list[list[str]], group: Group) -> bool:
+    return not lists or any(name in names for names in lists for name in group.names)
+
+
+def _sample(message: Any, group: Group, lists: list[list[str]]) -> NDArray[np.float64] | Plan:
     if not _is_trajectory(message, group):
-        return _finite(_read(message, message, group), group)
+        return _finite(_read(message, message, group, lists), group)
     points = message.points
     if not len(points):
         raise _missing(group, 'points', 'the trajectory is empty', [])
-    values = np.stack([_finite(_read(message, point, group), group) for point in points])
+    values = np.stack([_finite(_read(message, point, group, lists), group) for point in points])
     if len(points) == 1:
         first: NDArray[np.float64] = values[0]
         return first
@@ -167,7 +188,8 @@ def _duration_ns(duration: Any) -> int:
 
 
 def _finite(values: NDArray[np.float64], group: Group) -> NDArray[np.float64]:
-    if not (np.abs(values) <= _LARGEST).all():
+    # The sum of squares is quicker, and tells all but values that are almost too large.
+    if not np.dot(values, values) <= _LARGEST and not (np.abs(values) <= _LARGEST).all():
         error = ObservationError(
             f'{group.stream.topic}: {group.field} of group {group.name!r} holds {values.tolist()}:'
             ' not finite; the publisher sends invalid values'
@@ -177,9 +199,8 @@ def _finite(values: NDArray[np.float64], group: Group) -> NDArray[np.float64]:
     return values
 
 
-def _read(message: Any, holder: Any, group: Group) -> NDArray[np.float64]:
+def _read(message: Any, holder: Any, group: Group, lists: list[list[str]]) -> NDArray[np.float64]:
     values = _flatten(_resolve(holder, group), group)
-    lists = _name_lists(message, group)
     fitting = [names for names in lists if len(names) == len(values)]
     for names in fitting:
         if any(name in names for name in group.names):

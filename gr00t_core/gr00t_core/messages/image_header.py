@@ -12,10 +12,9 @@ cannot be told from picture data here; the restart markers show that no part of 
 from dataclasses import dataclass
 import re
 
-import numpy as np
-
 JPEG_START = b'\xff\xd8\xff'
 JPEG_END = b'\xff\xd9'
+_SCAN_START = b'\xff\xda'
 PNG_START = b'\x89PNG\r\n\x1a\n'
 
 # The largest industrial cameras have 30 million pixels. As RGB this is 100 MB.
@@ -41,6 +40,7 @@ class CompressedPicture:
         kind: `JPEG` or `PNG`.
         width, height: As declared, pixels.
         channels: 1 grey, 2 grey with alpha, 3 colour, 4 colour with alpha.
+        shared: Pixels (across, down) that share one colour sample, as (2, 2) of most JPEGs.
         data: Its bytes, without the stray ones between header segments.
     """
 
@@ -48,6 +48,7 @@ class CompressedPicture:
     width: int
     height: int
     channels: int
+    shared: tuple[int, int]
     data: bytes
 
 
@@ -76,7 +77,7 @@ def _read_png(data: bytes) -> CompressedPicture:
     width, height = (int.from_bytes(header[at : at + 4], 'big') for at in (8, 12))
     if header[17] not in _PNG_CHANNELS:
         raise ValueError(f'damaged: the PNG has the unknown colour type {header[17]}')
-    return CompressedPicture('PNG', width, height, _PNG_CHANNELS[header[17]], data)
+    return CompressedPicture('PNG', width, height, _PNG_CHANNELS[header[17]], (1, 1), data)
 
 
 def _read_jpeg(data: bytes) -> CompressedPicture:
@@ -108,15 +109,20 @@ def _read_jpeg(data: bytes) -> CompressedPicture:
         raise ValueError(f'damaged: its header has more than {MAX_SEGMENTS} segments')
     if frame is None:
         raise ValueError('damaged: its header declares no size')
-    width, height, channels, mcus = _frame(*frame)
-    in_one_scan = frame[0] != _PROGRESSIVE and payload[:1] == bytes([channels])
-    _check_scans(data, at, mcus, interval if in_one_scan else 0)
+    width, height, channels, shared = _frame(*frame)
+    if data.rfind(JPEG_END, at) < 0:
+        raise ValueError('damaged: the end marker is missing: truncated')
+    if frame[0] == _PROGRESSIVE or payload[:1] != bytes([channels]):
+        _check_scans(data, at)
+    elif interval:
+        mcus = -(-width // (8 * shared[0])) * -(-height // (8 * shared[1]))
+        _check_intervals(data, at, -(-mcus // interval) - 1)
     tidy = data if sum(map(len, kept)) == at else b''.join([*kept, data[at:]])
-    return CompressedPicture('JPEG', width, height, channels, tidy)
+    return CompressedPicture('JPEG', width, height, channels, shared, tidy)
 
 
-def _frame(process: int, payload: bytes) -> tuple[int, int, int, int]:
-    """Return width, height, channels and the number of coded blocks (MCUs) of one scan."""
+def _frame(process: int, payload: bytes) -> tuple[int, int, int, tuple[int, int]]:
+    """Return width, height, channels and the pixels (across, down) that share a colour sample."""
     if process not in {_BASELINE, _EXTENDED, _PROGRESSIVE}:
         raise ValueError(
             f'its coding process is SOF{process - 0xC0}; baseline and progressive are decoded'
@@ -136,24 +142,21 @@ def _frame(process: int, payload: bytes) -> tuple[int, int, int, int]:
         across = down = 1  # a scan of one channel is coded block by block
     if not across or not down:
         raise ValueError('damaged: it declares a sampling factor of 0')
-    return width, height, channels, -(-width // (8 * across)) * -(-height // (8 * down))
+    return width, height, channels, (across, down)
 
 
-def _check_scans(data: bytes, at: int, mcus: int, interval: int) -> None:
-    """Refuse picture data without its end, with too many scans, or with a lost interval."""
-    body = np.frombuffer(data, np.uint8)[at:]  # ten times as quick as a regular expression
-    behind = body[1:][body[:-1] == 0xFF]
-    markers = behind[(behind != 0) & (behind != 0xFF)].tobytes()
-    end = markers.find(_EOI)
-    if end < 0:
-        raise ValueError('damaged: the end marker is missing: truncated')
-    if markers.count(_SOS) >= MAX_SCANS:
+def _check_scans(data: bytes, at: int) -> None:
+    """Refuse picture data of too many scans; that of one scan has no other that is read."""
+    if data.count(_SCAN_START, at, data.rfind(JPEG_END, at)) >= MAX_SCANS:
         raise ValueError(f'it has more than {MAX_SCANS} scans')
-    if interval:
-        seen = [marker for marker in markers[:end] if marker in _RESTARTS]
-        expected = -(-mcus // interval) - 1
-        if any(marker != 0xD0 + k % 8 for k, marker in enumerate(seen)) or len(seen) < expected:
-            raise ValueError(
-                f'damaged: it has {len(seen)} of {expected} restart markers, or in a wrong order:'
-                ' a part of the picture is lost'
-            )
+
+
+def _check_intervals(data: bytes, at: int, expected: int) -> None:
+    """Refuse picture data that lost a restart interval."""
+    markers = b''.join(_MARKER.findall(data, at))
+    seen = [marker for marker in markers[: markers.index(_EOI)] if marker in _RESTARTS]
+    if any(marker != 0xD0 + k % 8 for k, marker in enumerate(seen)) or len(seen) < expected:
+        raise ValueError(
+            f'damaged: it has {len(seen)} of {expected} restart markers, or in a wrong order:'
+            ' a part of the picture is lost'
+        )

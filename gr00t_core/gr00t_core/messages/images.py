@@ -173,11 +173,10 @@ def compressed_to_rgb(message: Any, *, size: Size | None = None) -> RGB:
     return rgb
 
 
-def faultless_jpeg(message: Any, *, size: Size | None = None) -> bytes | None:
-    """Return the JPEG of a `CompressedImage` that any decoder decodes to the same picture.
+def plain_jpeg(message: Any, *, size: Size | None = None) -> CompressedPicture | None:
+    """Return the JPEG of a `CompressedImage` if `decode_for_encoder` may decode it.
 
-    A caller with a decoder of its own asks this first. None says that `decode_image` must
-    decode or refuse the message, as it does on the robot.
+    None says that `decode_image` must decode or refuse the message, as it does on the robot.
 
     Args:
         message: Any message.
@@ -185,19 +184,35 @@ def faultless_jpeg(message: Any, *, size: Size | None = None) -> bytes | None:
     """
     if hasattr(message, 'encoding') or not hasattr(message, 'format'):
         return None
-    data = _buffer(message.data).tobytes()
+    try:
+        if _mosaic(message.format, '') is not None:
+            return None
+        picture = read_picture(_buffer(message.data).tobytes())
+        if picture is None or picture.kind != 'JPEG':
+            return None
+        _check_claim(picture, size)
+    except (ValueError, ObservationError):
+        return None
+    return picture
+
+
+def decode_for_encoder(picture: CompressedPicture, into: Any) -> bool:
+    """Decode a JPEG of `plain_jpeg` for a video encoder; return whether it is without any fault.
+
+    The same decoder as `decode_image` reads it, so both refuse the same pictures. Only colours
+    that pixels share are repeated instead of smoothed: an encoder joins the same pixels again.
+
+    Args:
+        picture: A picture of `plain_jpeg`.
+        into: A writable buffer for (height, width, 3) uint8 RGB.
+    """
     try:
         import simplejpeg
 
-        picture = read_picture(data)
-        if picture is None or picture.kind != 'JPEG' or _mosaic(message.format, '') is not None:
-            return None
-        _check_claim(picture, size)
-        # Reads every code of the picture, and computes one pixel of 64.
-        simplejpeg.decode_jpeg(picture.data, 'GRAY', min_height=1, min_width=1, min_factor=8)
-    except (ImportError, ValueError, ObservationError):
-        return None
-    return picture.data
+        simplejpeg.decode_jpeg(picture.data, 'RGB', fastupsample=True, buffer=into)
+    except (ImportError, ValueError):
+        return False
+    return True
 
 
 def check_size(width: int, height: int, size: Size | None) -> None:

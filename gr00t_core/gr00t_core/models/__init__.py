@@ -6,7 +6,7 @@
 `get_action(batch, noise=None)` and `loss(batch, noise=None, time=None)`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -22,7 +22,23 @@ if TYPE_CHECKING:
     from torch import dtype as Dtype
     from torch import Tensor
 
-__all__ = ['FAMILIES', 'Family', 'Model', 'family_of', 'load_config', 'load_model', 'read_config']
+    from gr00t_core.models.folded.request import Prompt
+    from gr00t_core.models.n1_7.processor import N17Transforms
+    from gr00t_core.robot.description import Robot
+    from gr00t_core.transforms import EmbodimentTransforms
+
+__all__ = [
+    'FAMILIES',
+    'Family',
+    'Inference',
+    'Model',
+    'Ranges',
+    'family_of',
+    'inference_of',
+    'load_config',
+    'load_model',
+    'read_config',
+]
 
 
 @dataclass(frozen=True)
@@ -35,6 +51,7 @@ class Family:
             `_` for `-`.
         config, model: `module:class`, imported on first use. `config.load(folder)` and
             `model.from_pretrained(folder, dtype, device)` open a checkpoint.
+        inference: Module that answers `Inference`.
         lerobot_key: Part of a weight's name by which a LeRobot checkpoint shows this family.
     """
 
@@ -42,6 +59,7 @@ class Family:
     model_types: tuple[str, ...]
     config: str
     model: str
+    inference: str
     lerobot_key: str
 
 
@@ -53,6 +71,7 @@ FAMILIES = {
             ('gr00t_n1_5', 'gr00tn1_5'),
             'gr00t_core.models.n1_5.config:Gr00tConfig',
             'gr00t_core.models.n1_5.groot:Gr00tN15',
+            'gr00t_core.models.n1_5.inference',
             'backbone.eagle_model.',
         ),
         Family(
@@ -60,6 +79,7 @@ FAMILIES = {
             ('gr00tn1d7', 'gr00t_n1d7', 'gr00t_n1_7'),
             'gr00t_core.models.n1_7.config:Gr00tN17Config',
             'gr00t_core.models.n1_7.groot:Gr00tN17',
+            'gr00t_core.models.n1_7.inference',
             'backbone.model.model.visual.',
         ),
     )
@@ -88,6 +108,54 @@ class Model(Protocol):
         time: 'Tensor | None' = None,
     ) -> 'Tensor':
         """Return the flow-matching loss, a float32 scalar; `time` (B,) is 0 at noise."""
+
+
+# Name of a graph's input → least, usual and largest size of its free dimension.
+Ranges = Mapping[str, tuple[int, int, int]]
+
+
+class Inference(Protocol):
+    """What policy, engines and export ask a family: functions of its `inference` module.
+
+    Attributes:
+        COMPANIONS: Files of a checkpoint that an export of it needs, too.
+        FREE: Input of an exported graph → its free axis.
+    """
+
+    COMPANIONS: Sequence[str]
+    FREE: Mapping[str, int]
+
+    def transforms(
+        self, checkpoint: Path, robot: 'Robot | None', **options: Any
+    ) -> 'EmbodimentTransforms | N17Transforms':
+        """Compose the transforms of a robot, or of an embodiment that `options` name.
+
+        Raises:
+            CheckpointError: The folder is incomplete, or does not know the embodiment.
+            RobotFileError: The robot contradicts the checkpoint.
+        """
+
+    def video(self, config: Any, on_device: bool) -> Any:
+        """Return the `VideoTransform` of a folded engine; None for the transforms' own."""
+
+    def heads(self, checkpoint: str | Path) -> Mapping[str, tuple[int, int]]:
+        """Return embodiment tag → slot and number of images of a sample."""
+
+    def prompts(self, batch: Mapping[str, Any], config: Any) -> 'list[Prompt]':
+        """Split a batch of arrays into requests; raises ObservationError where it does not fit."""
+
+    def example(self, config: Any, views: int, generator: Any) -> Mapping[str, Any]:
+        """Return a random batch of one sample, without state and slot."""
+
+    def ranges(self, config: Any, views: int) -> Ranges:
+        """Return the sizes of the free dimensions that TensorRT engines are built for."""
+
+
+def inference_of(folder: str | Path) -> Inference:
+    """Return the `inference` module of a checkpoint's or an export's family."""
+    module: Any = import_module(family_of(folder).inference)
+    inference: Inference = module
+    return inference
 
 
 def load_model(

@@ -100,34 +100,12 @@ class PolicyNetwork(nn.Module):
         """Return the embodiment slots (B,) of a batch, on the model's device."""
         return batch['embodiment_id'].to(self.device)
 
-    def attended(self, batch: Batch) -> Any:
-        """Return what the action head attends to, for `denoise` and `velocity_loss`."""
+    def folded_context(self) -> nn.Module:
+        """Return the vision-language part folded for inference; it shares the weights."""
         raise NotImplementedError
 
-    def denoise(
-        self,
-        attended: Any,
-        state: Tensor,
-        slot: Tensor,
-        noise: Tensor,
-        steps: int,
-        prefix: Tensor | None,
-        prefix_weight: Tensor | None,
-    ) -> Tensor:
-        """Run the action head's `denoise`."""
-        raise NotImplementedError
-
-    def velocity_loss(
-        self,
-        attended: Any,
-        state: Tensor,
-        slot: Tensor,
-        action: Tensor,
-        action_mask: Tensor,
-        noise: Tensor,
-        time: Tensor,
-    ) -> Tensor:
-        """Run the action head's `loss`."""
+    def attended(self, batch: Batch) -> tuple[Tensor, Any]:
+        """Return the processed features (B, T, C) and the mask that the DiT gets."""
         raise NotImplementedError
 
     def _normal(self, shape: tuple[int, ...], generator: torch.Generator | None) -> Tensor:
@@ -165,18 +143,20 @@ class PolicyNetwork(nn.Module):
                 'prefix (B, H, A) and prefix_weight (H,) go together: give both or neither.'
             )
         head, device = self.config.action_head, self.device
-        slot, attended = self.slot(batch), self.attended(batch)
+        slot, (vl_embs, mask) = self.slot(batch), self.attended(batch)
         if noise is None:
             noise = self._normal((len(slot), head.action_horizon, head.action_dim), generator)
-        return self.denoise(
-            attended,
+        actions: Tensor = self.action_head.denoise(
+            vl_embs,
             batch['state'].to(device),
             slot,
             noise.to(device),
             denoising_steps or head.num_inference_timesteps,
+            mask,
             None if prefix is None else prefix.to(device, torch.float32),
             None if prefix_weight is None else prefix_weight.to(device, torch.float32),
         )
+        return actions
 
     def loss(
         self,
@@ -202,15 +182,18 @@ class PolicyNetwork(nn.Module):
             noise = self._normal((action.shape[0] * draws, *action.shape[1:]), generator)
         if time is None:
             time = self.action_head.sample_time(noise.shape[0], generator)
-        return self.velocity_loss(
-            self.attended(batch),
+        vl_embs, mask = self.attended(batch)
+        loss: Tensor = self.action_head.loss(
+            vl_embs,
             batch['state'].to(device),
             self.slot(batch),
             action,
             action_mask,
             noise.to(device),
             time.to(device),
+            mask,
         )
+        return loss
 
     def forward(
         self, batch: Batch, noise: Tensor | None = None, time: Tensor | None = None, draws: int = 1

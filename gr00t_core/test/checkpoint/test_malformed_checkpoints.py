@@ -18,8 +18,8 @@ from gr00t_core.checkpoint.metadata import (
     METADATA_FILE,
     metadata_from_limits,
 )
+from gr00t_core.engines.manifest import Manifest
 from gr00t_core.errors import BackendError, CheckpointError, Gr00tError
-from gr00t_core.export.manifest import Manifest
 from gr00t_core.json_file import is_file_name, MAX_BYTES, read_json
 from gr00t_core.models.n1_5.config import Gr00tConfig
 from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint

@@ -61,7 +61,7 @@ def run(script, *options):
 
 
 def test_gpu_benchmark_runs_or_says_that_there_is_no_gpu():
-    options = ('--device', 'cpu', '--size', 'tiny', '--modes', 'torch', '--calls', '1')
+    options = ('--device', 'cpu', '--size', 'tiny', '--modes', 'eager', '--calls', '1')
     _, result = run('inference_gpu.py', *options)
     assert [row['cameras'] for row in result['rows']] == [1, 2, 3]
     assert all(row['cosine'] > 0.999 for row in result['rows'])

@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Backends: torch, CUDA-graph logic on a CPU, taking over, the engine cache."""
+"""Engines of every family: torch, CUDA-graph logic on a CPU, taking over, the engine cache."""
 
 import json
 import threading
@@ -11,26 +11,23 @@ import onnx
 import pytest
 import torch
 
-from gr00t_core.engines import load_backend, tensorrt_engine
+from gr00t_core.engines import load_engine, tensorrt_engine
 from gr00t_core.engines.cuda_graph import Block, GraphCapture, ReplayCache
+from gr00t_core.engines.options import EngineOptions, FORMER
 from gr00t_core.engines.take_over import compare, TakeOverBackend
-from gr00t_core.engines.tensorrt import engine_ranges, EngineRunner
+from gr00t_core.engines.tensorrt import EngineRunner
 from gr00t_core.engines.tensorrt_engine import build_plan, cached_plan, EngineKey, find_tensorrt
-from gr00t_core.engines.torch import CudaGraphBackend, TorchBackend
+from gr00t_core.engines.torch import TorchBackend
 from gr00t_core.errors import BackendError, ObservationError
-from gr00t_core.models.folded.request import prompts
+from gr00t_core.models import FAMILIES
 from gr00t_core.models.folded.resample import RawVideo
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
 from gr00t_core.policy import Gr00tPolicy
-from gr00t_core.robot.file import load_robot
 from gr00t_core.transforms import collate
 
 
-@pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('backends') / 'tiny'
-    init_checkpoint('tiny', load_robot('so101'), folder)
-    return folder
+@pytest.fixture(scope='module', params=FAMILIES)
+def checkpoint(request, tiny_checkpoint):
+    return tiny_checkpoint(request.param)
 
 
 @pytest.fixture(scope='module')
@@ -46,8 +43,15 @@ def batches(policy, *instructions):
     ]
 
 
-def noise_of(count, seed=0):
-    return np.random.default_rng(seed).standard_normal((count, 16, 32), np.float32)
+def noise_of(policy, count, seed=0):
+    head = policy.backend.config.action_head
+    shape = (count, head.action_horizon, head.action_dim)
+    return np.random.default_rng(seed).standard_normal(shape, np.float32)
+
+
+def prompts(policy, instruction):
+    (batch,) = batches(policy, instruction)
+    return policy.backend.inference.prompts(batch, policy.backend.config)
 
 
 def plain(backend, batch, noise):
@@ -57,14 +61,14 @@ def plain(backend, batch, noise):
 
 def test_torch_backend_is_the_plain_model(policy):
     (batch,) = batches(policy, 'pick up the cube')
-    noise = noise_of(1)
+    noise = noise_of(policy, 1)
     actual = policy.backend.predict(batch, noise)
     np.testing.assert_allclose(actual, plain(policy.backend, batch, noise), atol=1e-5)
 
 
 def test_ragged_batches_are_answered_sample_by_sample(policy):
     singles = batches(policy, 'stop', 'pick up the red cube and put it down', 'stop')
-    noise = noise_of(3)
+    noise = noise_of(policy, 3)
     together = policy.backend.predict(collate(singles, policy.tokenizer.pad_id), noise)
     for row, batch in enumerate(singles):
         alone = policy.backend.predict(batch, noise[row : row + 1])
@@ -95,7 +99,9 @@ def test_head_only_needs_a_full_call_of_as_many_samples(checkpoint):
         policy.get_action(example, head_only=True)
 
 
-def test_camera_frames_are_resized_on_the_device(policy):
+def test_camera_frames_are_resized_on_the_device(tiny_checkpoint):
+    """N1.5's: a resize is a product there; N1.7's pictures are the transforms' on every engine."""
+    policy = Gr00tPolicy(tiny_checkpoint('n1_5'), seed=0)
     example = policy.observation_example()
     rng = np.random.default_rng(0)
     for name in ('video.front', 'video.wrist'):
@@ -105,7 +111,7 @@ def test_camera_frames_are_resized_on_the_device(policy):
     views = [example['video.front'], example['video.wrist']]
     raw = {**batch, 'pixel_values': RawVideo(size).apply(views)}
     assert raw['pixel_values'].dtype == np.uint8
-    expected, actual = (policy.backend.predict(b, noise_of(1)) for b in (batch, raw))
+    expected, actual = (policy.backend.predict(b, noise_of(policy, 1)) for b in (batch, raw))
     np.testing.assert_allclose(actual, expected, atol=1e-3)
 
 
@@ -127,7 +133,9 @@ class FakeCapture(GraphCapture):
             for old in self.pool:
                 old.fill_(float('nan'))
             given = function(*places)
-            self.pool = [given] if isinstance(given, torch.Tensor) else list(given)
+            made = [given] if isinstance(given, torch.Tensor) else given
+            held = {place.data_ptr() for place in places}  # inputs lie outside the pool
+            self.pool = [value for value in made if value.data_ptr() not in held]
             return given
 
         self.captured += 1
@@ -146,10 +154,9 @@ class FakeCapture(GraphCapture):
 
 @pytest.fixture
 def graphs(checkpoint):
-    backend = CudaGraphBackend.__new__(CudaGraphBackend)
-    TorchBackend.__init__(backend, checkpoint)
+    backend = TorchBackend(checkpoint)
     capture = FakeCapture()
-    backend._use(ReplayCache(capture, capacity=2), ReplayCache(capture, capacity=2))
+    backend.use_graphs(ReplayCache(capture, capacity=2), ReplayCache(capture, capacity=2))
     return backend, capture
 
 
@@ -160,12 +167,12 @@ def test_one_graph_per_prompt_length(policy, graphs):
     )
     assert short['input_ids'].shape == other['input_ids'].shape != long['input_ids'].shape
     for index, batch in enumerate([short, long, other, short]):
-        noise = noise_of(1, index)
+        noise = noise_of(policy, 1, index)
         expected = policy.backend.predict(batch, noise)
         np.testing.assert_allclose(backend.predict(batch, noise), expected, atol=1e-6)
     assert capture.captured == 2
-    raw = {**short, 'pixel_values': np.zeros((2, 240, 320, 3), np.uint8)}
-    backend.predict(raw)  # a third: the graph unused for longest goes
+    (longest,) = batches(policy, 'put the cube into the bowl, please, and then stop')
+    backend.predict(longest)  # a third: the graph unused for longest goes
     assert capture.captured == 3
     backend.predict(short)
     assert capture.captured == 3
@@ -177,8 +184,8 @@ def test_graph_head_only_reads_the_features_of_the_last_call(policy, graphs):
     backend, capture = graphs
     first, second = batches(policy, 'stop now', 'put the cube into the bowl')
     for batch in (first, second, first):
-        backend.predict(batch, noise_of(1))
-    later, noise = {'state': first['state'] + 0.2}, noise_of(1, 5)
+        backend.predict(batch, noise_of(policy, 1))
+    later, noise = {'state': first['state'] + 0.2}, noise_of(policy, 1, 5)
     policy.backend.predict(first)
     for _ in range(3):
         expected = policy.backend.predict(later, noise, head_only=True)
@@ -189,17 +196,15 @@ def test_graph_head_only_reads_the_features_of_the_last_call(policy, graphs):
 
 def test_a_mixed_batch_leaves_every_sample_its_own_features(policy, checkpoint):
     """Graphs were captured in another order than they are replayed in, and share one pool."""
-    backend = CudaGraphBackend.__new__(CudaGraphBackend)
-    TorchBackend.__init__(backend, checkpoint)
-    capture = FakeCapture()
-    backend._use(ReplayCache(capture), ReplayCache(capture))
+    backend, capture = TorchBackend(checkpoint), FakeCapture()
+    backend.use_graphs(ReplayCache(capture), ReplayCache(capture))
     short, long = batches(policy, 'stop now', 'put the cube into the bowl')
     for batch in (long, short):
-        backend.predict(batch, noise_of(1))
+        backend.predict(batch, noise_of(policy, 1))
     both = collate([long, short], policy.tokenizer.pad_id)
-    later, noise = {'state': both['state'] + 0.2}, noise_of(2, 5)
+    later, noise = {'state': both['state'] + 0.2}, noise_of(policy, 2, 5)
     for engine in (policy.backend, backend):
-        engine.predict(both, noise_of(2))
+        engine.predict(both, noise_of(policy, 2))
     expected = policy.backend.predict(later, noise, head_only=True)
     for _ in range(2):
         actual = backend.predict(later, noise, head_only=True)
@@ -234,52 +239,88 @@ def test_inputs_lie_in_one_block_and_travel_once(monkeypatch):
 def test_a_call_sends_launches_and_waits_once(policy, graphs):
     backend, capture = graphs
     (batch,) = batches(policy, 'stop')
-    backend.predict(batch, noise_of(1))
+    backend.predict(batch, noise_of(policy, 1))
     capture.sent.clear()
-    (replay,) = backend._full._replays.values()
+    (replay,) = backend._graphs[0]._replays.values()
     replay._block.send = lambda: capture.sent.append('sent')
-    first = backend.predict(batch, noise_of(1))
+    first = backend.predict(batch, noise_of(policy, 1))
     assert capture.sent == ['sent', 'waited']
     kept = first.copy()
     del replay._block.send
-    backend.predict(batch, noise_of(1, 9))
+    backend.predict(batch, noise_of(policy, 1, 9))
     np.testing.assert_array_equal(first, kept)  # an answer is the caller's, not the graph's
 
 
 def test_a_graph_that_differs_from_eager_is_refused(policy, checkpoint):
     class Wrong(FakeCapture):
         def __call__(self, function, *inputs):
-            return super().__call__(
-                lambda *places: tuple(value + 1 for value in function(*places)), *inputs
-            )
+            def wrong(*places):
+                features, actions, *masks = function(*places)
+                return features, actions + 1, *masks
 
-    backend = CudaGraphBackend.__new__(CudaGraphBackend)
-    TorchBackend.__init__(backend, checkpoint)
-    backend._use(ReplayCache(Wrong()), ReplayCache(Wrong()))
+            return super().__call__(wrong, *inputs)
+
+    backend = TorchBackend(checkpoint)
+    backend.use_graphs(ReplayCache(Wrong()), ReplayCache(Wrong()))
     with pytest.raises(BackendError, match=r'answers differently from eager PyTorch \(max error'):
-        backend.predict(batches(policy, 'stop')[0], noise_of(1))
+        backend.predict(batches(policy, 'stop')[0], noise_of(policy, 1))
 
 
 def test_gpu_backends_say_that_they_need_one(checkpoint):
-    for name in ('torch-cudagraph', 'torch-compile-cudagraph'):
-        with pytest.raises(BackendError, match=r"needs device cuda, not 'cpu'"):
-            load_backend(name, checkpoint)
+    for also in (False, True):
+        options = EngineOptions(compile=also, cuda_graphs=True)
+        with pytest.raises(BackendError, match=r"CUDA graphs need device cuda, not 'cpu'"):
+            load_engine('torch', checkpoint, options=options)
+
+
+@pytest.mark.parametrize(
+    ('engine', 'options', 'message'),
+    [
+        ('onnxruntime', EngineOptions(compile=True), "no option 'compile'; torch has it"),
+        ('openvino', EngineOptions(precision='fp16'), 'chosen by `gr00t export onnx'),
+        ('tensorrt', EngineOptions(cuda_graphs=True), "no option 'cuda_graphs'"),
+        ('tensorrt', EngineOptions(precision='fp8'), 'allowed: auto, bf16, fp16'),
+        ('torch', EngineOptions(precision='int4'), "'int4' is unknown; allowed: auto, fp32"),
+    ],
+)
+def test_options_that_an_engine_does_not_have_are_refused(checkpoint, engine, options, message):
+    with pytest.raises(BackendError, match=message):
+        load_engine(engine, checkpoint, options=options)
+
+
+@pytest.mark.parametrize('name', FORMER)
+def test_names_of_earlier_versions_are_refused_with_the_new_spelling(checkpoint, name):
+    with pytest.raises(BackendError, match=f"'{name}' is now `--engine torch --"):
+        load_engine(name, checkpoint)
+
+
+@pytest.mark.parametrize(
+    ('precision', 'dtype'), [('fp32', torch.float32), ('bf16', torch.bfloat16)]
+)
+def test_precision_is_the_dtype_of_the_weights(policy, checkpoint, precision, dtype):
+    backend = load_engine('torch', checkpoint, options=EngineOptions(precision=precision))
+    assert {p.dtype for p in backend.model.parameters()} == {dtype}
+    (batch,) = batches(policy, 'stop')
+    expected = policy.backend.predict(batch, noise_of(policy, 1))
+    found = backend.predict(batch, noise_of(policy, 1))
+    np.testing.assert_allclose(found, expected, atol=0.05)
 
 
 @pytest.mark.slow
 def test_compiled_backend_is_eager(policy, checkpoint):
     (batch,) = batches(policy, 'stop')
-    backend = load_backend('torch-compile', checkpoint)
-    expected = policy.backend.predict(batch, noise_of(1))
-    np.testing.assert_allclose(backend.predict(batch, noise_of(1)), expected, atol=1e-5)
+    backend = load_engine('torch', checkpoint, options=EngineOptions(compile=True))
+    expected = policy.backend.predict(batch, noise_of(policy, 1))
+    np.testing.assert_allclose(backend.predict(batch, noise_of(policy, 1)), expected, atol=1e-5)
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize('name', ['torch', 'torch-cudagraph'])
-def test_gpu_agrees_with_cpu(policy, checkpoint, name):
-    backend = load_backend(name, checkpoint, device='cuda')
+@pytest.mark.parametrize('graphs', [False, True])
+def test_gpu_agrees_with_cpu(policy, checkpoint, graphs):
+    options = EngineOptions(cuda_graphs=graphs)
+    backend = load_engine('torch', checkpoint, device='cuda', options=options)
     for index, batch in enumerate(batches(policy, 'stop', 'put the cube down', 'stop')):
-        noise = noise_of(1, index)
+        noise = noise_of(policy, 1, index)
         expected = policy.backend.predict(batch, noise)
         np.testing.assert_allclose(backend.predict(batch, noise), expected, atol=0.02)
 
@@ -292,9 +333,10 @@ class Second(TorchBackend):
 
     error = 0.0
     gate = None
+    most = 10_000  # tokens
 
     def accepts(self, prompt):
-        return prompt.input_ids.shape[1] < 90
+        return prompt.inputs['input_ids'].shape[1] <= self.most
 
     def act(self, slot, seen, begin):
         if self.gate is not None:
@@ -314,18 +356,18 @@ def take_over(checkpoint, **attributes):
 
 def test_the_first_engine_answers_until_the_second_agrees(policy, checkpoint):
     gate = threading.Event()
-    backend = take_over(checkpoint, gate=gate)
     short, long = batches(policy, 'stop', 'put ' + 'the cube and ' * 20 + 'the bowl down')
+    backend = take_over(checkpoint, gate=gate, most=short['input_ids'].shape[1])
     assert backend.state == 'waiting'
-    expected = policy.backend.predict(short, noise_of(1))
-    np.testing.assert_array_equal(backend.predict(short, noise_of(1)), expected)
+    expected = policy.backend.predict(short, noise_of(policy, 1))
+    np.testing.assert_array_equal(backend.predict(short, noise_of(policy, 1)), expected)
     assert backend.state == 'building'
     gate.set()
     assert backend.wait(30) == 'ready'
-    np.testing.assert_array_equal(backend.predict(short, noise_of(1)), expected)
+    np.testing.assert_array_equal(backend.predict(short, noise_of(policy, 1)), expected)
     (seen,) = backend._seen
     assert isinstance(seen[1][0], Second)
-    backend.predict(long, noise_of(1))  # beyond what it accepts: the first one answers
+    backend.predict(long, noise_of(policy, 1))  # beyond what it accepts: the first one answers
     assert not isinstance(backend._seen[0][1][0], Second)
 
 
@@ -333,11 +375,11 @@ def test_the_first_engine_answers_until_the_second_agrees(policy, checkpoint):
 def test_an_engine_that_differs_does_not_take_over(policy, checkpoint, caplog, error):
     backend = take_over(checkpoint, error=error)
     (batch,) = batches(policy, 'stop')
-    expected = policy.backend.predict(batch, noise_of(1))
-    backend.predict(batch, noise_of(1))
+    expected = policy.backend.predict(batch, noise_of(policy, 1))
+    backend.predict(batch, noise_of(policy, 1))
     assert backend.wait(30).startswith('refused: cosine')
     assert 'PyTorch goes on answering' in caplog.text
-    np.testing.assert_array_equal(backend.predict(batch, noise_of(1)), expected)
+    np.testing.assert_array_equal(backend.predict(batch, noise_of(policy, 1)), expected)
 
 
 def test_an_engine_that_cannot_be_built_does_not_take_over(policy, checkpoint, caplog):
@@ -348,14 +390,14 @@ def test_an_engine_that_cannot_be_built_does_not_take_over(policy, checkpoint, c
     backend.name = 'second'
     (batch,) = batches(policy, 'stop')
     for _ in range(2):
-        assert np.isfinite(backend.predict(batch, noise_of(1))).all()
+        assert np.isfinite(backend.predict(batch, noise_of(policy, 1))).all()
         assert backend.wait(30) == 'refused: no room left'
     assert caplog.text.count('no room left') == 1
 
 
 def test_compare_takes_the_noise_off(checkpoint, policy):
     first, second = TorchBackend(checkpoint), Second(checkpoint)
-    (prompt,) = prompts(batches(policy, 'stop')[0], first.config)
+    (prompt,) = prompts(policy, 'stop')
     assert compare(first, second, prompt, first.config.action_head) == pytest.approx(
         (1, 0), abs=1e-6
     )
@@ -517,26 +559,28 @@ def test_features_are_probed(monkeypatch):
     with pytest.raises(BackendError, match=r'TensorRT is not installed.*JetPack'):
         find_tensorrt()
     with pytest.raises(BackendError, match=r'TensorRT is not installed'):
-        load_backend('tensorrt', '.')
+        load_engine('tensorrt', '.')
 
 
 def test_tensorrt_needs_a_gpu(checkpoint, monkeypatch):
     monkeypatch.setattr('gr00t_core.engines.tensorrt.find_tensorrt', FakeTrt)
     with pytest.raises(BackendError, match=r"'tensorrt' needs device cuda, not 'cpu'"):
-        load_backend('tensorrt', checkpoint)
+        load_engine('tensorrt', checkpoint)
 
 
 def test_engines_accept_their_ranges_only(policy):
-    config = policy.backend.config
-    patches = config.vision.num_tokens
-    ranges = engine_ranges(config, 2)
+    inference, config = policy.backend.inference, policy.backend.config
+    ranges = inference.ranges(config, 2)
     assert ranges['input_ids'] == ranges['keys_values']
     runner = EngineRunner.__new__(EngineRunner)
-    runner._ranges, runner._slot = ranges, 31
-    (prompt,) = prompts(batches(policy, 'stop')[0], config)
+    runner._ranges, runner._slot, runner._views = ranges, policy.transforms.slot, 2
+    runner._free = inference.FREE
+    (prompt,) = prompts(policy, 'stop')
     assert runner.accepts(prompt)
-    assert 2 * patches + 8 <= prompt.input_ids.shape[1] <= 2 * patches + 160
-    long = batches(policy, 'a ' * 300)[0]
-    assert not runner.accepts(prompts(long, config)[0])
-    runner._slot = 24
+    least, _, most = ranges['input_ids']
+    assert least <= prompt.inputs['input_ids'].shape[1] <= most
+    assert not runner.accepts(prompts(policy, 'a ' * 300)[0])
+    runner._views = 3
+    assert not runner.accepts(prompt)
+    runner._views, runner._slot = 2, 24
     assert not runner.accepts(prompt)

@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The folded model against the plain one, and fixed resampling against the plain transforms."""
+"""The folded model of every family against the plain one; fixed resampling likewise."""
 
 from copy import deepcopy
 
@@ -12,28 +12,47 @@ import torch
 import torch.nn.functional as F
 
 from gr00t_core.errors import ObservationError
+from gr00t_core.models import FAMILIES
 from gr00t_core.models.folded.device_resample import DeviceResample
 from gr00t_core.models.folded.fold import FoldedModel
-from gr00t_core.models.folded.request import prompts, start
+from gr00t_core.models.folded.request import start
 from gr00t_core.models.folded.resample import FixedVideo, RawVideo, resize_weights
+from gr00t_core.models.n1_5 import inference as n1_5_inference
+from gr00t_core.models.n1_5 import sizes as n1_5_sizes
 from gr00t_core.models.n1_5.action_head import CategoryLinear
-from gr00t_core.models.n1_5.config import Gr00tConfig
 from gr00t_core.models.n1_5.groot import Gr00tN15
-from gr00t_core.models.n1_5.sizes import SIZES
+from gr00t_core.models.n1_7 import inference as n1_7_inference
+from gr00t_core.models.n1_7 import sizes as n1_7_sizes
+from gr00t_core.models.n1_7.groot import Gr00tN17
 from gr00t_core.transforms import VideoTransform
 
-IMAGE_TOKEN = 500
-RTC = {'prefix': torch.linspace(-1, 1, 512).view(1, 16, 32), 'weight': torch.linspace(1, 0, 16)}
+MODELS = {'n1_5': Gr00tN15, 'n1_7': Gr00tN17}
+SIZES_OF = {'n1_5': n1_5_sizes.SIZES, 'n1_7': n1_7_sizes.SIZES}
+INFERENCE = {'n1_5': n1_5_inference, 'n1_7': n1_7_inference}
+BOTH_CHANGES = (
+    {'dit': {'interleave_self_attention': False}},
+    {'dit': {'num_layers': 3}},  # the last block is cross-attention
+    {'use_vlln': False},
+    {'add_pos_embed': False},
+)
+MASKED = ('input_ids', 'attention_mask')
+each_family = pytest.mark.parametrize('family', FAMILIES)
 
 
-def plain_model(seed=0, dtype=torch.float32, size='tiny', **head_changes):
-    raw = deepcopy(SIZES[size])
-    raw['eagle_config']['image_token_index'] = IMAGE_TOKEN
+def plain_model(family, seed=0, dtype=torch.float32, size='tiny', **head_changes):
+    raw = deepcopy(SIZES_OF[family][size])
+    head = raw
+    if family == 'n1_5':
+        raw['eagle_config']['image_token_index'] = 500
+        head = raw['action_head_cfg']
+    else:
+        raw['backbone_config']['image_token_id'] = 500
     changes = dict(head_changes)
-    raw['action_head_cfg']['diffusion_model_cfg'].update(changes.pop('dit', {}))
-    raw['action_head_cfg'].update(changes)
+    head['diffusion_model_cfg'].update(changes.pop('dit', {}))
+    head.update(changes)
     torch.manual_seed(seed)
-    model = Gr00tN15(Gr00tConfig.from_json(raw)).eval()
+    kind = MODELS[family]
+    model = kind(kind.config_class.from_json(raw), mask_padding=True).eval()
     for layer in model.action_head.modules():  # outputs of order one, so that errors are seen
         if isinstance(layer, CategoryLinear):
             layer.W.data.mul_(50 * layer.W.shape[1] ** -0.5)
@@ -41,88 +60,113 @@ def plain_model(seed=0, dtype=torch.float32, size='tiny', **head_changes):
     return model.to(dtype)
 
 
-def make_batch(config, samples=1, views=1, text=12, slot=31, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    size, patches = config.vision.image_size, config.vision.num_tokens
-    ids = [torch.randint(0, 400, (samples, text), generator=generator)]
-    ids += [torch.full((samples, views * patches), IMAGE_TOKEN)]
-    ids += [torch.randint(0, 400, (samples, 3), generator=generator)]
-    joint = torch.cat(ids, dim=1)
-    return {
-        'pixel_values': torch.rand(samples * views, 3, size, size, generator=generator) * 2 - 1,
-        'input_ids': joint,
-        'attention_mask': torch.ones_like(joint),
-        'state': torch.randn(samples, 1, 64, generator=generator),
-        'embodiment_id': torch.full((samples,), slot),
-    }
+def make_batch(family, config, samples=1, views=1, slot=3, seed=0):
+    """Join random samples of the family; `views` images each (N1.7: of two sizes)."""
+    generator = np.random.default_rng(seed)
+    head = config.action_head
+    singles = [INFERENCE[family].example(config, views, generator) for _ in range(samples)]
+    batch = {key: np.concatenate([single[key] for single in singles]) for key in singles[0]}
+    state = generator.standard_normal((samples, head.state_history_length, head.state_dim))
+    return batch | {'state': state.astype(np.float32), 'embodiment_id': np.full(samples, slot)}
 
 
-def run_folded(folded, batch, noise, **rtc):
-    parts = (batch['pixel_values'], batch['input_ids'], int(batch['embodiment_id'][0]))
-    return folded(*parts, batch['state'], noise, *rtc.values())
+def noise_for(config, samples=1, seed=0):
+    head = config.action_head
+    shape = (samples, head.action_horizon, head.action_dim)
+    return np.random.default_rng(seed).standard_normal(shape, np.float32)
+
+
+def run_plain(model, batch, noise, **options):
+    tensors = {key: torch.from_numpy(value) for key, value in batch.items()}
+    return model.get_action(tensors, noise=torch.from_numpy(noise), **options).numpy()
+
+
+def run_folded(family, folded, batch, noise, prefix=None, weight=None):
+    config = folded.model.config
+    (prompt,) = INFERENCE[family].prompts(batch, config)
+    return folded(prompt, start(batch, config, noise, prefix, weight)).numpy()
+
+
+def rtc(config):
+    head = config.action_head
+    count = head.action_horizon * head.action_dim
+    prefix = np.linspace(-1, 1, count, dtype=np.float32)
+    weight = np.linspace(1, 0, head.action_horizon, dtype=np.float32)
+    return prefix.reshape(1, head.action_horizon, head.action_dim), weight
 
 
 @pytest.mark.parametrize(
-    ('samples', 'views', 'text', 'slot', 'steps', 'seed'),
-    [(1, 1, 3, 0, 4, 0), (1, 2, 20, 31, 4, 1), (2, 3, 7, 24, 1, 2), (3, 1, 40, 17, 8, 3)],
+    ('samples', 'views', 'slot', 'steps', 'seed'),
+    [(1, 1, 0, 4, 0), (1, 2, 31, 4, 1), (2, 3, 24, 1, 2), (3, 1, 17, 8, 3)],
 )
 @pytest.mark.parametrize('size', ['tiny', 'small'])
-def test_folded_is_plain(size, samples, views, text, slot, steps, seed):
-    model = plain_model(seed, size=size)
-    batch = make_batch(model.config, samples, views, text, slot, seed)
-    noise = torch.randn(samples, 16, 32)
-    expected = model.get_action(batch, noise=noise, denoising_steps=steps)
+@each_family
+def test_folded_is_plain(family, size, samples, views, slot, steps, seed):
+    model = plain_model(family, seed, size=size)
+    batch = make_batch(family, model.config, samples, views, slot, seed)
+    noise = noise_for(model.config, samples)
+    expected = run_plain(model, batch, noise, denoising_steps=steps)
     folded = FoldedModel(model, steps)
-    moved = (expected - noise).abs().max()
+    moved = np.abs(expected - noise).max()
     assert moved > 0.3  # the network matters, not the noise alone
-    np.testing.assert_allclose(run_folded(folded, batch, noise), expected, atol=2e-5 * moved)
+    actual = run_folded(family, folded, batch, noise)
+    np.testing.assert_allclose(actual, expected, atol=2e-5 * moved)
     # The plain model still works on the shared weights, bit for bit.
-    again = model.get_action(batch, noise=noise, denoising_steps=steps)
+    again = run_plain(model, batch, noise, denoising_steps=steps)
     np.testing.assert_array_equal(again, expected)
 
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
-def test_half_precision_is_no_worse_than_plain(dtype):
-    exact = plain_model(5)
-    batch, noise = make_batch(exact.config, views=2, seed=5), torch.randn(1, 16, 32)
-    truth = exact.get_action(batch, noise=noise)
-    half = plain_model(5, dtype)
-    plain_error = (half.get_action(batch, noise=noise) - truth).abs().max()
-    folded_error = (run_folded(FoldedModel(half), batch, noise) - truth).abs().max()
+@each_family
+def test_half_precision_is_no_worse_than_plain(family, dtype):
+    exact = plain_model(family, 5)
+    batch, noise = make_batch(family, exact.config, views=2, seed=5), noise_for(exact.config)
+    truth = run_plain(exact, batch, noise)
+    half = plain_model(family, 5, dtype)
+    plain_error = np.abs(run_plain(half, batch, noise) - truth).max()
+    folded_error = np.abs(run_folded(family, FoldedModel(half), batch, noise) - truth).max()
     assert folded_error < 2 * plain_error + 1e-3
 
 
 @pytest.mark.parametrize(
-    'change',
+    ('family', 'change'),
     [
-        {'dit': {'interleave_self_attention': False}},
-        {'dit': {'num_layers': 3}},  # the last block is cross-attention
-        {'use_vlln': False},
-        {'add_pos_embed': False},
+        *((family, change) for family in FAMILIES for change in BOTH_CHANGES),
+        ('n1_7', {'use_alternate_vl_dit': False}),
+        ('n1_7', {'attend_text_every_n_blocks': 1}),
+        ('n1_7', {'vl_self_attention_cfg': None}),
+        ('n1_7', {'state_history_length': 2}),
     ],
 )
-def test_every_configuration_folds(change):
-    model = plain_model(7, **change)
-    batch, noise = make_batch(model.config), torch.randn(1, 16, 32)
-    expected = model.get_action(batch, noise=noise)
-    actual = run_folded(FoldedModel(model), batch, noise)
+def test_every_configuration_folds(family, change):
+    model = plain_model(family, 7, **change)
+    batch, noise = make_batch(family, model.config), noise_for(model.config)
+    expected = run_plain(model, batch, noise)
+    actual = run_folded(family, FoldedModel(model), batch, noise)
     np.testing.assert_allclose(actual, expected, atol=5e-5)
 
 
-def test_prefix_is_plain():
-    model = plain_model(3)
-    batch, noise = make_batch(model.config, samples=1), torch.randn(1, 16, 32)
-    expected = model.get_action(
-        batch, noise=noise, prefix=RTC['prefix'], prefix_weight=RTC['weight']
+@each_family
+def test_prefix_is_plain(family):
+    model = plain_model(family, 3)
+    prefix, weight = rtc(model.config)
+    batch, noise = make_batch(family, model.config, samples=1), noise_for(model.config)
+    expected = run_plain(
+        model,
+        batch,
+        noise,
+        prefix=torch.from_numpy(prefix),
+        prefix_weight=torch.from_numpy(weight),
     )
-    actual = run_folded(FoldedModel(model), batch, noise, **RTC)
+    actual = run_folded(family, FoldedModel(model), batch, noise, prefix, weight)
     np.testing.assert_allclose(actual, expected, atol=5e-5)
-    np.testing.assert_array_equal(actual[0, 0], RTC['prefix'][0, 0])  # weight 1: as committed
+    np.testing.assert_array_equal(actual[0, 0], prefix[0, 0])  # weight 1: as committed
 
 
-def test_cross_keys_values_and_time_constants_are_bit_identical():
-    model = plain_model(1)
-    head, batch = model.action_head, make_batch(model.config, views=2)
+@each_family
+def test_cross_keys_values_and_time_constants_are_bit_identical(family):
+    model = plain_model(family, 1)
+    head = model.action_head
     folded = FoldedModel(model)
     features = torch.randn(1, 21, model.config.action_head.backbone_embedding_dim)
     plain = [pair for pair in head.dit.cross_keys_values(features) if pair is not None]
@@ -138,11 +182,11 @@ def test_cross_keys_values_and_time_constants_are_bit_identical():
             scale, shift = block.norm1.linear(embedding)[0].chunk(2)
             torch.testing.assert_close(steps.modulation[step, index, 0], 1 + scale)
             torch.testing.assert_close(steps.modulation[step, index, 1], shift)
-    assert batch['state'].shape == (1, 1, 64)
 
 
-def test_nothing_is_held_twice():
-    model = plain_model(2)
+@each_family
+def test_nothing_is_held_twice(family):
+    model = plain_model(family, 2)
     folded = FoldedModel(model)
     attention = model.backbone.language.layers[0].attention
     fused = folded.vision_language.language_layers[0].attention.qkv.weight
@@ -152,41 +196,90 @@ def test_nothing_is_held_twice():
     assert folded.action_steps(3) is first
 
 
-def as_numpy(batch):
-    return {key: value.numpy() for key, value in batch.items()}
-
-
-def test_ragged_mixed_batches_are_split():
-    config = plain_model().config
-    short, long = (as_numpy(make_batch(config, text=n, slot=s)) for n, s in ((5, 31), (9, 24)))
-    pad = np.zeros((1, 4), np.int64)
+@each_family
+def test_ragged_mixed_batches_are_split(family):
+    config = plain_model(family).config
+    short, long = (make_batch(family, config, slot=s, seed=s) for s in (31, 24))
+    short['input_ids'] = short['input_ids'][:, 4:]  # four words fewer
+    short['attention_mask'] = short['attention_mask'][:, 4:]
     batch = {
         key: np.concatenate([short[key], long[key], short[key]])
-        for key in ('pixel_values', 'state', 'embodiment_id')
+        for key in short
+        if key not in {'input_ids', 'attention_mask'}
     }
-    padded = np.concatenate([pad, short['input_ids']], axis=1)
-    batch['input_ids'] = np.concatenate([padded, long['input_ids'], padded])
-    batch['attention_mask'] = np.ones_like(batch['input_ids'])
-    batch['attention_mask'][[0, 2], :4] = 0
-    one, two = sorted(prompts(batch, config), key=lambda prompt: len(prompt.rows))
+    for key in ('input_ids', 'attention_mask'):
+        padded = np.pad(short[key], ((0, 0), (4, 0)))
+        batch[key] = np.concatenate([padded, long[key], padded])
+    requests = INFERENCE[family].prompts(batch, config)
+    one, two = sorted(requests, key=lambda prompt: len(prompt.rows))
     assert (one.rows.tolist(), one.slot, two.rows.tolist(), two.slot) == ([1], 24, [0, 2], 31)
-    np.testing.assert_array_equal(one.input_ids, long['input_ids'])
-    np.testing.assert_array_equal(two.input_ids, np.repeat(short['input_ids'], 2, axis=0))
-    np.testing.assert_array_equal(one.images, long['pixel_values'])
+    np.testing.assert_array_equal(one.inputs['input_ids'], long['input_ids'])
+    np.testing.assert_array_equal(
+        two.inputs['input_ids'], np.repeat(short['input_ids'], 2, axis=0)
+    )
+    (alone,) = INFERENCE[family].prompts(long, config)
+    for name, values in alone.inputs.items():
+        np.testing.assert_array_equal(one.inputs[name], values)
+        np.testing.assert_array_equal(two.sample(1).inputs[name], two.sample(0).inputs[name])
     begin = start(batch, config, None, None, None).of(two.rows)
-    assert begin.noise.shape == (2, 16, 32)
+    assert begin.noise.shape == noise_for(config, 2).shape
     assert not begin.prefix_weight.any()
 
 
-def test_what_does_not_belong_together_is_named():
-    config = plain_model().config
-    batch = as_numpy(make_batch(config, views=2))
-    with pytest.raises(ObservationError, match=r'pixel_values \(1, 3, 56, 56\).*\[32\] image tok'):
-        prompts({**batch, 'pixel_values': batch['pixel_values'][:1]}, config)
+@each_family
+def test_what_does_not_belong_together_is_named(family):
+    config = plain_model(family).config
+    batch = make_batch(family, config, views=2)
+    chunk = noise_for(config)
+    with pytest.raises(ObservationError, match=r'pixel_values \(1, .*do not belong together'):
+        INFERENCE[family].prompts({**batch, 'pixel_values': batch['pixel_values'][:1]}, config)
     with pytest.raises(ObservationError, match=r'both or neither'):
-        start(batch, config, None, np.zeros((1, 16, 32)), None)
-    with pytest.raises(ObservationError, match=r'noise: \(1, 15, 32\), expected \(1, 16, 32\)'):
-        start(batch, config, np.zeros((1, 15, 32)), None, None)
+        start(batch, config, None, chunk, None)
+    with pytest.raises(ObservationError, match=r'noise: \(1, \d+, \d+\), expected \(1, \d+, '):
+        start(batch, config, chunk[:, 1:], None, None)
+
+
+def test_samples_of_other_pictures_are_other_requests():
+    """N1.7: a batch may mix numbers and sizes of pictures; each sample is answered as alone."""
+    model = plain_model('n1_7')
+    parts = [make_batch('n1_7', model.config, views=views, seed=views) for views in (1, 3, 2)]
+    length = max(part['input_ids'].shape[1] for part in parts)
+    batch = {
+        key: np.concatenate(
+            [
+                np.pad(part[key], ((0, 0), (length - part[key].shape[1], 0)))
+                if key in {'input_ids', 'attention_mask'}
+                else part[key]
+                for part in parts
+            ]
+        )
+        for key in parts[0]
+    }
+    noise, folded = noise_for(model.config, 3), FoldedModel(model)
+    begin = start(batch, model.config, noise, None, None)
+    requests = n1_7_inference.prompts(batch, model.config)
+    assert len(requests) == 3
+    for prompt in requests:
+        (row,) = prompt.rows
+        expected = run_plain(model, parts[row], noise[row : row + 1])
+        np.testing.assert_allclose(folded(prompt, begin.of(prompt.rows)), expected, atol=5e-5)
+
+
+@pytest.mark.parametrize('slot', [-1, 32])
+def test_n17_refuses_what_an_engine_cannot_answer(slot):
+    config = plain_model('n1_7').config
+    batch = make_batch('n1_7', config)
+    with pytest.raises(ObservationError, match=rf'embodiment_id is \[{slot}\].*from 0 to 31'):
+        n1_7_inference.prompts({**batch, 'embodiment_id': np.array([slot])}, config)
+    words = {key: np.delete(batch[key], batch['input_ids'][0] == 500, axis=1) for key in MASKED}
+    blind = {
+        **batch,
+        **words,
+        'pixel_values': batch['pixel_values'][:0],
+        'image_grid_thw': batch['image_grid_thw'][:0],
+    }
+    with pytest.raises(ObservationError, match='sample 0 has no image'):
+        n1_7_inference.prompts(blind, config)
 
 
 @settings(max_examples=30)

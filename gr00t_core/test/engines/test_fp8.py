@@ -11,30 +11,30 @@ import pytest
 import torch
 from torch import nn
 
-from gr00t_core.engines import load_backend
+from gr00t_core.engines import load_engine
 from gr00t_core.engines.cuda_graph import GraphCapture, ReplayCache
-from gr00t_core.engines.fp8 import Fp8Backend, Fp8GraphBackend
+from gr00t_core.engines.options import EngineOptions
 from gr00t_core.engines.torch import TorchBackend
 from gr00t_core.errors import BackendError
+from gr00t_core.models import FAMILIES, load_model
 from gr00t_core.models.folded import fp8
 from gr00t_core.models.folded.fp8 import fp8_multiplies, Fp8Linear, quantised, rounded
-from gr00t_core.models.n1_5 import Gr00tN15
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
 from gr00t_core.policy import Gr00tPolicy
-from gr00t_core.robot.file import load_robot
+
+FLOAT8 = EngineOptions(precision='fp8')
 
 
-@pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory):
+@pytest.fixture(scope='module', params=FAMILIES)
+def checkpoint(request, tiny_checkpoint, tmp_path_factory):
     folder = tmp_path_factory.mktemp('fp8') / 'tiny'
-    init_checkpoint('tiny', load_robot('so101'), folder)
+    copytree(tiny_checkpoint(request.param), folder)
     change(folder, calm)
     return folder
 
 
 def change(folder, function):
     """Change the weights of a checkpoint."""
-    model = Gr00tN15.from_pretrained(folder)
+    model = load_model(folder)
     function(model)
     model.save_pretrained(folder)
 
@@ -51,8 +51,10 @@ def batch(checkpoint):
 
 
 @pytest.fixture
-def noise():
-    return np.random.default_rng(0).standard_normal((1, 16, 32), np.float32)
+def noise(checkpoint):
+    head = load_model(checkpoint).config.action_head
+    shape = (1, head.action_horizon, head.action_dim)
+    return np.random.default_rng(0).standard_normal(shape, np.float32)
 
 
 def float8_layers(folded):
@@ -108,7 +110,7 @@ def test_the_plain_model_stays_as_it_is(checkpoint, batch, noise):
 
 def test_sane_weights_pass(checkpoint, batch, noise, caplog):
     caplog.set_level(logging.INFO)
-    backend = load_backend('torch-fp8', checkpoint)
+    backend = load_engine('torch', checkpoint, options=FLOAT8)
     assert backend.state == 'waiting'
     plain = TorchBackend(checkpoint).predict(batch, noise)
     actual = backend.predict(batch, noise)
@@ -132,7 +134,7 @@ def spoil(model):
 def test_weights_that_float8_spoils_are_refused(checkpoint, batch, noise, tmp_path, caplog):
     spoiled = copytree(checkpoint, tmp_path / 'spoiled')
     change(spoiled, spoil)
-    backend = load_backend('torch-fp8', spoiled)
+    backend = load_engine('torch', spoiled, options=FLOAT8)
     expected = TorchBackend(spoiled).predict(batch, noise)
     for _ in range(2):
         np.testing.assert_array_equal(backend.predict(batch, noise), expected)
@@ -144,7 +146,7 @@ def test_weights_that_float8_spoils_are_refused(checkpoint, batch, noise, tmp_pa
 
 @pytest.mark.parametrize('limit', [{'min_cosine': 1.0}, {'max_error': 0.0}])
 def test_either_limit_refuses(checkpoint, batch, noise, limit):
-    backend = Fp8Backend(checkpoint)
+    backend = TorchBackend(checkpoint, options=FLOAT8)
     with pytest.raises(FrozenInstanceError):
         backend.gate.min_cosine = 0.5
     backend.gate = replace(backend.gate, **limit)
@@ -165,12 +167,9 @@ def test_a_graph_holds_what_the_gate_chose(checkpoint, batch, noise):
         def wait(self):
             pass
 
-    eager = Fp8Backend(checkpoint)
-    backend = Fp8GraphBackend.__new__(Fp8GraphBackend)
-    TorchBackend.__init__(backend, checkpoint)
-    backend.state = 'waiting'
     capture = Once(torch.device('cpu'))
-    backend._use(ReplayCache(capture), ReplayCache(capture))
+    eager, backend = (TorchBackend(checkpoint, options=FLOAT8) for _ in range(2))
+    backend.use_graphs(ReplayCache(capture), ReplayCache(capture))
     np.testing.assert_allclose(
         backend.predict(batch, noise), eager.predict(batch, noise), atol=1e-6
     )
@@ -179,14 +178,15 @@ def test_a_graph_holds_what_the_gate_chose(checkpoint, batch, noise):
 
 
 def test_graphs_need_a_gpu(checkpoint):
-    with pytest.raises(BackendError, match=r"'torch-fp8-cudagraph' needs device cuda, not 'cpu'"):
-        load_backend('torch-fp8-cudagraph', checkpoint)
+    with pytest.raises(BackendError, match=r"CUDA graphs need device cuda, not 'cpu'"):
+        load_engine('torch', checkpoint, options=replace(FLOAT8, cuda_graphs=True))
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize('name', ['torch-fp8', 'torch-fp8-cudagraph'])
-def test_on_a_gpu(checkpoint, batch, noise, name):
-    backend = load_backend(name, checkpoint, device='cuda')
+@pytest.mark.parametrize('graphs', [False, True])
+def test_on_a_gpu(checkpoint, batch, noise, graphs):
+    options = replace(FLOAT8, cuda_graphs=graphs)
+    backend = load_engine('torch', checkpoint, device='cuda', options=options)
     expected = TorchBackend(checkpoint).predict(batch, noise)
     np.testing.assert_allclose(backend.predict(batch, noise), expected, atol=0.05)
     assert backend.state == 'ready'

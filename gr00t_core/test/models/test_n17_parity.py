@@ -13,7 +13,7 @@ from gr00t_core.models.n1_7.checkpoint import N1_7
 from gr00t_core.models.n1_7.config import Gr00tN17Config
 from gr00t_core.models.n1_7.groot import Gr00tN17
 from gr00t_core.models.n1_7.head import rtc_prefix
-from gr00t_core.models.n1_7.language import token_positions
+from gr00t_core.models.n1_7.places import token_positions
 from gr00t_core.models.n1_7.sizes import published_3b
 
 INPUTS = (
@@ -198,6 +198,7 @@ def test_positions_skip_padding(batch, case, model):
     ids, mask = (
         torch.nn.functional.pad(batch[key], (3, 0)) for key in ('input_ids', 'attention_mask')
     )
-    positions = token_positions(ids, mask, grids, config.image_token_id, 2)
+    found = token_positions(ids, mask, grids, config.image_token_id, 2)
+    positions = torch.from_numpy(found)
     assert torch.equal(positions[..., 3:], case['out.position_ids'])
     assert not positions[..., :3].any()

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from gr00t_core.checkpoint.metadata import metadata_from_limits
-from gr00t_core.engines import load_backend
-from gr00t_core.errors import BackendError, CheckpointError, ObservationError, RobotFileError
+from gr00t_core.engines import load_engine
+from gr00t_core.errors import CheckpointError, ObservationError, RobotFileError
 from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
 from gr00t_core.models.n1_7.config import Gr00tN17Config
 from gr00t_core.models.n1_7.processor_config import DEFAULT_SLOTS, ProcessorConfig
@@ -97,7 +97,7 @@ def test_head_only_acts_on_the_last_pictures(policy):
     )
     for key, value in full.items():
         np.testing.assert_allclose(blind[key], value, rtol=0, atol=1e-5)
-    fresh = load_backend('torch', policy.robot and policy_folder(policy))
+    fresh = load_engine('torch', policy.robot and policy_folder(policy))
     with pytest.raises(ObservationError, match='make a full call first'):
         fresh.predict(policy.transforms.apply(example), head_only=True)
 
@@ -146,8 +146,6 @@ def test_robots_that_are_unlike_the_checkpoint_are_refused(checkpoint):
 
 
 def test_what_n17_does_not_offer_is_said(checkpoint):
-    with pytest.raises(BackendError, match='--backend torch'):
-        Gr00tPolicy(checkpoint, backend='onnxruntime')
     with pytest.raises(CheckpointError, match='data config is for'):
         Gr00tPolicy(checkpoint, data_config='so100', embodiment='new_embodiment')
 

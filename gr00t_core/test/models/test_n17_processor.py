@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+import torch
 
 from gr00t_core.errors import CheckpointError, ObservationError
 from gr00t_core.models.n1_7.config import Gr00tN17Config
 from gr00t_core.models.n1_7.groups import Group, POSES
-from gr00t_core.models.n1_7.images import area_resize, ImageTransform, qwen_size
+from gr00t_core.models.n1_7.images import antialiased, area_resize, ImageTransform, qwen_size
 from gr00t_core.models.n1_7.processor import N17Transforms
 from gr00t_core.models.n1_7.processor_config import ProcessorConfig
 from gr00t_core.models.n1_7.prompt import formalized, load_prompts, qwen_tokenizer
@@ -266,3 +267,20 @@ def test_files_in_processor_folder_and_unknown_tags(folder, tmp_path):
     assert processor.layout('libero_sim').slot == 2  # of the default table
     with pytest.raises(CheckpointError, match='no entry for embodiment'):
         processor.layout('gr1')
+
+
+@pytest.mark.parametrize('mode', ['bicubic', 'bilinear'])
+@pytest.mark.parametrize(
+    ('size', 'target'), [((64, 85), (64, 96)), ((97, 51), (32, 64)), ((40, 30), (96, 128))]
+)
+def test_antialiased_resizing_is_pytorchs_bit_for_bit(mode, size, target):
+    """So that an export serves without PyTorch; pictures of noise and of black and white."""
+    random = np.random.default_rng(sum(size))
+    noise = random.integers(0, 256, (*size, 3), dtype=np.uint8)
+    for frame in (noise, np.where(noise > 127, 255, 0).astype(np.uint8)):
+        planes = torch.from_numpy(frame.transpose(2, 0, 1).copy())[None]
+        expected = torch.nn.functional.interpolate(
+            planes, target, mode=mode, align_corners=False, antialias=True
+        )
+        found = antialiased(frame, target, mode)
+        np.testing.assert_array_equal(found, expected[0].permute(1, 2, 0).numpy())

@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Say who decided a command: the policy, a person, or the executor itself (decision 0051)."""
 
-from rclpy.time import Time
-
 from gr00t_msgs.msg import CommandSource
 from gr00t_policy_node.executor.modes import Mode
 
@@ -16,8 +14,6 @@ SOURCES = {
 }
 
 
-def source_message(stamp_ns: int, mode: Mode) -> CommandSource:
-    """Return the message for a command of a mode."""
-    message = CommandSource(source=SOURCES.get(mode, CommandSource.STOP))
-    message.header.stamp = Time(nanoseconds=stamp_ns).to_msg()
-    return message
+def source_of(mode: Mode) -> int:
+    """Return the constant of `CommandSource` for a command of a mode."""
+    return SOURCES.get(mode, int(CommandSource.STOP))

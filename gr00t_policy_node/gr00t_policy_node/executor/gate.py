@@ -87,7 +87,7 @@ def passed(
 def _passed(
     layout: Layout, sent: Sent, values: Array, columns: NDArray[np.bool_], dt: float
 ) -> tuple[Sent, str | None]:
-    paced = layout.paced
+    paced = layout.paced_part
     change = (values - sent.values)[paced]
     known = np.isfinite(sent.values[paced]) & columns[paced]
     speed = np.zeros(layout.width)

@@ -81,14 +81,15 @@ class Measurements:
         """Take the values (D,) of a state group; else return, and count, why they are dropped."""
         if state not in self.needed:
             return None
-        refusal = self._examine(state, np.asarray(values, np.float64), now_ns, stamp_ns)
+        values = np.array(values, np.float64)
+        refusal = self._examine(state, values, now_ns, stamp_ns)
         if refusal is not None:
             self.dropped[state, refusal.reason] += 1
             self._refusals[state] = refusal
             return refusal
         self._refusals.pop(state, None)
         self._stamps[state] = stamp_ns
-        self.states[state] = np.array(values, np.float64)
+        self.states[state] = values
         for name, row in self._seen[state][1].items():
             self.values[self._layout.slices[name]] = row
         return None
@@ -139,15 +140,15 @@ class Measurements:
         allowed_s = self._max_leap_s + elapsed_ns * 1e-9
         found = None
         for group in self._measures[state]:
-            row = np.array(values, np.float64)
+            row = values
             if measured.rotation and group.rotation and measured.rotation != group.rotation:
                 row = convert(row, measured.rotation, group.rotation)
             rows[group.name] = row
             if group.name not in before or found is not None:
                 continue
             ways = travel_s(self._layout, group.name, row, before[group.name])
-            worst = int(ways.argmax())
-            if not ways[worst] <= allowed_s:
+            if not (ways <= allowed_s).all():
+                worst = int(ways.argmax())
                 column = self._layout.slices[group.name].start + worst
                 speed = self._layout.speed[column]
                 found = Refusal(

@@ -106,6 +106,22 @@ class Layout:
         return np.setdiff1d(self.direct, self.delta)
 
     @cached_property
+    def paced_groups(self) -> frozenset[str]:
+        """Return the groups whose columns are `paced`."""
+        paced = set(self.paced.tolist())
+        return frozenset(name for name, part in self.slices.items() if part.start in paced)
+
+    @cached_property
+    def paced_part(self) -> slice | Columns:
+        """Return `paced` as an index that costs least: a slice where the columns are adjacent."""
+        return _part(self.paced)
+
+    @cached_property
+    def compared_part(self) -> slice | Columns:
+        """Return `compared` likewise."""
+        return _part(self.compared)
+
+    @cached_property
     def has_endless(self) -> bool:
         """Return whether any joint turns without end."""
         return bool(self.continuous.any())
@@ -124,7 +140,7 @@ class Layout:
             margin: How far outside the limits a position may be, as a share of their range.
         """
         columns = self.slices[group]
-        if columns.start not in self.paced:
+        if group not in self.paced_groups:
             return None
         lower, upper = self.lower[columns], self.upper[columns]
         return Plausible(lower, upper, margin * upper - margin * lower)
@@ -224,3 +240,9 @@ def layout_of(robot: Robot) -> Layout:
         acceleration=acceleration,
         compared=select([g for g in paced if g.kind == 'continuous' and g.state is not None]),
     )
+
+
+def _part(columns: Columns) -> slice | Columns:
+    if len(columns) and (np.diff(columns) == 1).all():
+        return slice(int(columns[0]), int(columns[-1]) + 1)
+    return columns

@@ -18,6 +18,7 @@ from gr00t_policy_node.executor.safety import (
     attitude_of,
     Bounds,
     chase,
+    clamped,
     move,
     rotation_of,
     turn,
@@ -110,7 +111,7 @@ class Motion:
             scale: Share of the velocity limits that may be used, 0 to 1. Deltas are not scaled.
             live: (A,) bool, the columns that have a target; the others brake. None: all.
         """
-        layout, bounds, paced = self._layout, self._bounds, self._layout.paced
+        layout, bounds, paced = self._layout, self._bounds, self._layout.paced_part
         driven = self.active if live is None else self.active & live
         here = np.where(driven, self.values, 0.0)
         previous = np.where(driven, previous, here)
@@ -121,9 +122,9 @@ class Motion:
             previous = near(previous, target, layout.continuous)
         wanted = chase(here[paced], previous[paced], target[paced], bounds, self._dt)
         top = bounds.velocity * scale
-        aimed = np.where(driven[paced], np.clip(wanted, -top, top), 0.0)
+        aimed = np.where(driven[paced], clamped(wanted, -top, top), 0.0)
         self._move(aimed)
-        inside = np.clip(target[paced], bounds.lower, bounds.upper)
+        inside = clamped(target[paced], bounds.lower, bounds.upper)
         self._count('position', (inside != target[paced]) & driven[paced])
         self._count('velocity', (np.abs(wanted) > bounds.velocity) & driven[paced])
         short = np.abs(self.velocity[paced] - aimed) > 1e-9
@@ -137,7 +138,7 @@ class Motion:
                 )
             self._turn(index, ends, scale)
         if len(layout.direct):
-            free = np.clip(target, layout.lower, layout.upper)
+            free = clamped(target, layout.lower, layout.upper)
             self._count('position', (free != target)[layout.direct] & driven[layout.direct])
             free[layout.streamed] *= scale
             # A velocity that no source asks for any more is zero, and a switch stays as it was.
@@ -162,7 +163,7 @@ class Motion:
         What is not a number is infinitely far away.
         """
         ways = np.zeros(self._layout.width)
-        compared = self._layout.compared
+        compared = self._layout.compared_part
         apart = values - measured
         if self._layout.has_endless:
             apart = difference(values, measured, self._layout.continuous)
@@ -178,7 +179,8 @@ class Motion:
         return ways
 
     def _move(self, wanted: Array) -> None:
-        paced, active = self._layout.paced, self.active[self._layout.paced]
+        paced = self._layout.paced_part
+        active = self.active[paced]
         values, velocity = move(
             np.where(active, self.values[paced], self._bounds.lower),
             np.where(active, self.velocity[paced], 0.0),
@@ -227,7 +229,7 @@ def travel_s(layout: Layout, group: str, values: Array, measured: Array) -> Arra
         if turning.columns == columns:
             ends = [attitude_of(row, turning.rotation) for row in (values, measured)]
             return np.full(len(values), angle_between(ends[0], ends[1]) / turning.velocity)
-    if columns.start not in layout.paced:
+    if group not in layout.paced_groups:
         return np.zeros(len(values))
     apart = values - measured
     if layout.has_endless:

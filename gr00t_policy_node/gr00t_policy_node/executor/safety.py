@@ -34,6 +34,12 @@ class Bounds:
     acceleration: Array
 
 
+def clamped(values: Array, lower: Array, upper: Array) -> Array:
+    """Return values within limits, as `np.clip` does, which takes four times as long."""
+    result: Array = np.minimum(np.maximum(values, lower), upper)
+    return result
+
+
 def brake_speed(room: Array, acceleration: Array, dt: float) -> Array:
     """Return the greatest speed of the coming period that leaves `room` to brake.
 
@@ -42,7 +48,7 @@ def brake_speed(room: Array, acceleration: Array, dt: float) -> Array:
     end of `room` is reached exactly, at rest.
 
     Args:
-        room: (N,) way left; negative counts as none.
+        room: (..., N) way left; negative counts as none.
         acceleration: (N,) greatest deceleration.
         dt: Control period in s.
     """
@@ -63,9 +69,9 @@ def chase(position: Array, previous: Array, target: Array, bounds: Bounds, dt: f
         bounds: The limits.
         dt: Control period in s.
     """
-    previous = np.clip(previous, bounds.lower, bounds.upper)
-    target = np.clip(target, bounds.lower, bounds.upper)
-    rate = np.clip((target - previous) / dt, -bounds.velocity, bounds.velocity)
+    previous = clamped(previous, bounds.lower, bounds.upper)
+    target = clamped(target, bounds.lower, bounds.upper)
+    rate = clamped((target - previous) / dt, -bounds.velocity, bounds.velocity)
     error = target - position - rate * dt
     return rate + np.sign(error) * _approach(np.abs(error), bounds.acceleration, dt)
 
@@ -88,12 +94,13 @@ def move(
     lower = np.minimum(bounds.lower, position)
     upper = np.maximum(bounds.upper, position)
     change = bounds.acceleration * dt
-    slowest = np.maximum(velocity - change, -bounds.velocity)
-    slowest = np.maximum(slowest, -brake_speed(position - lower, bounds.acceleration, dt))
-    fastest = np.minimum(velocity + change, bounds.velocity)
-    fastest = np.minimum(fastest, brake_speed(upper - position, bounds.acceleration, dt))
+    room = np.empty((2, *position.shape))
+    room[0], room[1] = position - lower, upper - position
+    back, on = brake_speed(room, bounds.acceleration, dt)
+    slowest = np.maximum(np.maximum(velocity - change, -bounds.velocity), -back)
+    fastest = np.minimum(np.minimum(velocity + change, bounds.velocity), on)
     speed = np.minimum(np.maximum(wanted, slowest), fastest)
-    return np.clip(position + speed * dt, lower, upper), speed
+    return clamped(position + speed * dt, lower, upper), speed
 
 
 def turn(

@@ -11,8 +11,8 @@ from typing import Any, TYPE_CHECKING
 if TYPE_CHECKING:
     from gr00t_policy_node.person.session import Session
 
-# After the first executor was found, others may still be discovered (s).
-SETTLE_S = 1.0
+# After the first executor was found, others may still be discovered (s), and a policy node (s).
+SETTLE_S, POLICY_S = 1.0, 2.0
 NOT_CONFIRMED = 2
 
 
@@ -48,8 +48,8 @@ def rearm(argv: list[str]) -> int:
 def _cancel(made: 'Session', timeout_s: float) -> None:
     """Cancel the running goal of the policy node that the graph shows; say what came of it."""
     client = made.client
-    if not client.offers_goals and not client.takes_goals:
-        return
+    if not made.until(lambda: client.offers_goals or client.takes_goals, POLICY_S):
+        return  # an executor without a policy node
     future = made.until(client.cancel_goals, timeout_s)
     if future is None or not made.until(future.done, timeout_s):
         print(f'the policy node did not confirm within {timeout_s:g} s that its goal is canceled')

@@ -18,7 +18,7 @@ class Backend(Protocol):
     """Where the policy runs. One thread at a time calls it; `stop` may come from another."""
 
     def start(self) -> None:
-        """Begin to load the policy."""
+        """Begin to load the policy; return at once."""
 
     def wait_ready(self, keep_waiting: Callable[[], bool]) -> None:
         """Block until the policy answers; raise ServingError when it does not, or may not."""
@@ -58,7 +58,6 @@ def make_backend(settings: Settings, robot: Robot, logger: Any) -> Backend:
         from gr00t_policy_node.policy.server_backend import ServerBackend
 
         return ServerBackend(settings, robot, logger)
-    # Imports torch and the like: only where the model shall live in this process.
     from gr00t_policy_node.policy.in_process import InProcessBackend
 
     return InProcessBackend(settings, robot)

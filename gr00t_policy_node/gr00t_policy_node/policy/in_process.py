@@ -3,27 +3,36 @@
 """Run the policy inside the node's process: one process less, but its crashes are the node's."""
 
 from collections.abc import Callable
-from typing import Any
-
-import torch
+from typing import Any, TYPE_CHECKING
 
 from gr00t_core.embodiments import ModalityConfig
-from gr00t_core.policy import Gr00tPolicy
 from gr00t_core.robot.description import Robot
 from gr00t_policy_node.policy.parameters import Settings
+
+if TYPE_CHECKING:
+    from gr00t_core.policy import Gr00tPolicy
 
 
 class InProcessBackend:
     """A `gr00t_core.policy.Gr00tPolicy` in the thread that asks it."""
 
     def __init__(self, settings: Settings, robot: Robot) -> None:
-        """Keep what `start` needs."""
+        """Keep what the load needs."""
         self._settings = settings
         self._robot = robot
         self._policy: Gr00tPolicy | None = None
+        self._torch: Any = None
 
     def start(self) -> None:
-        """Load the checkpoint; blocks until that is done."""
+        """Return: the thread that waits loads."""
+
+    def wait_ready(self, keep_waiting: Callable[[], bool]) -> None:
+        """Load the checkpoint; blocks until that is done, whether it is still wanted or not."""
+        # Here, because the import alone takes seconds.
+        import torch
+
+        from gr00t_core.policy import Gr00tPolicy
+
         settings = self._settings
         device = settings.device
         if device == 'auto':
@@ -31,13 +40,11 @@ class InProcessBackend:
         self._policy = Gr00tPolicy(
             settings.checkpoint,
             self._robot,
-            backend=settings.backend,
+            engine=settings.backend,
             device=device,
             denoising_steps=settings.denoising_steps or None,
         )
-
-    def wait_ready(self, keep_waiting: Callable[[], bool]) -> None:
-        """Return: `start` left a policy that answers."""
+        self._torch = torch
 
     def get_modality_config(self) -> dict[str, ModalityConfig]:
         """Return one config per modality."""
@@ -60,7 +67,8 @@ class InProcessBackend:
     def about(self) -> dict[str, str]:
         """Return name, device and the memory that torch holds."""
         about = {'backend': f'{self._settings.backend} (in this process)'}
-        if torch.cuda.is_available():
+        torch = self._torch
+        if torch is not None and torch.cuda.is_available():
             about['GPU memory (MiB)'] = f'{torch.cuda.memory_allocated() / 2**20:.0f}'
         return about
 
@@ -73,10 +81,10 @@ class InProcessBackend:
 
     def close(self) -> None:
         """Let go of the model."""
-        self._policy = None
-        if torch.cuda.is_available():
+        self._policy, torch = None, self._torch
+        if torch is not None and torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def _loaded(self) -> Gr00tPolicy:
-        assert self._policy is not None, 'start() comes first'
+    def _loaded(self) -> 'Gr00tPolicy':
+        assert self._policy is not None, 'wait_ready() comes first'
         return self._policy

@@ -4,7 +4,6 @@
 
 import array
 import threading
-import time
 from typing import Any, TYPE_CHECKING
 
 from builtin_interfaces.msg import Duration as DurationMessage
@@ -22,6 +21,7 @@ from gr00t_policy_node.policy.backends import Backend, make_backend
 from gr00t_policy_node.policy.detector import Detector, make_detector
 from gr00t_policy_node.policy.head_only import FeatureReuse
 from gr00t_policy_node.policy.inference import Answer, Inference, Request
+from gr00t_policy_node.policy.loading import Loading
 from gr00t_policy_node.policy.observing import Observer
 from gr00t_policy_node.policy.rates import RateMeter
 from gr00t_policy_node.policy.stream_diagnostics import milliseconds
@@ -30,6 +30,8 @@ from gr00t_ros import diagnostics
 if TYPE_CHECKING:
     from gr00t_policy_node.policy.node import PolicyNode
 
+# A load that is no longer wanted has this long to end (s); then it is left behind.
+LOAD_PATIENCE_S = 0.2
 # Of the last observation-to-chunk times: what an inference is expected to take at most.
 RTC_PERCENT = 95
 
@@ -39,7 +41,6 @@ class Loaded:
 
     def __init__(self, node: 'PolicyNode', settings: parameters.Settings, robot: Robot) -> None:
         self.robot = robot
-        self.use_default = settings.use_default_instruction
         self.instruction = ''
         self.run = 0
         self._publishing = threading.Lock()  # of the run and the chunk
@@ -47,7 +48,6 @@ class Loaded:
         self.chunk: ActionChunk | None = None
         self.refused = {'observation': 0, 'backend': 0}
         self.asked_ns = 0
-        self.diagnosed = time.monotonic()
         # A frame half a period early is still the frame that the period asks for.
         self.tolerance_ns = round(NANOSECONDS / robot.reference.stream.rate_hz / 2)
         self._node = node
@@ -67,6 +67,8 @@ class Loaded:
         self.detector = (
             Detector(name, make_detector(name, node, robot), node.wake) if name else None
         )
+        self.loading = Loading(self.backend, robot, node.get_logger(), node.wake)
+        self.is_listening = False
         self.worker = Inference(
             self.observer, self.backend, robot, self.publish, node.wake, self._seen
         )
@@ -92,6 +94,23 @@ class Loaded:
             ),
             post_callback=node.clock_jumped,
         )
+
+    @property
+    def broken(self) -> str:
+        """Return why this policy gives no chunk and never will, '' as long as it may."""
+        crash = self.worker.crash
+        return self.loading.failure or (crash and f'the inference thread crashed:\n{crash}')
+
+    def begin_load(self) -> None:
+        """Have the policy loaded on a thread of its own, which wakes the node."""
+        self.backend.start()
+        self.loading.start()
+
+    def begin_to_listen(self) -> None:
+        """Subscribe to the robot: the policy is loaded."""
+        self.observer.subscribe()
+        self.worker.start()
+        self.is_listening = True
 
     def end_run(self) -> None:
         """Void what is under way: no chunk of it is published any more."""
@@ -192,7 +211,10 @@ class Loaded:
             self.detector.stop()
         self.backend.stop()
         patience_s = self._settings.request_timeout_s + 1.0 if timeout_s is None else timeout_s
-        if self.worker.stop(patience_s):
+        if not self.loading.stop(LOAD_PATIENCE_S):
+            if timeout_s is None and self.loading.is_alive():
+                node.get_logger().warning('the policy still loads: its thread is left behind')
+        elif not self.is_listening or self.worker.stop(patience_s):
             self.backend.close()
         elif timeout_s is None:
             node.get_logger().warning('the inference thread is still in a request: left behind')

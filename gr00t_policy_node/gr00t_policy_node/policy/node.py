@@ -2,52 +2,51 @@
 # SPDX-License-Identifier: Apache-2.0
 """The policy node: observations in, action chunks out.
 
-Lifecycle: `configure` reads the parameters, loads the robot, starts the backend, warms it up and
-subscribes; `activate` answers; `deactivate` ends the running goal and stops; `cleanup` frees
-everything. With `autostart` the node makes these transitions itself and tries again
-while the server is not there.
+Lifecycle: `configure` reads the parameters and the robot file, and begins to load the policy;
+`activate` answers, from when the policy is loaded; `deactivate` ends the running goal and stops;
+`cleanup` frees everything. `supervisor` lists the transitions that the node makes itself.
 
-Threads: everything of ROS happens on the executor of the main thread. Pairing and decoding, and
-the request to the backend, happen on the two threads of `inference`, which hand their outcomes
-back through a guard condition.
+Threads: everything of ROS happens on the executor of the main thread. The policy loads on the
+thread of `loading`. Pairing and decoding, and the request to the backend, happen on the two
+threads of `inference`. All hand their outcomes back through a guard condition.
 """
 
+import os
 import signal
 import sys
 import time
 import traceback
 from types import FrameType
-from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 import rclpy
-from rclpy._rclpy_pybind11 import RCLError
 from rclpy.clock import Clock, ClockType, TimeJump
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from std_msgs.msg import String
 
-from gr00t_core.errors import Gr00tError, ObservationError, ParameterError, ServingError
-from gr00t_core.instructions import checked_instruction, shown
+from gr00t_core.errors import Gr00tError, ParameterError, ServingError
+from gr00t_core.instructions import shown
 from gr00t_core.malloc_tuning import keep_freed_memory
 from gr00t_core.robot.description import NANOSECONDS
 from gr00t_core.robot.file import load_robot
 from gr00t_msgs.action import ExecuteInstruction
 from gr00t_policy_node.executor.ownership import beside, publishers
 from gr00t_policy_node.policy import parameters
-from gr00t_policy_node.policy.backends import action_values, check_modality
 from gr00t_policy_node.policy.detector import Detector
+from gr00t_policy_node.policy.diagnosis import diagnosis
 from gr00t_policy_node.policy.goals import Goals
 from gr00t_policy_node.policy.inference import Answer, Refusal, Request
+from gr00t_policy_node.policy.instruction_source import InstructionSource
 from gr00t_policy_node.policy.loaded import Loaded
-from gr00t_policy_node.policy.observing import zero_observation
-from gr00t_policy_node.policy.stream_diagnostics import ERROR, OK, stream_status, WARN
+from gr00t_policy_node.policy.loading import still_runs
+from gr00t_policy_node.policy.supervisor import Supervisor
 from gr00t_ros import diagnostics
+from gr00t_ros.rclpy_internals import deactivate_publishers, state_label, watch_transitions
 from gr00t_ros.start import initialize
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
-# Waits between attempts to start by oneself; the last one repeats.
-RETRY_S = (0.5, 1.0, 2.0, 4.0, 8.0)
+LOADING = 'waiting for the policy'
 DIAGNOSTICS_S = 1.0
 WATCH_S = 0.1
 # Frames without a chunk are warned of at most so often; diagnostics show the rest.
@@ -56,7 +55,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class PolicyNode(LifecycleNode):
-    """See the module's text."""
+    """Lifecycle node that turns observations into action chunks."""
 
     def __init__(self) -> None:
         """Declare parameters; all else is for `configure`."""
@@ -65,46 +64,52 @@ class PolicyNode(LifecycleNode):
         self.add_on_set_parameters_callback(
             lambda changed: parameters.refuse(changed, configured=self._label() != 'unconfigured')
         )
-        self.fatal = ''  # why an own start can never succeed
         self._reason = 'not configured'
         self._told = ''
         self._reason_logged = False
         self._warned = -QUIET_S
         self._loaded: Loaded | None = None
         self._goals: Goals | None = None
-        self._topic_instruction = ''
-        self._dropped_instructions = 0
-        self._last_dropped = ''
+        self._instructions = InstructionSource()
         self._detector_trouble = ''
         self._others: list[str] = []
-        self._guard_transitions()
+        self._supervisor = Supervisor(autostart=bool(self.get_parameter('autostart').value))
+        watch_transitions(
+            self,
+            refused=lambda reason: self.get_logger().error(f'transition refused: {reason}'),
+            made=self._supervisor.let_go,
+        )
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._wake = self.create_guard_condition(self._take_outcomes)
         # Plain timers on a steady clock: they must run whatever the ROS clock does.
         self.create_timer(DIAGNOSTICS_S, self._diagnose, clock=self._steady)
         self.create_timer(WATCH_S, self._watch, clock=self._steady)
-        self._starting = bool(self.get_parameter('autostart').value)
-        self._attempts = 0
-        self._next_attempt = time.monotonic()
+
+    @property
+    def fatal(self) -> str:
+        """Return why the node can never start, '' as long as it may."""
+        return self._supervisor.fatal
 
     # Lifecycle
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load everything; on failure say why and stay unconfigured."""
+        """Begin to load the policy; on failure say why and stay unconfigured."""
         try:
             self._configure()
         except Gr00tError as error:
-            self._fail(str(error), fatal=not isinstance(error, ServingError))
+            self._fail(str(error), is_final=not isinstance(error, ServingError))
+            self._release()
             return FAILURE
         except Exception:
-            self._fail(traceback.format_exc(), fatal=True)
+            self._fail(traceback.format_exc(), is_final=True)
+            self._release()
             return FAILURE
-        self._reason = ''
+        self._reason = LOADING
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Begin to answer."""
+        """Answer, from now or from when the policy is loaded."""
         assert self._loaded is not None
         self._loaded.begin_run()
         self._loaded.sequence = 0
@@ -112,18 +117,18 @@ class PolicyNode(LifecycleNode):
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """End the goal and stop answering; an error state when the inference thread crashed."""
+        """End the goal and stop answering; an error state when the policy is broken."""
         self._end_goal('the policy node was deactivated')
         assert self._loaded is not None
         self._loaded.end_run()
-        if self._loaded.worker.crash:
+        if self._loaded.broken:
             return TransitionCallbackReturn.ERROR
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free everything."""
+        self._reason = (self._loaded is not None and self._loaded.broken) or 'not configured'
         self._release()
-        self._reason = 'not configured'
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -131,16 +136,15 @@ class PolicyNode(LifecycleNode):
         self._end_goal('the policy node was shut down')
         self._release()
         self._reason = 'shut down'
-        self._starting = False
+        self._supervisor.let_go()
         return super().on_shutdown(state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free everything and keep the reason; the node is unconfigured then."""
-        if self._loaded is not None and self._loaded.worker.crash:
-            self._reason = f'the inference thread crashed:\n{self._loaded.worker.crash}'
+        if self._loaded is not None and self._loaded.broken:
+            self._reason = self._loaded.broken
         self._release()
-        for entity in self._managed_entities:
-            entity.on_deactivate(state)
+        deactivate_publishers(self, state)
         return SUCCESS
 
     def close(self) -> None:
@@ -156,77 +160,72 @@ class PolicyNode(LifecycleNode):
             f'robot {robot.name} ({robot.source}), backend {settings.backend}'
             f' {settings.server_address or settings.checkpoint}'
         )
-        loaded = Loaded(self, settings, robot)
-        self._loaded = loaded
-        loaded.backend.start()
-        loaded.backend.wait_ready(self._keep_waiting)
-        check_modality(loaded.backend.get_modality_config(), robot)
-        began = time.perf_counter()
-        warm = action_values(
-            loaded.backend.warm_up(zero_observation(robot, robot.instruction)), robot
-        )
-        self.get_logger().info(
-            f'warmed up in {time.perf_counter() - began:.1f} s: chunks of {len(warm)} steps'
-        )
-        loaded.observer.subscribe()
-        loaded.worker.start()
+        if settings.backend != 'server' and still_runs():
+            raise ServingError('the load that was given up still takes memory: wait for its end')
+        self._loaded = Loaded(self, settings, robot)
+        use_default = settings.use_default_instruction
+        self._instructions.default = robot.instruction if use_default else ''
+        self._loaded.begin_load()
         if self._goals is None:
             # For the node's life: a goal that runs when it fails still gets its result.
             self._goals = Goals(self, self._why_no_goal, self._note_instruction)
 
     def _release(self, timeout_s: float | None = None) -> None:
         loaded, self._loaded = self._loaded, None
+        self._instructions.default = ''
         if loaded is not None:
             loaded.close(timeout_s)
 
-    def _fail(self, reason: str, *, fatal: bool) -> None:
-        if reason != self._reason:
+    def _fail(self, reason: str, *, is_final: bool) -> None:
+        if reason != self._supervisor.failure:
             self.get_logger().error(f'not configured: {reason}')
         self._reason = reason
-        self.fatal = reason if fatal and self._starting else ''
-        self._release()
+        self._supervisor.failed(reason, is_final=is_final, now_s=time.monotonic())
 
-    def _keep_waiting(self) -> bool:
-        """Publish diagnostics once per second while `configure` keeps the executor busy."""
-        if self._loaded is not None and time.monotonic() > self._loaded.diagnosed + DIAGNOSTICS_S:
-            self._reason = f'waiting for the policy: {self._loaded.backend.problem()}'
-            self._diagnose()
-        return bool(self.context.ok())
-
-    def _start(self) -> None:
-        """Go one step towards active."""
-        if self._label() == 'unconfigured':
+    def _supervise(self) -> None:
+        """Follow the load, and make the next transition that the supervisor decides."""
+        loaded = self._loaded
+        if loaded is not None and loaded.broken:
+            self._note_broken(loaded)
+        elif loaded is not None and loaded.loading.is_ready and not loaded.is_listening:
+            loaded.begin_to_listen()
+            self._supervisor.loaded()
+            self._reason = ''
+        elif loaded is not None and not loaded.is_listening:
+            self._reason = f'{LOADING}: {loaded.backend.problem() or "it loads"}'
+        transition = self._supervisor.transition(
+            self._label(),
+            is_ready=loaded is not None and loaded.is_listening,
+            is_broken=loaded is not None and bool(loaded.broken),
+            now_s=time.monotonic(),
+        )
+        if transition == 'configure':
             self.trigger_configure()
-        if self._label() == 'inactive':
+        elif transition == 'activate':
             self.trigger_activate()
-        if self._label() == 'active':
-            self.get_logger().info('active')
-            self._starting, self._attempts = False, 0
+            if self._label() == 'active':
+                self.get_logger().info('active')
+                self._supervisor.let_go()
+        elif transition == 'deactivate':
+            self.trigger_deactivate()  # which goes to the error state
+        elif transition == 'cleanup':
+            self.trigger_cleanup()
+
+    def _note_broken(self, loaded: Loaded) -> None:
+        """Say once why the policy is lost; a transition that frees it follows at once."""
+        if loaded.loading.failure:
+            self._fail(loaded.loading.failure, is_final=loaded.loading.is_final)
             return
-        wait_s = RETRY_S[min(self._attempts, len(RETRY_S) - 1)]
-        self._attempts += 1
-        self._next_attempt = time.monotonic() + wait_s
-
-    def _guard_transitions(self) -> None:
-        """Answer a transition that the state does not allow; rclpy lets it end the process."""
-        change = self._service_change_state.callback
-
-        def guarded(request: Any, response: Any) -> Any:
-            try:
-                return change(request, response)
-            except RCLError as error:
-                self.get_logger().error(f'transition refused: {error}')
-                response.success = False
-                return response
-
-        self._service_change_state.callback = guarded
+        self.get_logger().error(loaded.broken)
+        self._end_goal('the inference thread crashed', fault=True)
+        self._supervisor.crashed(loaded.broken, now_s=time.monotonic())
 
     # From frame to chunk
 
     def reference_frame(self, stamp_ns: int, arrived_ns: int) -> None:
         """Ask for a chunk, if there is an instruction for one."""
         loaded = self._loaded
-        instruction = self._instruction()
+        instruction = self._instructions.current
         if loaded is None or not instruction or self._label() != 'active':
             return
         period_ns = self.get_parameter('period_s').value * NANOSECONDS
@@ -247,6 +246,7 @@ class PolicyNode(LifecycleNode):
         return None if self._goals is None else self._goals.running
 
     def _take_outcomes(self) -> None:
+        self._supervise()
         loaded = self._loaded
         if loaded is None:
             return
@@ -260,8 +260,6 @@ class PolicyNode(LifecycleNode):
                 self._published(loaded, outcome)
             else:
                 self._refused(loaded, outcome)
-        if loaded.worker.crash:
-            self._crashed(loaded.worker.crash)
 
     def _take_verdict(self, detector: Detector, goals: Goals) -> None:
         """End the goal that the detector decided about."""
@@ -291,48 +289,21 @@ class PolicyNode(LifecycleNode):
             self._warned, self._reason_logged = now, True
         self._reason = refusal.reason
 
-    def _crashed(self, crash: str) -> None:
-        self.get_logger().error(f'the inference thread crashed:\n{crash}')
-        self._end_goal('the inference thread crashed', fault=True)
-        if self._label() == 'active':
-            self.trigger_deactivate()  # which finds the crash and goes to the error state
-        else:
-            self._reason = f'the inference thread crashed:\n{crash}'
-            self.trigger_cleanup()
-        self._starting = bool(self.get_parameter('autostart').value)
-        self._next_attempt = time.monotonic() + RETRY_S[1]
-
     # Instructions
 
     def instruction_topic(self, message: String) -> None:
         """Follow the instruction of the topic; a blank one ends that, a refused one is dropped."""
-        try:
-            text = checked_instruction(message.data).strip()
-        except ObservationError as error:
-            if str(error) != self._last_dropped:  # both subscriptions hear it
-                self._last_dropped = str(error)
-                self._dropped_instructions += 1
-                self.get_logger().error(
-                    f'instruction dropped, the one before holds: {error}',
-                    throttle_duration_sec=QUIET_S,
-                )
-            return
-        self._last_dropped = ''
-        if text != self._topic_instruction:
-            self._topic_instruction = text
-            self._note_instruction()
-
-    def _instruction(self) -> str:
-        """Return what to do now: the goal's, else the topic's, else (if allowed) the default."""
-        if self._goals is not None and self._goals.instruction:
-            return self._goals.instruction
-        if self._topic_instruction or self._loaded is None:
-            return self._topic_instruction
-        return self._loaded.robot.instruction if self._loaded.use_default else ''
+        if refusal := self._instructions.take(message.data):
+            self.get_logger().error(
+                f'instruction dropped, the one before holds: {refusal}',
+                throttle_duration_sec=QUIET_S,
+            )
+        self._note_instruction()
 
     def _note_instruction(self) -> None:
         """Void the chunks under way when the instruction changed, and log the change once."""
-        loaded, instruction = self._loaded, self._instruction()
+        self._instructions.goal = '' if self._goals is None else self._goals.instruction
+        loaded, instruction = self._loaded, self._instructions.current
         if loaded is not None and instruction != loaded.instruction:
             loaded.begin_run()
             loaded.instruction = instruction
@@ -344,7 +315,10 @@ class PolicyNode(LifecycleNode):
 
     def _why_no_goal(self) -> str:
         label = self._label()
-        return '' if label == 'active' else f'the node is {label}, not active: {self._reason}'
+        if label != 'active':
+            return f'the node is {label}, not active: {self._reason}'
+        is_loaded = self._loaded is not None and self._loaded.is_listening
+        return '' if is_loaded else f'the policy is not loaded yet: {self._reason}'
 
     def _end_goal(self, message: str, *, fault: bool = False) -> None:
         if self._goals is not None:
@@ -386,8 +360,7 @@ class PolicyNode(LifecycleNode):
             self._diagnose()
         if self._goals is not None:
             self._goals.watch(self.get_parameter('goal_fault_s').value, self._why_no_chunk())
-        if self._starting and not self.fatal and time.monotonic() >= self._next_attempt:
-            self._start()
+        self._supervise()
 
     def _why_no_chunk(self) -> str:
         loaded = self._loaded
@@ -396,51 +369,18 @@ class PolicyNode(LifecycleNode):
         return loaded.backend.problem() or 'no frame of the reference camera'
 
     def _diagnose(self) -> None:
-        loaded, name, label = self._loaded, self.get_fully_qualified_name(), self._label()
-        robot = '' if loaded is None else loaded.robot.name
         self._told = self._reason
-        problem, statuses = self._reason, []
-        values: dict[str, object] = {
-            'state': label,
-            'instruction': self._instruction(),
-            'instructions dropped': self._dropped_instructions,
-        }
-        if loaded is not None:
-            loaded.diagnosed = time.monotonic()
-            values |= loaded.values()
-            if label != 'unconfigured':
-                loaded.observer.subscribe()
-                statuses += [stream_status(r, name, robot) for r in loaded.observer.report()]
-            down = loaded.backend.problem()
-            statuses.append(
-                diagnostics.status(
-                    f'{name}: backend',
-                    robot,
-                    ERROR if down else OK,
-                    down or 'answers',
-                    loaded.backend.about(),
-                )
-            )
-            # Topics first: a silent camera is the cause, a frame without observation its effect.
-            failing = [
-                f'{s.name.partition(": ")[2]}: {s.message}' for s in statuses if s.level == ERROR
-            ]
-            problem = '; '.join(failing) or problem
-        level, message = self._verdict(label, problem)
-        statuses.insert(0, diagnostics.status(f'{name}: policy', robot, level, message, values))
+        statuses = diagnosis(
+            self.get_fully_qualified_name(),
+            self._label(),
+            self._reason,
+            self._instructions,
+            self._loaded,
+        )
         self._diagnostics.publish(diagnostics.array(self.get_clock().now(), statuses))
 
-    def _verdict(self, label: str, problem: str) -> tuple[bytes, str]:
-        """Return level and message of the whole."""
-        if label != 'active':
-            level = ERROR if problem and label != 'inactive' else WARN
-            return level, f'{label}: {problem}' if problem else label
-        if problem:
-            return ERROR, problem
-        return OK, 'acting' if self._instruction() else 'no instruction'
-
     def _label(self) -> str:
-        return str(self._state_machine.current_state[1])
+        return state_label(self)
 
 
 def main(args: list[str] | None = None) -> int:
@@ -453,7 +393,7 @@ def main(args: list[str] | None = None) -> int:
     signals: list[int] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        """End whatever the main thread does, be it a load of minutes."""
+        """End whatever the main thread does."""
         signals.append(number)
         raise KeyboardInterrupt
 
@@ -480,7 +420,11 @@ def main(args: list[str] | None = None) -> int:
             node.close()
             node.destroy_node()
         rclpy.try_shutdown()
-    return 1 if node is None or node.fatal else 0
+    status = 1 if node is None or node.fatal else 0
+    if still_runs():  # a thread inside torch cannot be ended, and the interpreter would wait
+        sys.stdout.flush()
+        os._exit(status)
+    return status
 
 
 if __name__ == '__main__':

@@ -64,7 +64,7 @@ DECLARATIONS: dict[str, tuple[Any, str, Allowed]] = {
     'robot': ('', 'name of a shipped robot description, or the path of one; required', None),
     'checkpoint': (
         '',
-        'folder of a GR00T N1.5 checkpoint; may be empty when server_address names a server',
+        'folder of a GR00T checkpoint; may be empty when server_address names a server',
         None,
     ),
     'backend': (

@@ -60,7 +60,7 @@ class ServerBackend:
         self._token = settings.token
         self._process: ServerProcess | None = None
         self._folder: Path | None = None
-        self._problem = 'not started'
+        self._problem = 'it has not answered yet'
         self._health: dict[str, Any] = {}
         self._answered = time.monotonic()
         self._has_answered = False

@@ -45,6 +45,7 @@ class ServerProcess(threading.Thread):
         self._on_line = on_line
         self._on_event = on_event
         self._stopping = threading.Event()
+        self._tried = threading.Event()  # to start the first child
         self._child: subprocess.Popen[str] | None = None
         self._why = ''  # why we ended it ourselves
 
@@ -53,6 +54,11 @@ class ServerProcess(threading.Thread):
         """Return the child's process id, None while there is none."""
         child = self._child
         return None if child is None else child.pid
+
+    def start(self) -> None:
+        """Start the thread; return when there is a first child, or it cannot be started."""
+        super().start()
+        self._tried.wait()
 
     def restart(self, reason: str) -> None:
         """Kill the child: it does not answer. The thread starts another one."""
@@ -107,8 +113,10 @@ class ServerProcess(threading.Thread):
                 start_new_session=True,
             )
         except OSError as error:
+            self._tried.set()
             return 1, str(error)
         self._child = child
+        self._tried.set()
         if self._stopping.is_set():  # stop() came before there was a child to signal
             self._signal(signal.SIGTERM)
         assert child.stdout is not None

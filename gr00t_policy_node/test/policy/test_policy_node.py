@@ -7,14 +7,17 @@ from pathlib import Path
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS')
 from action_msgs.msg import GoalStatus
+from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.srv import GetParameters
 from rclpy.action import ActionClient
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rosgraph_msgs.msg import Clock
@@ -296,6 +299,65 @@ def test_what_can_never_start_ends_with_its_reason(graph, parameters, word):
     graph.until(lambda: process.poll() is not None, 'the end of the node')
     assert process.returncode == 1
     assert word in graph.log(process)
+
+
+def get_state(graph):
+    answer = graph.call(GetState, 'policy_node/get_state', GetState.Request())
+    return answer.current_state.label
+
+
+def test_the_node_answers_while_the_policy_loads(graph):
+    """Services, parameters and diagnostics; activated by hand, it acts when the load is done."""
+    load_s = 3.0
+    graph.add_robot()
+    process = graph.start(autostart=False, server_arguments=f'--load-s {load_s}')
+    began = time.monotonic()
+    assert change(graph, Transition.TRANSITION_CONFIGURE)
+    configured = time.monotonic()
+    assert get_state(graph) == 'inactive'
+    asked = GetParameters.Request(names=['robot'])
+    (value,) = graph.call(GetParameters, 'policy_node/get_parameters', asked).values
+    assert value.string_value == 'so101'
+    graph.reason('inactive: waiting for the policy')
+    assert graph.statuses['/policy_node: policy'].level == DiagnosticStatus.WARN
+    assert change(graph, Transition.TRANSITION_ACTIVATE)
+    graph.reason('waiting for the policy')
+    assert not graph.chunks
+    assert time.monotonic() < configured + load_s  # all of this was before the load's end
+    graph.fresh()
+    assert time.monotonic() > began + load_s
+    assert graph.stop(process) == 0
+
+
+def test_a_load_under_way_can_be_ended(graph, children_of):
+    graph.add_robot()
+    process = graph.start(autostart=False, server_arguments='--load-s 30')
+    for _ in range(2):
+        assert change(graph, Transition.TRANSITION_CONFIGURE)
+        (child,) = children_of(process.pid)
+        assert change(graph, Transition.TRANSITION_CLEANUP)
+        assert child not in children_of(process.pid)
+        assert get_state(graph) == 'unconfigured'
+    assert change(graph, Transition.TRANSITION_CONFIGURE)
+    began = time.monotonic()
+    assert graph.stop(process) == 0
+    assert time.monotonic() < began + 5.0
+
+
+@pytest.mark.parametrize('is_active', [False, True])
+def test_a_load_that_fails_by_hand_leaves_the_node_unconfigured(graph, children_of, is_active):
+    process = graph.start(autostart=False, server_arguments='--load-s 1 --robot droid')
+    assert change(graph, Transition.TRANSITION_CONFIGURE)
+    if is_active:
+        assert change(graph, Transition.TRANSITION_ACTIVATE)
+    graph.reason('unconfigured', 'the policy is not for robot')
+    assert get_state(graph) == 'unconfigured'
+    assert not children_of(process.pid)
+    assert graph.log(process).count('the policy is not for robot') == 1
+    graph.spin(1.0)
+    assert process.poll() is None
+    assert get_state(graph) == 'unconfigured'  # the client decides what comes next
+    assert graph.stop(process) == 0
 
 
 def test_server_at_an_address_may_come_later(graph, tmp_path):

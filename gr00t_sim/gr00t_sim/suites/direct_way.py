@@ -69,7 +69,7 @@ def _policy(plan: 'SuitePlan', number: int) -> Iterator[PolicyClient | None]:
         words = [sys.executable, '-m', 'gr00t_core', 'serve', '--checkpoint', plan.checkpoint]
         words += ['--robot', plan.robot, '--bind', address, '--seed', str(plan.noise_seed)]
         words += ['--denoising-steps', str(plan.denoising_steps)]
-        words += [] if plan.backend == 'server' else ['--backend', plan.backend]
+        words += [] if plan.backend == 'server' else ['--engine', plan.backend]
         log = folder / 'serve.log'
         with log.open('wb') as output:
             server = subprocess.Popen(

@@ -73,6 +73,7 @@ def bag_report(
     ]
     report = {
         'bag': str(path),
+        'begin_ns': converted.survey.begin_ns,
         'seconds': _seconds(aligned.log_ns),
         'sim_time': converted.survey.sim_time,
         'streams': streams,
@@ -171,6 +172,7 @@ def _episode(
         'rows': rows,
         'repeated': int(episode.repeated.sum()),
         'trimmed': episode.trimmed,
+        'mark': episode.mark,
         'seconds': _seconds(episode.stamp_ns),
         'rate_hz': round(rate_hz(episode.stamp_ns), 3),
         'frozen': _frozen(robot, converted, episode, ~still),

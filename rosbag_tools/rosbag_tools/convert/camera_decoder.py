@@ -11,12 +11,20 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import av
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 import numpy as np
 
 from gr00t_core.dataset.video.writer import is_keyframe
 from gr00t_core.errors import BagError
-from gr00t_core.messages.image_header import MAX_PIXELS
-from gr00t_core.messages.images import decode_image, faultless_jpeg, JPEG_END, JPEG_START, Size
+from gr00t_core.messages.image_header import CompressedPicture, MAX_PIXELS
+from gr00t_core.messages.images import (
+    decode_for_encoder,
+    decode_image,
+    JPEG_END,
+    JPEG_START,
+    plain_jpeg,
+    Size,
+)
 
 # Names seen in `format` and `encoding` fields → PyAV decoder.
 VIDEO_CODECS = {
@@ -64,9 +72,7 @@ def size_of(image: Any) -> tuple[int, int]:
 
 
 class StillDecoder:
-    """Decode still images; JPEGs to their own planes.
-
-    That is half the work of going through RGB, and closer to them.
+    """Decode still images; JPEGs once, by the robot's decoder, to what a video encoder takes.
 
     Which pictures are damaged is decided by `gr00t_core.messages.images`, as on the robot.
     """
@@ -74,31 +80,42 @@ class StillDecoder:
     def __init__(self, size: Size | None = None) -> None:
         """Take the width and height that pictures must have; None: any."""
         self._size = size
-        self._context = cast('av.VideoCodecContext', av.CodecContext.create('mjpeg', 'r'))
-        self._context.thread_count = 1
-        self._context.options = {'err_detect': 'explode', 'max_pixels': str(MAX_PIXELS)}
+        self._reformatter = VideoReformatter()
+        self._rgb: av.VideoFrame | None = None
 
     def decode(self, message: Any) -> Any:
-        """Return PyAV's frame of a JPEG without any fault, else (H, W, 3) uint8 RGB.
+        """Return PyAV's yuv420p frame of a JPEG without any fault, else (H, W, 3) uint8 RGB.
 
         Raises:
             ObservationError: It cannot be decoded.
         """
-        return self._jpeg(message) or decode_image(message, size=self._size)
+        picture = plain_jpeg(message, size=self._size)
+        frame = None if picture is None else self._jpeg(picture)
+        return decode_image(message, size=self._size) if frame is None else frame
 
-    def _jpeg(self, message: Any) -> av.VideoFrame | None:
-        """Return the picture of a CompressedImage; None unless it is a JPEG without any fault.
-
-        `gr00t_core.messages.images.decode_image` then decodes or refuses it, as on the robot.
-        """
-        data = faultless_jpeg(message, size=self._size)
-        if data is None:
-            return None
-        try:
-            frames = self._context.decode(av.Packet(data))
-        except av.error.FFmpegError:
-            return None
-        return frames[0] if len(frames) == 1 and not frames[0].is_corrupt else None
+    def _jpeg(self, picture: CompressedPicture) -> av.VideoFrame | None:
+        """Return the picture; None where `decode_image` must decode or refuse it."""
+        width, height = picture.width, picture.height
+        rgb = self._rgb
+        if rgb is None or (rgb.width, rgb.height) != (width, height):
+            rgb = self._rgb = av.VideoFrame(width, height, 'rgb24')
+        plane = rgb.planes[0]
+        if plane.line_size == 3 * width:
+            if not decode_for_encoder(picture, plane):
+                return None
+        else:
+            pixels = np.empty((height, width, 3), np.uint8)
+            if not decode_for_encoder(picture, pixels):
+                return None
+            rgb = av.VideoFrame.from_ndarray(pixels, format='rgb24')
+        return self._reformatter.reformat(
+            rgb,
+            format='yuv420p',
+            dst_color_range=ColorRange.MPEG,
+            # Where 2 x 2 pixels share a colour, the first one's is that of all.
+            interpolation=Interpolation.POINT if picture.shared == (2, 2) else Interpolation.AREA,
+            threads=1,
+        )
 
 
 class VideoStream:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 import tyro
 
+from gr00t_core.dataset.decisions import by_bag, read_decisions
 from gr00t_core.dataset.video.writer import VideoOptions
 from gr00t_core.dataset.write.assemble import assemble, Header
 from gr00t_core.dataset.write.atomic_folder import check_ours, locked
@@ -53,6 +54,7 @@ class Convert:
         instruction: Used where a bag names none; the robot file's default otherwise.
         trim_idle: Cut idle time at both ends of an episode down to so many seconds.
         only_success: Leave out episodes that are not marked as a success.
+        decisions: File of `gr00t view BAGS`: what to delete, trim, split and label anew.
         video: h264, av1, nvenc, or copy: take the recorded bitstream as it is.
         size: Width and height to scale the videos to.
         namespace: Namespace of the robot's topics in the bags.
@@ -77,6 +79,7 @@ class Convert:
     instruction: str | None = None
     trim_idle: float | None = None
     only_success: bool = False
+    decisions: Path | None = None
     video: Literal['h264', 'av1', 'nvenc', 'copy'] = 'h264'
     size: tuple[int, int] | None = None
     namespace: str = ''
@@ -112,13 +115,14 @@ def main(argv: list[str]) -> int:
         # All episodes of a dataset have the same columns.
         corrections=any(_says_who_decided(bag, asked.namespace) for bag in bags),
     )
+    decided = by_bag(read_decisions(asked.decisions), bags) if asked.decisions else {}
     with locked(asked.output, f'gr00t convert --output {asked.output}') as output:
         # Shards live beside the dataset, linked into it: a later run makes only what is new.
         work = output.with_name(output.name + '.shards')
         try:
             check_ours(work)
             _check_output(output, bags)
-            jobs = make_jobs(bags, robot.source, options, work)
+            jobs = make_jobs(bags, robot.source, options, work, decided)
             results = {result.job.bag: result for result in _run(jobs, asked, robot)}
             ordered = [results[job.bag] for job in jobs]
             status = _finish(ordered, asked, output, robot, options)

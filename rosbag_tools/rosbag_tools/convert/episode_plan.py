@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gr00t_core.robot.description import Robot
+from gr00t_core.dataset.decisions import cut, Decision, Part
+from gr00t_core.robot.description import NANOSECONDS, Robot
 from rosbag_tools.convert.alignment import Alignment
 from rosbag_tools.convert.derived_actions import action_of
 from rosbag_tools.convert.episodes import Episode
@@ -20,6 +21,7 @@ from rosbag_tools.convert.episodes import Episode
 # An episode shorter than this teaches nothing: a chunk needs at least a start and a target.
 SHORTEST_ROWS = 2
 TOO_SHORT = 'stretch of fewer than 2 rows'
+LEFT_OUT = 'left out by a decision'
 # Idle: no element moves by more than this share of its span over the bag, within this time.
 IDLE_SHARE = 0.01
 IDLE_WINDOW_S = 0.2
@@ -38,6 +40,7 @@ class PlannedEpisode:
         state: (R, S) float64.
         action: (R, A) float64.
         trimmed: Idle rows cut off at both ends.
+        mark: A person's note.
     """
 
     instruction: str
@@ -48,6 +51,7 @@ class PlannedEpisode:
     state: NDArray[np.float64]
     action: NDArray[np.float64]
     trimmed: int
+    mark: str = ''
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,8 @@ def plan(
     instruction: str | None,
     trim_idle_s: float | None,
     only_success: bool,
+    decisions: Sequence[Decision] = (),
+    begin_ns: int = 0,
 ) -> Plan:
     """Plan the episodes of a bag.
 
@@ -93,6 +99,8 @@ def plan(
         instruction: Used where the bag names none; None takes the robot file's default.
         trim_idle_s: Idle time kept at both ends of an episode, None keeps all of it.
         only_success: Leave out episodes that are not marked as a success.
+        decisions: What a person decided about the bag.
+        begin_ns: From where the seconds of the decisions count.
     """
     dropped: Counter[str] = Counter()
     rejected: Counter[str] = Counter()
@@ -101,36 +109,81 @@ def plan(
     complete = np.array([not gaps for gaps in alignment.gaps], np.bool_)
     idle = _idle(alignment, rate_hz)
     inside = np.zeros(len(complete), np.bool_)
+    decided = _Decided((alignment.stamp_ns - begin_ns) / NANOSECONDS, decisions)
     for episode in episodes:
         rows = (alignment.log_ns >= episode.start_ns) & (alignment.log_ns < episode.stop_ns)
         if episode.segment is not None:
             rows &= alignment.segment == episode.segment
         inside |= rows
-        if only_success and episode.success is not True:
+        dropped[LEFT_OUT] += int((rows & decided.deleted).sum())
+        if rows.any() and not (rows & ~decided.deleted).any():
+            rejected[LEFT_OUT] += 1
+            continue
+        if only_success and not decided.may_succeed(rows, episode.success):
             rejected['not marked as a success'] += 1
             continue
-        lost += int((rows & ~complete).sum())
-        for index in np.flatnonzero(rows & ~complete):
+        gaps = rows & ~complete & ~decided.deleted
+        lost += int(gaps.sum())
+        for index in np.flatnonzero(gaps):
             dropped[f'no {", ".join(alignment.gaps[index])} within max_age'] += 1
         pieces = 0
-        for part in _stretches(np.flatnonzero(rows & complete), alignment):
-            kept = _trim(part, idle, rate_hz, trim_idle_s)
-            made = _episode(alignment, kept, robot, action_from)
-            if made is None:
-                dropped[TOO_SHORT] += len(part)
-                lost += len(part)
-                continue
-            pieces += 1
-            dropped['last row has no next state'] += len(kept) - len(made[0])
-            dropped['idle at the ends'] += len(part) - len(kept)
-            told = episode.instruction or instruction or robot.instruction
-            planned.append(
-                PlannedEpisode(told, episode.success, *made, trimmed=len(part) - len(kept))
-            )
+        for stretch in _stretches(np.flatnonzero(rows & complete), alignment):
+            before = len(planned)
+            for part, decision in decided.parts(stretch):
+                success = episode.success
+                if decision is not None and decision.success is not None:
+                    success = decision.success
+                if only_success and success is not True:
+                    dropped['not marked as a success'] += len(part)
+                    continue
+                kept = _trim(part, idle, rate_hz, trim_idle_s)
+                made = _episode(alignment, kept, robot, action_from)
+                if made is None:
+                    dropped[TOO_SHORT] += len(part)
+                    lost += len(part) if decision is None else 0
+                    continue
+                dropped['last row has no next state'] += len(kept) - len(made[0])
+                dropped['idle at the ends'] += len(part) - len(kept)
+                told = episode.instruction or instruction or robot.instruction
+                if decision is not None and decision.instruction is not None:
+                    told = decision.instruction
+                trimmed, mark = len(part) - len(kept), '' if decision is None else decision.mark
+                planned.append(PlannedEpisode(told, success, *made, trimmed=trimmed, mark=mark))
+            pieces += len(planned) > before
         most_pieces = max(most_pieces, pieces)
     dropped['outside of the episodes'] += int((~inside).sum())
     reasons = {why: n for why, n in dropped.items() if n}
     return Plan(tuple(planned), reasons, dict(rejected), most_pieces, lost)
+
+
+class _Decided:
+    """What a person decided about the rows of a bag.
+
+    Attributes:
+        deleted: (N,) bool.
+    """
+
+    def __init__(self, seconds: NDArray[np.float64], decisions: Sequence[Decision]) -> None:
+        self._seconds, self._decisions = seconds, decisions
+        self.deleted = np.zeros(len(seconds), np.bool_)
+        for part in self._cut(np.arange(len(seconds))):
+            self.deleted[slice(*part.rows)] = part.is_deleted
+
+    def parts(
+        self, rows: NDArray[np.int64]
+    ) -> Iterator[tuple[NDArray[np.int64], Decision | None]]:
+        """Cut row numbers where a decision begins or ends; what is deleted is not among them."""
+        for part in self._cut(rows):
+            if not part.is_deleted:
+                yield rows[slice(*part.rows)], part.decision
+
+    def may_succeed(self, rows: NDArray[np.bool_], success: bool | None) -> bool:
+        """Return whether any of the rows is, or was decided to be, part of a success."""
+        said = [d.success for _, d in self.parts(np.flatnonzero(rows)) if d is not None]
+        return success is True or True in said
+
+    def _cut(self, rows: NDArray[np.int64]) -> list[Part]:
+        return cut(self._seconds[rows], self._decisions)
 
 
 def _stretches(rows: NDArray[np.int64], alignment: Alignment) -> Iterator[NDArray[np.int64]]:

@@ -6,10 +6,10 @@ Every bag has a folder of shards beside the dataset, named by what it depends on
 the robot file and the options. A bag that fails is reported and leaves nothing.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 import hashlib
 import json
 import multiprocessing
@@ -17,6 +17,7 @@ from pathlib import Path
 import shutil
 from typing import Any
 
+from gr00t_core.dataset.decisions import Decision
 from gr00t_core.errors import BagError, Gr00tError
 from gr00t_core.robot.file import load_robot
 from rosbag_tools.convert.bag_report import bag_report
@@ -70,24 +71,38 @@ class Result:
         return [self.job.folder / episode['shard'] for episode in self.report['episodes']]
 
 
-def make_jobs(bags: Sequence[Path], robot: Path, options: ConvertOptions, work: Path) -> list[Job]:
+def make_jobs(
+    bags: Sequence[Path],
+    robot: Path,
+    options: ConvertOptions,
+    work: Path,
+    decided: Mapping[Path, Sequence[Decision]] | None = None,
+) -> list[Job]:
     """Name a folder below `work` for each bag.
+
+    Args:
+        bags: The bags.
+        robot: Robot file.
+        options: How all of them are converted.
+        work: Folder of the shards.
+        decided: Bag → what a person decided about it; other bags are not converted anew for it.
 
     Raises:
         BagError: A bag is given twice.
     """
     jobs = []
     for bag in bags:
+        own = replace(options, decisions=tuple((decided or {}).get(bag, ())))
         key = hashlib.sha256()
         for name, size, mtime_ns in _files_of(bag):
             key.update(f'{name} {size} {mtime_ns}\n'.encode('utf-8', 'surrogateescape'))
         key.update(robot.read_bytes())
-        key.update(json.dumps(asdict(options), default=str, sort_keys=True).encode())
+        key.update(json.dumps(asdict(own), default=str, sort_keys=True).encode())
         key.update(str(CONVERTER_VERSION).encode())
         name = bag.name.encode('utf-8', 'surrogateescape')[:_LONGEST_NAME].decode(
             'utf-8', 'ignore'
         )
-        jobs.append(Job(bag, robot, options, work / f'{name}-{key.hexdigest()[:16]}'))
+        jobs.append(Job(bag, robot, own, work / f'{name}-{key.hexdigest()[:16]}'))
     folders = [job.folder for job in jobs]
     twice = [str(job.bag) for job in jobs if folders.count(job.folder) > 1]
     if twice:

@@ -21,11 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.dataset.corrections import COLUMNS, row_values
+from gr00t_core.dataset.decisions import cut, Decision
 from gr00t_core.dataset.schema import STAMP_COLUMN
 from gr00t_core.dataset.video.writer import VideoOptions
 from gr00t_core.dataset.write.shard import EpisodeWriter, robot_features
 from gr00t_core.errors import BagError, ObservationError
-from gr00t_core.robot.description import Camera, Robot
+from gr00t_core.robot.description import Camera, NANOSECONDS, Robot
 from rosbag_tools.bags.bag import Bag
 from rosbag_tools.convert.alignment import align, Alignment
 from rosbag_tools.convert.camera_decoder import is_whole_jpeg, size_of, StillDecoder, VideoStream
@@ -52,6 +53,7 @@ class ConvertOptions:
         namespace: Namespace of the robot's topics in the bag.
         definitions: `.msg` files for types that the bag does not define.
         corrections: Write who decided each row, and its episode's outcome.
+        decisions: What a person decided about the bag.
     """
 
     rate_hz: float
@@ -64,6 +66,7 @@ class ConvertOptions:
     namespace: str = ''
     definitions: tuple[Path, ...] = ()
     corrections: bool = False
+    decisions: tuple[Decision, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,8 @@ def convert_bag(
                 instruction=options.instruction,
                 trim_idle_s=options.trim_idle_s,
                 only_success=options.only_success,
+                decisions=options.decisions,
+                begin_ns=surveyed.begin_ns,
             )
             sources = None
             if options.corrections:
@@ -158,9 +163,20 @@ def convert_bag(
                 for topic, found in unusable.items()
                 if found
             },
-            (*bag.warnings, *surveyed.losses),
+            (*bag.warnings, *surveyed.losses, *_not_met(options, aligned, surveyed)),
             sources,
         )
+
+
+def _not_met(options: ConvertOptions, aligned: Alignment, surveyed: Survey) -> list[str]:
+    """Return a warning for each decision that no row of the bag follows."""
+    seconds = (aligned.stamp_ns - surveyed.begin_ns) / NANOSECONDS
+    met = [part.decision for part in cut(seconds, options.decisions)]
+    return [
+        f'a decision about {decision.where} meets no row of the bag'
+        for decision in options.decisions
+        if decision not in met
+    ]
 
 
 def _sum_up(stream: StreamSurvey, found: Mapping[int, str]) -> Unusable:

@@ -144,6 +144,11 @@ class Survey:
     losses: tuple[str, ...]
 
     @property
+    def begin_ns(self) -> int:
+        """Return the stamp of the reference camera's first picture: decisions count from it."""
+        return int(self.streams[self.reference].stamps_ns[0])
+
+    @property
     def camera_rate_hz(self) -> float:
         """Return the true rate of the reference camera."""
         return self.streams[self.reference].sender_hz

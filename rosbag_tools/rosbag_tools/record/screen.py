@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import queue
 import threading
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -69,18 +70,24 @@ class Screen:
 
 
 def table(report: Sequence[Watched]) -> Table:
-    """Return the table of the topics."""
-    shown = Table('topic', 'Hz', 'expected', 'MB/s', 'messages', 'longest gap', 'latency', '')
+    """Return the table of the topics; 80 columns show every topic in full."""
+    shown = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    shown.add_column('topic', overflow='fold')
+    for name in ('Hz', 'MB/s', 'messages', 'longest\ngap (ms)', 'latency\n(ms)'):
+        shown.add_column(name, justify='right', no_wrap=True)
+    shown.add_column('')
     for seen in report:
+        expected = '' if seen.expected_hz is None else f' of {seen.expected_hz:g}'
+        # What was expected is in the second column already.
+        trouble = seen.trouble.partition(':')[0] if seen.trouble else 'ok'
         shown.add_row(
             Text(seen.topic),
-            f'{seen.rate_hz:.1f}',
-            '' if seen.expected_hz is None else f'{seen.expected_hz:g}',
+            f'{seen.rate_hz:.1f}{expected}',
             f'{seen.bytes_per_s / 1e6:.2f}',
             str(seen.messages),
-            f'{seen.longest_gap_s * 1e3:.0f} ms',
-            '' if seen.latency_ms is None else f'{seen.latency_ms:.1f} ms',
-            Text(seen.trouble or 'ok', 'yellow' if seen.trouble else 'green'),
+            f'{seen.longest_gap_s * 1e3:.0f}',
+            '' if seen.latency_ms is None else f'{seen.latency_ms:.0f}',
+            Text(trouble, 'yellow' if seen.trouble else 'green'),
         )
     return shown
 

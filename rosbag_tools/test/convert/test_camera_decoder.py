@@ -44,6 +44,25 @@ def test_whole_pictures_are_the_robots(data):
     assert np.abs(converted(StillDecoder((WIDTH, HEIGHT)), data).astype(int) - live).mean() < 2
 
 
+@pytest.mark.parametrize('width', [96, 82])  # rows without and with padding
+@pytest.mark.parametrize('subsampling', ['4:2:0', '4:2:2', '4:4:4', None])
+def test_the_encoder_gets_the_pictures_own_colours(width, subsampling):
+    """A picture whose colours change every two pixels comes out as it is: none is smoothed."""
+    rng = np.random.default_rng(0)
+    blocks = rng.integers(40, 215, (HEIGHT // 2, width // 2, 1 if subsampling is None else 3))
+    pixels = np.repeat(np.repeat(blocks, 2, 0), 2, 1).astype(np.uint8)
+    file = io.BytesIO()
+    how = {} if subsampling is None else {'subsampling': subsampling}
+    Image.fromarray(pixels.squeeze()).save(file, 'JPEG', quality=100, **how)
+    decoder = StillDecoder((width, HEIGHT))
+    for _ in range(2):  # the decoder keeps its buffer
+        frame = decoder.decode(message(file.getvalue()))
+        assert (frame.format.name, frame.width, frame.height) == ('yuv420p', width, HEIGHT)
+        seen = frame.to_ndarray(format='rgb24').astype(int)[::2, ::2]
+        error = np.abs(seen - blocks)
+        assert error.mean() < 4, error.mean()
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     data=st.sampled_from([RESTARTS, STRAY]),

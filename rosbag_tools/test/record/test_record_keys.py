@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys, instructions, the screen, and what `gr00t record` refuses before ROS starts."""
 
+import dataclasses
+import io
 import os
 import pathlib
 import time
@@ -161,6 +163,24 @@ def test_the_screen_shows_episode_seconds_instruction_counts_and_size():
     assert '--jpeg' not in status(shown(stores_jpeg=True), report).plain
     assert '1 NOT CONVERTIBLE' in status(shown(not_convertible=1)).plain
     assert 'judging' in status(shown(judging=1)).plain
+
+
+@pytest.mark.parametrize('trouble', ['slow: expected 30 Hz', 'no message yet', 'silent', ''])
+def test_the_table_hides_nothing_at_80_columns(trouble):
+    topics = ['camera/front/image_raw/compressed', 'camera/wrist/image_raw/compressed']
+    console = Console(width=80, record=True, file=io.StringIO())
+    rows = [
+        dataclasses.replace(watched(30.0, 921_600), topic=topic, trouble=trouble)
+        for topic in topics
+    ]
+    console.print(table(rows))
+    lines = console.export_text().splitlines()
+    assert not [line for line in lines if '…' in line]
+    shown_topics = ''.join(line.split()[0] for line in lines if line.strip())
+    for topic in topics:
+        assert topic in shown_topics
+    word = trouble.split(':')[0].split(' ')[0] or 'ok'
+    assert sum(word in line for line in lines) == len(topics)
 
 
 @pytest.mark.parametrize(('hz', 'trouble'), [(30.0, ''), (125.0, ''), (20.0, 'slow')])

@@ -55,6 +55,7 @@ def check_sent(robot, topic, messages):
         assert same, (topic, header_ns(message.raw), header_ns(raw))
 
 
+@pytest.mark.timing
 def test_an_episode_is_recorded_as_it_was_sent(robot, recorder):
     began = start(robot, instruction='stack the cubes', tags=['ann', 'day 2'])
     assert not robot.call(StartEpisode, 'recorder/start_episode').success  # one at a time

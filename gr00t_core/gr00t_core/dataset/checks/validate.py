@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check a dataset: schema, rows, videos, statistics, modality.json and the robot file."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
+from gr00t_core.dataset.checks import conspicuous
 from gr00t_core.dataset.checks import limits as limits_check
 from gr00t_core.dataset.checks.findings import error, Finding, warning
 from gr00t_core.dataset.checks.images import check_images
@@ -14,7 +16,7 @@ from gr00t_core.dataset.checks.layout import check_layout
 from gr00t_core.dataset.checks.robot_fit import check_fit
 from gr00t_core.dataset.checks.rows import check_rows
 from gr00t_core.dataset.checks.statistics import check_statistics
-from gr00t_core.dataset.checks.videos import check_videos
+from gr00t_core.dataset.checks.videos import check_videos, has_modality
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.dataset.schema import INFO, MODALITY, read_json, ROBOT
 from gr00t_core.dataset.video.reader import VideoReader
@@ -22,6 +24,9 @@ from gr00t_core.dataset.write.piece import left_out
 from gr00t_core.errors import DatasetError, Gr00tError
 from gr00t_core.robot.description import Robot
 from gr00t_core.robot.file import load_robot
+
+# Of one episode; an arm that leaps leaps often.
+MOST_SHOWN = 5
 
 
 def validate(path: str | Path, robot: Robot | None = None, decode: bool = True) -> list[Finding]:
@@ -56,6 +61,7 @@ def validate(path: str | Path, robot: Robot | None = None, decode: bool = True) 
         lambda: _check_robot(dataset, robot),
         lambda: check_videos(dataset, decode),
         lambda: check_images(dataset, decode),
+        lambda: _check_conspicuous(dataset, robot),
     ]
     for check in checks:
         try:
@@ -155,6 +161,21 @@ def _check_actions(dataset: Dataset) -> Iterator[Finding]:
             yield warning(
                 where, f'{name}: action equals state in every row; nothing to learn from'
             )
+
+
+def _check_conspicuous(dataset: Dataset, robot: Robot | None) -> Iterator[Finding]:
+    """Name the stretches to look at, up to `MOST_SHOWN` of an episode."""
+    if not has_modality(dataset):
+        return
+    shown: Counter[int] = Counter()
+    for found in conspicuous.find(dataset, robot):
+        shown[found.episode] += 1
+        if shown[found.episode] <= MOST_SHOWN:
+            yield warning(f'episode {dataset.episodes[found.episode].index}', found.text)
+    for number, count in shown.items():
+        if count > MOST_SHOWN:
+            more = f'{count - MOST_SHOWN} more stretches to look at'
+            yield warning(f'episode {dataset.episodes[number].index}', more)
 
 
 def _check_robot(dataset: Dataset, robot: Robot | None) -> Iterator[Finding]:

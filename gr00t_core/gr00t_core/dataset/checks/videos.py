@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import av
+from av.video.reformatter import VideoReformatter
 import numpy as np
+from numpy.typing import NDArray
 
+from gr00t_core.dataset.checks.conspicuous import Conspicuous, frozen
 from gr00t_core.dataset.checks.findings import error, Finding, warning
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.dataset.schema import INFO, V30
@@ -15,6 +18,7 @@ from gr00t_core.dataset.video.index import index_video, VideoIndex
 from gr00t_core.dataset.write.numbering import TIMESTAMP_TOLERANCE
 from gr00t_core.errors import DatasetError
 
+SMALL = 16  # blocks a side in which pictures are compared
 LONG_GOP = 30  # frames between keyframes from which a finding calls random access slow
 
 
@@ -48,7 +52,9 @@ def check_videos(dataset: Dataset, decode: bool) -> Iterator[Finding]:
         yield from _check_format(dataset, path, key, index)
         slow += int(np.diff(np.flatnonzero(index.keyframe), append=index.frames).max() > LONG_GOP)
         if decode:
-            yield from _check_decoding(path, index)
+            small: list[NDArray[np.uint8]] = []
+            yield from _check_decoding(path, index, small)
+            yield from _check_frozen(dataset, path, key, small)
     if slow:
         yield warning(
             dataset.path / 'videos',
@@ -89,13 +95,49 @@ def _check_format(dataset: Dataset, path: Path, key: str, index: VideoIndex) -> 
         yield warning(path, f'codec {index.codec}, meta/info.json says {feature.codec}')
 
 
-def _check_decoding(path: Path, index: VideoIndex) -> Iterator[Finding]:
+def _check_frozen(
+    dataset: Dataset, path: Path, key: str, small: list[NDArray[np.uint8]]
+) -> Iterator[Finding]:
+    """Find where the picture of a file stays the same though the robot moves."""
+    names = dataset.modality.state if has_modality(dataset) else {}
+    if not names:
+        return  # told by the check of modality.json
+    state = np.concatenate([dataset.group(f'state.{name}') for name in names], axis=1)
+    span = np.ptp(state, axis=0)
+    for number, episode in enumerate(dataset.episodes):
+        video = episode.videos.get(key)
+        if video is None or video.path != path or len(small) < video.first + video.frames:
+            continue
+        rows = state[episode.start : episode.start + episode.length]
+        seen = np.stack(small[video.first : video.first + video.frames])
+        for first, end in frozen(seen[: len(rows)], rows, span, float(dataset.info.fps)):
+            seconds = (end - first) / float(dataset.info.fps)
+            what = f'{key}: the picture stays the same for {seconds:.1f} s while the robot moves'
+            yield warning(f'episode {number}', Conspicuous(number, first, end, what).text)
+
+
+def has_modality(dataset: Dataset) -> bool:
+    """Return whether it is known which columns make which group."""
+    try:
+        return bool(dataset.modality.state)
+    except DatasetError:
+        return False
+
+
+def _check_decoding(
+    path: Path, index: VideoIndex, small: list[NDArray[np.uint8]]
+) -> Iterator[Finding]:
+    """Decode a file; put each picture, small and grey, into `small`."""
     decoded = 0
+    reformatter = VideoReformatter()
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1
-            decoded = sum(not frame.is_corrupt for frame in container.decode(stream))
+            for frame in container.decode(stream):
+                decoded += not frame.is_corrupt
+                grey = reformatter.reformat(frame, SMALL, SMALL, 'gray', interpolation='AREA')
+                small.append(np.asarray(grey.to_ndarray(), np.uint8))
     except av.FFmpegError as problem:
         yield error(path, f'cannot be decoded after frame {decoded}: {problem}')
         return

@@ -2,17 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Join datasets, or write one in another version: the same episodes in other files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 import logging
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from gr00t_core.dataset.checks.robot_fit import require_fit
+from gr00t_core.dataset.decisions import Decision
 from gr00t_core.dataset.modality import parse_modality
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.dataset.schema import MODALITY, V21
 from gr00t_core.dataset.write.assemble import assemble, Header
+from gr00t_core.dataset.write.decided import decided
 from gr00t_core.dataset.write.edits import dropped, parse_scale, scaled
 from gr00t_core.dataset.write.piece import left_out, Piece, pieces_of
 from gr00t_core.dataset.write.shard import robot_features
@@ -29,6 +33,7 @@ def rewrite(
     robot: Robot | None = None,
     scale: Sequence[str] = (),
     drop: Sequence[str] = (),
+    decisions: Sequence[Decision] = (),
 ) -> None:
     """Write the episodes of all sources, in order, as one new dataset.
 
@@ -45,14 +50,19 @@ def rewrite(
             sources have none.
         scale: `GROUP=deg2rad`, `GROUP=rad2deg` or `GROUP=FACTOR`: multiply the values of a group.
         drop: Features to leave out.
+        decisions: What a person decided about episodes of the only source.
 
     Raises:
         DatasetError: The sources differ in rate, features or modality or do not fit the robot, a
-            group or feature does not exist, or the output exists.
+            group, feature or episode does not exist, or the output exists.
     """
     if output.exists():  # said before anything is read
         raise DatasetError(
             f'{output}: exists already; give another --output, or remove that folder first'
+        )
+    if decisions and len(sources) != 1:
+        raise DatasetError(
+            f'decisions are about one dataset, {len(sources)} are given; apply them to each alone'
         )
     if robot is not None:
         for source in sources:
@@ -65,19 +75,49 @@ def rewrite(
             output,
             MODALITY,
         )
-    pieces: list[Piece] = []
-    for source in sources:
-        for name, why in left_out(source).items():
-            _log.warning('%s: %s is left out: %s', source.path, name, why)
-        own = pieces_of(source)
-        if drop:
-            own = dropped(own, drop, source.path, header.modality)
-        if scale:
-            own = scaled(own, parse_scale(scale, source.modality, source.path))
-        pieces += own
-    if robot is not None:
-        pieces = _same_names(pieces, robot)
-    assemble(pieces, output, version, header)
+    with _work_folder(output, needed=bool(decisions)) as work:
+        pieces: list[Piece] = []
+        for source in sources:
+            pieces += _pieces(source, header, scale, drop, decisions, work)
+        if robot is not None:
+            pieces = _same_names(pieces, robot)
+        assemble(pieces, output, version, header)
+
+
+@contextmanager
+def _work_folder(output: Path, *, needed: bool) -> Iterator[Path]:
+    """Give a folder beside an output for videos that are encoded again; it goes at the end."""
+    if not needed:
+        yield output
+        return
+    beside = next(folder for folder in output.absolute().parents if folder.is_dir())
+    try:
+        work = TemporaryDirectory(prefix=f'.{output.name}-', dir=beside)
+    except OSError as error:
+        raise DatasetError(f'{beside}: cannot be written: {error.strerror or error}') from None
+    with work as folder:
+        yield Path(folder)
+
+
+def _pieces(
+    source: Dataset,
+    header: Header,
+    scale: Sequence[str],
+    drop: Sequence[str],
+    decisions: Sequence[Decision],
+    work: Path,
+) -> list[Piece]:
+    """Return the episodes of a source as they are going to be."""
+    for name, why in left_out(source).items():
+        _log.warning('%s: %s is left out: %s', source.path, name, why)
+    own = pieces_of(source)
+    if drop:
+        own = dropped(own, drop, source.path, header.modality)
+    if scale:
+        own = scaled(own, parse_scale(scale, source.modality, source.path))
+    if decisions:
+        own = decided(source, own, decisions, work)
+    return own
 
 
 def _header(sources: Sequence[Dataset], robot: Robot | None) -> Header:

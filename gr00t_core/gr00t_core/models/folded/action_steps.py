@@ -10,14 +10,15 @@ Shapes: B batch · H action horizon · A action width · S state width · C toke
 cross-attention blocks · N heads · T vision-language tokens · D head dim.
 """
 
-from typing import cast
+from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
 
 from gr00t_core.models.folded.fused import CrossAttention, feed_forward, SelfAttention
-from gr00t_core.models.n1_5.action_head import ActionHead, CategoryLinear
+from gr00t_core.models.n1_5.action_head import CategoryLinear
 from gr00t_core.models.n1_5.dit import DiTBlock
 from gr00t_core.models.n1_5.layers import sinusoid
 
@@ -33,19 +34,22 @@ class _Block(nn.Module):
         )
         self.mlp = block.mlp
 
-    def forward(self, x: Tensor, affine: Tensor, keys_values: Tensor, keep: int) -> Tensor:
+    def forward(
+        self, x: Tensor, affine: Tensor, keys_values: Tensor, mask: Tensor | None, keep: int
+    ) -> Tensor:
         """Map (B, T, C) to its last `keep` tokens (B, keep, C).
 
         Args:
             x: The sequence.
             affine: (2, C), scale and shift after the first norm.
             keys_values: (2, B, N, T, D) of this block; not read by self-attention.
+            mask: (B, 1, 1, T) bool, False at keys to hide; None hides none.
             keep: Tokens that are wanted.
         """
         width = x.shape[-1:]
         normed = F.layer_norm(x, width, affine[0], affine[1], 1e-5)
         if self.cross:
-            seen = self.attention(normed[:, -keep:], (keys_values[0], keys_values[1]))
+            seen = self.attention(normed[:, -keep:], (keys_values[0], keys_values[1]), mask)
         else:
             seen = self.attention(normed, keep)
         x = x[:, -keep:] + seen
@@ -62,7 +66,7 @@ class ActionSteps(nn.Module):
     output_affine: Tensor
     exit_affine: Tensor
 
-    def __init__(self, head: ActionHead, blocks: nn.ModuleList, slot: int, steps: int) -> None:
+    def __init__(self, head: Any, blocks: nn.ModuleList, slot: int, steps: int) -> None:
         """Fold the head; weights that are not changed are shared with it.
 
         Args:
@@ -83,6 +87,8 @@ class ActionSteps(nn.Module):
         self.decoder2 = _linear(head.action_decoder.layer2, slot)
         self.future_tokens = head.future_tokens
         self.blocks = blocks
+        self.rtc = head.rtc
+        self.sees = [head.sees(index) for index in range(len(blocks))]
         for name, value in _constants(head, slot, steps).items():
             self.register_buffer(name, value.to(head.dtype), persistent=False)
         self.decoder1 = _joined_output(head, slot)
@@ -94,28 +100,47 @@ class ActionSteps(nn.Module):
         noise: Tensor,
         prefix: Tensor,
         prefix_weight: Tensor,
+        image_mask: Tensor | None = None,
     ) -> Tensor:
         """Integrate the flow from noise to actions (B, H, A) float32.
 
         Args:
             keys_values: (L, 2, B, N, T, D), from `VisionLanguage`.
-            state: (B, 1, S) float32.
+            state: (B, history, S) float32.
             noise: (B, H, A) float32.
-            prefix: (B, H, A) float32; see `ActionHead.denoise`.
+            prefix: (B, H, A) float32; see the `rtc` of the action head.
             prefix_weight: (H,) float32 in [0, 1]; zeros where there is no prefix.
+            image_mask: (B, T) bool, True at image tokens; for heads whose blocks see words and
+                images in turn.
         """
-        state_token = self.state2(F.relu(self.state1(state.to(self.entry.dtype))))
-        fixed = torch.cat((state_token, self.future_tokens.expand(state.shape[0], -1, -1)), dim=1)
+        state = state.flatten(1)[:, None].to(self.entry.dtype)
+        fixed = self.state2(F.relu(self.state1(state)))
+        if self.future_tokens is not None:
+            future = self.future_tokens.expand(state.shape[0], -1, -1)
+            fixed = torch.cat((fixed, future), dim=1)
+        masks: dict[str | None, Tensor | None] = {None: None}
+        if image_mask is not None:
+            images = image_mask[:, None, None]
+            masks |= {'images': images, 'words': ~images}
+        seen = [masks[name] for name in self.sees]
         weight = prefix_weight[:, None]
-        actions = noise
+        actions = self.rtc.begun(noise, prefix, weight)
         for step in range(self.steps):
-            velocity = self._velocity(actions, fixed, keys_values, step).float()
+            velocity = self._velocity(actions, fixed, keys_values, seen, step).float()
             left = 1 - step / self.steps
-            velocity = (1 - weight) * velocity + weight * (prefix - actions) / left
+            velocity = self.rtc.steered(velocity, actions, prefix, weight, left)
             actions = actions + velocity / self.steps
-        return torch.where(weight == 1, prefix, actions)
+        out: Tensor = self.rtc.ended(actions, prefix, weight)
+        return out
 
-    def _velocity(self, actions: Tensor, fixed: Tensor, keys_values: Tensor, step: int) -> Tensor:
+    def _velocity(
+        self,
+        actions: Tensor,
+        fixed: Tensor,
+        keys_values: Tensor,
+        masks: Sequence[Tensor | None],
+        step: int,
+    ) -> Tensor:
         """Predict the velocity (B, H, A) of noisy actions at one step."""
         entry = actions.to(self.entry.dtype) @ self.entry + self.entry_bias[step]
         action_tokens = self.tokens(F.silu(entry)) + self.tokens_bias
@@ -123,7 +148,7 @@ class ActionSteps(nn.Module):
         everything, last, cross = x.shape[1], len(self.blocks) - 1, 0
         for index, block in enumerate(self.blocks):
             keep = self.horizon if index == last else everything
-            x = block(x, self.modulation[step, index], keys_values[cross], keep)
+            x = block(x, self.modulation[step, index], keys_values[cross], masks[index], keep)
             cross = min(cross + cast('bool', block.cross), keys_values.shape[0] - 1)
         affine = self.output_affine[step]
         x = F.layer_norm(x, x.shape[-1:], affine[0], affine[1], 1e-6)
@@ -131,7 +156,7 @@ class ActionSteps(nn.Module):
         return velocity
 
 
-def folded_blocks(head: ActionHead) -> nn.ModuleList:
+def folded_blocks(head: Any) -> nn.ModuleList:
     """Return the DiT's blocks with fused QKV; their weights are shared with the head's."""
     return nn.ModuleList(_Block(cast('DiTBlock', block)) for block in head.dit.blocks)
 
@@ -149,9 +174,10 @@ def _as_linear(weight: Tensor, bias: Tensor) -> nn.Linear:
     return out
 
 
-def _constants(head: ActionHead, slot: int, steps: int) -> dict[str, Tensor]:
+def _constants(head: Any, slot: int, steps: int) -> dict[str, Tensor]:
     """Compute what depends on the steps alone, in float32, products of weights in float64."""
-    dit, encoder, device = head.dit, head.action_encoder, head.future_tokens.device
+    dit, encoder = head.dit, head.action_encoder
+    device = dit.output.weight.device
     buckets = torch.tensor(
         [int(step / steps * head.config.num_timestep_buckets) for step in range(steps)],
         device=device,
@@ -189,7 +215,7 @@ def _apply(linear: nn.Linear, x: Tensor) -> Tensor:
     return F.linear(x, linear.weight.data.float(), linear.bias.data.float())
 
 
-def _joined_output(head: ActionHead, slot: int) -> nn.Linear:
+def _joined_output(head: Any, slot: int) -> nn.Linear:
     """Multiply the DiT's output map with the decoder's first one: (C → hidden)."""
     output, decoder = head.dit.output, head.action_decoder.layer1
     w, b = decoder.W.data[slot].double(), decoder.b.data[slot].double()

@@ -1,13 +1,15 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Fold a model for inference. Shapes: B batch · V views · H action horizon · A action width."""
+"""Fold a model of any family. Shapes: R samples · H action horizon · A action width."""
 
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from gr00t_core.models.folded.action_steps import ActionSteps, folded_blocks
-from gr00t_core.models.folded.vision_language import VisionLanguage
-from gr00t_core.models.n1_5.groot import Gr00tN15
+from gr00t_core.models.folded.request import Prompt, Start
 
 
 class FoldedModel:
@@ -20,12 +22,12 @@ class FoldedModel:
         vision_language: Independent of the embodiment.
     """
 
-    def __init__(self, model: Gr00tN15, steps: int | None = None) -> None:
+    def __init__(self, model: Any, steps: int | None = None) -> None:
         """Fold `model`, which is put in eval mode; `steps` None takes the checkpoint's (4)."""
         self.model = model.eval()
         self.steps = steps or model.config.action_head.num_inference_timesteps
         with torch.no_grad():
-            self.vision_language = VisionLanguage(model).eval()
+            self.vision_language = model.folded_context().eval()
             self._blocks = folded_blocks(model.action_head)
         self._slots: dict[int, ActionSteps] = {}
 
@@ -39,22 +41,13 @@ class FoldedModel:
         return self._slots[slot]
 
     @torch.no_grad()
-    def __call__(
-        self,
-        pixel_values: Tensor,
-        input_ids: Tensor,
-        slot: int,
-        state: Tensor,
-        noise: Tensor,
-        prefix: Tensor | None = None,
-        prefix_weight: Tensor | None = None,
-    ) -> Tensor:
-        """Sample action chunks (B, H, A) float32 for B samples of one slot and one prompt length.
-
-        See `VisionLanguage` and `ActionSteps` for the arguments.
-        """
-        if prefix is None or prefix_weight is None:
-            prefix, prefix_weight = torch.zeros_like(noise), noise.new_zeros(noise.shape[1])
-        keys_values = self.vision_language(pixel_values, input_ids)
-        out: Tensor = self.action_steps(slot)(keys_values, state, noise, prefix, prefix_weight)
+    def __call__(self, prompt: Prompt, begin: Start) -> Tensor:
+        """Sample action chunks (R, H, A) float32 of one request."""
+        inputs, seen = (
+            {name: torch.from_numpy(np.ascontiguousarray(x)) for name, x in part.items()}
+            for part in (prompt.inputs, prompt.seen)
+        )
+        keys_values = self.vision_language(**inputs)
+        start = (torch.from_numpy(x) for x in begin.fields)
+        out: Tensor = self.action_steps(prompt.slot)(keys_values, *start, **seen)
         return out

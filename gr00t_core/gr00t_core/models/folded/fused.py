@@ -51,10 +51,11 @@ class CrossAttention(nn.Module):
         self.head_dim = attention.head_dim
         self.query, self.output = attention.q_proj, attention.out_proj
 
-    def forward(self, x: Tensor, keys_values: KeysValues) -> Tensor:
-        """Attend from (B, T, C) to keys and values (B, N, S, D) each."""
+    def forward(self, x: Tensor, keys_values: KeysValues, mask: Tensor | None = None) -> Tensor:
+        """Attend from (B, T, C) to keys and values (B, N, S, D) that `mask` lets through."""
         q = split_heads(self.query(x), x.shape[0], self.head_dim)
-        return self.output(_merge(F.scaled_dot_product_attention(q, *keys_values)))  # type: ignore[no-any-return]
+        seen = F.scaled_dot_product_attention(q, *keys_values, attn_mask=mask)
+        return self.output(_merge(seen))  # type: ignore[no-any-return]
 
 
 class SelfAttention(nn.Module):

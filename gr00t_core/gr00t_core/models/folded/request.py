@@ -1,44 +1,57 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Split a model batch into requests of one embodiment slot and one prompt length, unpadded.
+"""Describe requests of one embodiment slot and one prompt length, unpadded.
 
-The engines have fixed shapes and one slot, so a mixed batch is answered request by request. Each
-sample is then answered as if it were alone; the plain model's VL self-attention and DiT see the
-padding of ragged batches instead (`Gr00tN15.mask_padding`).
+The engines have fixed shapes and one slot, so the family's `inference` module splits a mixed batch
+into requests. Each sample is then answered as if it were alone; the plain model sees the padding
+of ragged batches instead (`mask_padding`).
 
-Shapes: B samples of the batch · R of a request · V views of a sample · t unpadded tokens · H
-action horizon · A action width · S state width.
+Shapes: B samples of the batch · R of a request · V images of a sample · H action horizon · A
+action width · S state width.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.errors import ObservationError
-from gr00t_core.models.n1_5.config import Gr00tConfig
 
 Floats = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prompt:
-    """What the vision-language part reads.
+    """What the network reads beside state and noise, of samples of one slot and one length.
 
     Attributes:
         rows: (R,) which samples of the batch these are.
         slot: Embodiment slot.
-        images: (R·V, 3, h, w) float32 in [−1, 1], or camera frames (R·V, h, w, 3) uint8 for an
-            engine that resizes them itself.
-        input_ids: (R, t) int64.
+        inputs: Arguments of the vision-language part by name, in its order; R samples (or their
+            R·V images, sample by sample) on the first axis. `pixel_values` may be camera frames
+            (R·V, h, w, 3) uint8 for an engine that resizes them itself.
+        seen: What the action steps read of the prompt beside keys and values, (R, …) by name.
     """
 
     rows: NDArray[np.int64]
     slot: int
-    images: NDArray[Any]
-    input_ids: NDArray[np.int64]
+    inputs: Mapping[str, NDArray[Any]]
+    seen: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[Hashable, ...]:
+        """Return what a fixed graph depends on: slot, dtypes and shapes."""
+        return self.slot, *((x.dtype.str, *x.shape) for x in self.inputs.values())
+
+    def sample(self, index: int) -> 'Prompt':
+        """Return the request of one of the R samples."""
+        inputs, seen = (
+            {name: x.reshape(len(self.rows), -1, *x.shape[1:])[index] for name, x in part.items()}
+            for part in (self.inputs, self.seen)
+        )
+        return Prompt(self.rows[index : index + 1], self.slot, inputs, seen)
 
 
 @dataclass(frozen=True)
@@ -57,44 +70,14 @@ class Start:
     prefix: Floats
     prefix_weight: Floats
 
+    @property
+    def fields(self) -> tuple[Floats, ...]:
+        """Return the arrays in the order of the action steps' arguments."""
+        return self.state, self.noise, self.prefix, self.prefix_weight
+
     def of(self, rows: NDArray[np.int64]) -> 'Start':
         """Return the start of some rows."""
         return Start(self.state[rows], self.noise[rows], self.prefix[rows], self.prefix_weight)
-
-
-def prompts(batch: Mapping[str, NDArray[Any]], config: Gr00tConfig) -> list[Prompt]:
-    """Return the requests of a batch, as few as there are (slot, prompt length) pairs.
-
-    Raises:
-        ObservationError: Images and image tokens do not belong together.
-    """
-    ids, mask, images = (batch[k] for k in ('input_ids', 'attention_mask', 'pixel_values'))
-    count, vision = len(ids), config.vision
-    placeholders = (ids == config.image_token_id).sum(axis=1)
-    views, rest = divmod(len(images), count)
-    sized = images.dtype == np.uint8 or images.shape[1:] == (3,) + (vision.image_size,) * 2
-    if rest or not sized or (placeholders != views * vision.num_tokens).any():
-        raise ObservationError(
-            f'pixel_values {images.shape} {images.dtype} and input_ids with'
-            f' {placeholders.tolist()} image tokens per sample do not belong together: this'
-            f' checkpoint takes float images (3, {vision.image_size}, {vision.image_size}) and'
-            f' {vision.num_tokens} tokens per view. Build the batch with gr00t_core.transforms for'
-            f' this checkpoint.'
-        )
-    per_sample = images.reshape(count, views, *images.shape[1:])
-    lengths = mask.sum(axis=1)
-    found: list[Prompt] = []
-    for slot, length in sorted(set(zip(batch['embodiment_id'].tolist(), lengths.tolist()))):
-        rows = np.flatnonzero((batch['embodiment_id'] == slot) & (lengths == length))
-        found.append(
-            Prompt(
-                rows,
-                slot,
-                per_sample[rows].reshape(-1, *images.shape[1:]),
-                ids[rows, ids.shape[1] - length :],
-            )
-        )
-    return found
 
 
 def start(

@@ -2,19 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Flow-matching action head: vision-language features and state to an action chunk.
 
+N1.7's head is this one with other masks, times and real-time chunking; a configuration says how
+many future tokens there are (N1.7: none) and how many layers the VL self-attention has.
+
 Shapes: B batch · K noise draws per sample · S vision-language tokens · H action horizon · A action
 width (padded) · T = 1 + future + H tokens · C token width. Flow time t runs from 0 (noise) to 1
 (data); the network sees it as the integer bucket trunc(1000·t).
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
 
-from gr00t_core.models.n1_5.config import ActionHeadConfig
-from gr00t_core.models.n1_5.dit import DiT, SelfAttentionBlock
+from gr00t_core.models.n1_5.dit import DiT, Masks, SelfAttentionBlock
 from gr00t_core.models.n1_5.layers import KeysValues, sinusoid
 
 
@@ -63,10 +66,43 @@ class ActionEncoder(nn.Module):
         return out
 
 
+class GuidedPrefix:
+    """Real-time chunking by guidance: step h follows v' = (1−w_h)·v + w_h·(prefix − x_t)/(1−t).
+
+    The noising path is x_t = (1−t)·ε + t·a, so (prefix − x_t)/(1−t) is the velocity of the
+    straight way to the prefix: a committed step (w = 1) stays on its own noising path, where
+    the network was trained to see it, and comes out equal to the prefix. This is the guided
+    velocity v + g·W·(prefix − â), â = x_t + (1−t)·v, of Black, Galliker, Levine, "Real-Time
+    Execution of Action Chunking Flow Policies" (arXiv:2506.07339), for the guidance weight
+    g = 1/(1−t) and with the identity for the Jacobian ∂â/∂x_t, which saves a backward pass.
+
+    Arguments: (B, H, A) but `weight` (H, 1) in [0, 1]; `left` is 1−t.
+    """
+
+    @staticmethod
+    def begun(noise: Tensor, prefix: Tensor, weight: Tensor) -> Tensor:
+        """Return where the flow begins."""
+        return noise
+
+    @staticmethod
+    def steered(
+        velocity: Tensor, actions: Tensor, prefix: Tensor, weight: Tensor, left: float
+    ) -> Tensor:
+        """Return the velocity that is followed."""
+        return (1 - weight) * velocity + weight * (prefix - actions) / left
+
+    @staticmethod
+    def ended(actions: Tensor, prefix: Tensor, weight: Tensor) -> Tensor:
+        """Return the actions at the end of the flow."""
+        return torch.where(weight == 1, prefix, actions)
+
+
 class ActionHead(nn.Module):
     """State and action encoders, VL self-attention, diffusion transformer, action decoder."""
 
-    def __init__(self, config: ActionHeadConfig) -> None:
+    rtc: Any = GuidedPrefix
+
+    def __init__(self, config: Any) -> None:
         super().__init__()
         self.config = config
         slots, width, hidden = (
@@ -74,19 +110,23 @@ class ActionHead(nn.Module):
             config.input_embedding_dim,
             config.hidden_size,
         )
-        layers = config.vl_self_attention.num_layers if config.use_vlln else 0
         self.vl_norm = (
             nn.LayerNorm(config.backbone_embedding_dim, eps=1e-5)
             if config.use_vlln
             else nn.Identity()
         )
         self.vl_self_attention = nn.ModuleList(
-            SelfAttentionBlock(config.vl_self_attention) for _ in range(layers)
+            SelfAttentionBlock(config.vl_self_attention) for _ in range(config.vl_layers)
         )
-        self.state_encoder = CategoryMLP(slots, config.state_dim, hidden, width)
+        states = config.state_dim * config.state_history_length
+        self.state_encoder = CategoryMLP(slots, states, hidden, width)
         self.action_encoder = ActionEncoder(slots, config.action_dim, width)
         self.action_decoder = CategoryMLP(slots, hidden, hidden, config.action_dim)
-        self.future_tokens = nn.Parameter(torch.randn(config.num_future_tokens, width) * 0.02)
+        self.future_tokens = (
+            nn.Parameter(torch.randn(config.num_future_tokens, width) * 0.02)
+            if config.num_future_tokens
+            else None
+        )
         self.position_embedding = (
             nn.Parameter(torch.randn(config.max_seq_len, width) * 0.02)
             if config.add_pos_embed
@@ -97,7 +137,7 @@ class ActionHead(nn.Module):
     @property
     def dtype(self) -> torch.dtype:
         """Return the dtype of the weights."""
-        return self.future_tokens.dtype
+        return self.dit.output.weight.dtype
 
     def process(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
         """Refine backbone features (B, S, F) into what the DiT attends to, of the same shape.
@@ -108,6 +148,15 @@ class ActionHead(nn.Module):
         for block in self.vl_self_attention:
             x = block(x, mask)
         return x
+
+    def sees(self, index: int) -> str | None:
+        """Return what cross-attention block `index` sees: `words`, `images`, or None for all."""
+        return None
+
+    def encode_state(self, state: Tensor, slot: Tensor) -> Tensor:
+        """Embed states (B, history, S) as one token (B, 1, C)."""
+        out: Tensor = self.state_encoder(state.flatten(1)[:, None], slot)
+        return out
 
     def encode_actions(self, actions: Tensor, bucket: Tensor, slot: Tensor) -> Tensor:
         """Embed noisy actions (B, H, A) as tokens (B, H, C), position embedding included."""
@@ -121,24 +170,25 @@ class ActionHead(nn.Module):
         state_tokens: Tensor,
         slot: Tensor,
         keys_values: Sequence[KeysValues | None],
-        mask: Tensor | None = None,
+        mask: Masks = None,
     ) -> Tensor:
         """Predict the flow's velocity (data − noise) for B·K noisy chunks.
 
         Args:
             actions: (B·K, H, A).
             bucket: (B·K,) integer time buckets.
-            state_tokens: (B·K, 1, C), from `state_encoder`.
+            state_tokens: (B·K, 1, C), from `encode_state`.
             slot: (B·K,) int64 embodiment slots.
             keys_values: `dit.cross_keys_values` of the processed features of B samples.
-            mask: (B, 1, 1, S) boolean or None.
+            mask: See `DiT.forward`.
 
         Returns:
             (B·K, H, A) in the dtype of the weights.
         """
-        future = self.future_tokens.expand(actions.shape[0], -1, -1)
-        action_tokens = self.encode_actions(actions, bucket, slot)
-        sequence = torch.cat((state_tokens, future, action_tokens), dim=1)
+        tokens = [state_tokens, self.encode_actions(actions, bucket, slot)]
+        if self.future_tokens is not None:
+            tokens.insert(1, self.future_tokens.expand(actions.shape[0], -1, -1))
+        sequence = torch.cat(tokens, dim=1)
         out = self.dit(sequence, self.dit.timestep_encoder(bucket), keys_values, mask)
         velocity: Tensor = self.action_decoder(out[:, -actions.shape[1] :], slot)
         return velocity
@@ -150,60 +200,55 @@ class ActionHead(nn.Module):
         slot: Tensor,
         noise: Tensor,
         steps: int,
-        mask: Tensor | None = None,
+        mask: Masks = None,
         prefix: Tensor | None = None,
         prefix_weight: Tensor | None = None,
     ) -> Tensor:
         """Integrate the flow from `noise` to actions (B, H, A) float32 by Euler steps.
 
-        Real-time chunking: step h of the chunk follows v' = (1−w_h)·v + w_h·(prefix − x_t)/(1−t).
-        The noising path is x_t = (1−t)·ε + t·a, so (prefix − x_t)/(1−t) is the velocity of the
-        straight way to the prefix: a committed step (w = 1) stays on its own noising path, where
-        the network was trained to see it, and comes out equal to the prefix. This is the guided
-        velocity v + g·W·(prefix − â), â = x_t + (1−t)·v, of Black, Galliker, Levine, "Real-Time
-        Execution of Action Chunking Flow Policies" (arXiv:2506.07339), for the guidance weight
-        g = 1/(1−t) and with the identity for the Jacobian ∂â/∂x_t, which saves a backward pass.
-
         Args:
             vl_embs: (B, S, F), from `process`.
-            state: (B, 1, S).
+            state: (B, history, S).
             slot: (B,) int64.
             noise: (B, H, A).
             steps: Number of Euler steps.
-            mask: (B, 1, 1, S) boolean or None.
-            prefix: (B, H, A) float32, normalised actions that the robot is committed to.
+            mask: See `DiT.forward`.
+            prefix: (B, H, A) float32, normalised actions that the robot is committed to; see
+                `rtc`.
             prefix_weight: (H,) float32 in [0, 1]: 1 is executed before this chunk arrives, 0 is
                 free.
         """
-        state_tokens = self.state_encoder(state, slot)
+        state_tokens = self.encode_state(state, slot)
         keys_values = self.dit.cross_keys_values(vl_embs)
-        actions = noise.float()
+        actions, weight = noise.float(), None
+        if prefix is not None and prefix_weight is not None:
+            weight = prefix_weight[:, None]
+            actions = self.rtc.begun(actions, prefix, weight)
         for step in range(steps):
             t = step / steps
             bucket = torch.full_like(slot, int(t * self.config.num_timestep_buckets))
             velocity = self.velocity(
                 actions, bucket, state_tokens, slot, keys_values, mask
             ).float()
-            if prefix is not None and prefix_weight is not None:
-                weight = prefix_weight[:, None]
-                velocity = (1 - weight) * velocity + weight * (prefix - actions) / (1 - t)
+            if weight is not None:
+                velocity = self.rtc.steered(velocity, actions, prefix, weight, 1 - t)
             actions = actions + velocity / steps
-        if prefix is not None and prefix_weight is not None:
-            actions = torch.where(prefix_weight[:, None] == 1, prefix, actions)
-        return actions
+        return actions if weight is None else self.rtc.ended(actions, prefix, weight)
 
     def sample_time(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """Draw training times (count,) float32 on the generator's device.
-
-        t = (s − Beta(α, β))/s lies in [1 − 1/s, 1]: slightly below 0 is possible.
-        """
-        device = generator.device if generator else self.future_tokens.device
+        """Draw training times (count,) float32 on the generator's device; see `flow_time`."""
+        device = generator.device if generator else self.dit.output.weight.device
         alpha = torch.full((count,), self.config.noise_beta_alpha, device=device)
         beta = torch.full((count,), self.config.noise_beta_beta, device=device)
         first, second = (
             torch._standard_gamma(shape, generator=generator) for shape in (alpha, beta)
         )
-        return (self.config.noise_s - first / (first + second)) / self.config.noise_s
+        return self.flow_time(first / (first + second))
+
+    def flow_time(self, drawn: Tensor) -> Tensor:
+        """Return t = (s − Beta(α, β))/s in [1 − 1/s, 1]: slightly below 0 is possible."""
+        time: Tensor = (self.config.noise_s - drawn) / self.config.noise_s
+        return time
 
     def loss(
         self,
@@ -214,23 +259,28 @@ class ActionHead(nn.Module):
         action_mask: Tensor,
         noise: Tensor,
         time: Tensor,
-        mask: Tensor | None = None,
+        mask: Masks = None,
     ) -> Tensor:
         """Return the masked mean squared error of the velocity, a float32 scalar.
 
+        In training mode a sample's encoded state is zeroed with `state_dropout_prob` (N1.7).
+
         Args:
             vl_embs: (B, S, F), from `process`.
-            state: (B, 1, S).
+            state: (B, history, S).
             slot: (B,) int64.
             action: (B, H, A).
             action_mask: (B, H, A); steps past an episode's end count unless it drops them.
             noise: (B·K, H, A); K draws per sample share the VL path and the cross-attention K/V.
             time: (B·K,) flow times.
-            mask: (B, 1, 1, S) boolean or None.
+            mask: See `DiT.forward`.
         """
         draws = noise.shape[0] // action.shape[0]
         keys_values = self.dit.cross_keys_values(vl_embs)
-        state_tokens = self.state_encoder(state, slot)
+        state_tokens = self.encode_state(state, slot)
+        if self.training and self.config.state_dropout_prob:
+            kept = torch.rand(len(slot), 1, 1, device=slot.device)
+            state_tokens = state_tokens * (kept >= self.config.state_dropout_prob)
         if draws > 1:
             slot, state_tokens, action, action_mask = (
                 x.repeat_interleave(draws, dim=0)
@@ -242,4 +292,8 @@ class ActionHead(nn.Module):
         velocity = self.velocity(noisy, bucket, state_tokens, slot, keys_values, mask).float()
         weight = action_mask.float()
         squared = (velocity - (action - noise)).square() * weight
-        return squared.sum() / weight.sum().clamp(min=1)
+        return squared.sum() / self.counted(weight)
+
+    def counted(self, weight: Tensor) -> Tensor:
+        """Return what the sum of squared errors is divided by, of the weights (B·K, H, A)."""
+        return weight.sum().clamp(min=1)

@@ -116,6 +116,16 @@ class ActionHeadConfig:
         """Return how many states the state encoder takes: the one of now."""
         return 1
 
+    @property
+    def state_dropout_prob(self) -> float:
+        """Return how often training hides a state: never."""
+        return 0.0
+
+    @property
+    def vl_layers(self) -> int:
+        """Return the number of layers of the VL self-attention."""
+        return self.vl_self_attention.num_layers if self.use_vlln else 0
+
 
 @dataclass(frozen=True)
 class Gr00tConfig:

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from gr00t_core.models.n1_5.config import DiTConfig, SelfAttentionConfig
 from gr00t_core.models.n1_5.layers import Attention, KeysValues, MLP, sinusoid
 
+Masks = Tensor | Sequence[Tensor | None] | None  # see `DiT.forward`
 _TIME_CHANNELS = 256  # sinusoid channels ahead of the time MLP
 
 
@@ -106,7 +107,7 @@ class DiT(nn.Module):
         x: Tensor,
         time_embedding: Tensor,
         keys_values: Sequence[KeysValues | None],
-        mask: Tensor | Sequence[Tensor | None] | None = None,
+        mask: Masks = None,
     ) -> Tensor:
         """Map the sequence (B·K, T, C) to (B·K, T, output_dim).
 

@@ -96,6 +96,12 @@ class Gr00tN15(PolicyNetwork):
         out: Tensor = self.backbone(pixel_values, input_ids, attention_mask if padded else None)
         return out
 
+    def folded_context(self) -> nn.Module:
+        """Return the vision-language part folded for inference; it shares the weights."""
+        from gr00t_core.models.n1_5.folded import VisionLanguage
+
+        return VisionLanguage(self)
+
     def key_mask(self, batch: Batch) -> Tensor | None:
         """Return (B, 1, 1, T), False at padding, when `mask_padding` is on; else None."""
         if not self.mask_padding:
@@ -106,33 +112,3 @@ class Gr00tN15(PolicyNetwork):
         """Return the processed features (B, T, F) and their `key_mask`."""
         mask = self.key_mask(batch)
         return self.action_head.process(self.encode(batch), mask), mask
-
-    def denoise(
-        self,
-        attended: tuple[Tensor, Tensor | None],
-        state: Tensor,
-        slot: Tensor,
-        noise: Tensor,
-        steps: int,
-        prefix: Tensor | None,
-        prefix_weight: Tensor | None,
-    ) -> Tensor:
-        """Run the action head's `denoise`."""
-        vl_embs, mask = attended
-        return self.action_head.denoise(
-            vl_embs, state, slot, noise, steps, mask, prefix, prefix_weight
-        )
-
-    def velocity_loss(
-        self,
-        attended: tuple[Tensor, Tensor | None],
-        state: Tensor,
-        slot: Tensor,
-        action: Tensor,
-        action_mask: Tensor,
-        noise: Tensor,
-        time: Tensor,
-    ) -> Tensor:
-        """Run the action head's `loss`."""
-        vl_embs, mask = attended
-        return self.action_head.loss(vl_embs, state, slot, action, action_mask, noise, time, mask)

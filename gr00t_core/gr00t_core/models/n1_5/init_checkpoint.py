@@ -118,6 +118,7 @@ def _random_model(config: Gr00tConfig, size: str, seed: int) -> 'Gr00tN15':
 
     model: Gr00tN15 = random_model(lambda: Gr00tN15(config), size == '3b', seed)
     if size != '3b':
+        assert model.action_head.future_tokens is not None
         model.action_head.future_tokens.data.mul_(25)  # as the other embeddings
     return model
 

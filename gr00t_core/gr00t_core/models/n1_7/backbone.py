@@ -12,7 +12,8 @@ from torch import nn, Tensor
 
 from gr00t_core.models.n1_7.config import Gr00tN17Config
 from gr00t_core.models.n1_7.language import at_images, LanguageModel
-from gr00t_core.models.n1_7.vision import Grid, VisionTower
+from gr00t_core.models.n1_7.places import Grid
+from gr00t_core.models.n1_7.vision import VisionTower
 
 
 class Backbone(nn.Module):

@@ -85,6 +85,16 @@ class ActionHeadConfig:
     dit: DiTConfig
     vl_self_attention: SelfAttentionConfig | None
 
+    @property
+    def num_future_tokens(self) -> int:
+        """Return the number of tokens between state and actions: none, unlike N1.5."""
+        return 0
+
+    @property
+    def vl_layers(self) -> int:
+        """Return the number of layers of the VL self-attention."""
+        return 0 if self.vl_self_attention is None else self.vl_self_attention.num_layers
+
 
 @dataclass(frozen=True)
 class Gr00tN17Config:

@@ -17,12 +17,12 @@ import torch
 from torch import nn, Tensor
 
 from gr00t_core.errors import ObservationError
+from gr00t_core.models.n1_5.dit import Masks
 from gr00t_core.models.n1_7.backbone import Backbone
 from gr00t_core.models.n1_7.checkpoint import N1_7
 from gr00t_core.models.n1_7.config import Gr00tN17Config
-from gr00t_core.models.n1_7.head import ActionHead, Seen
-from gr00t_core.models.n1_7.language import token_positions
-from gr00t_core.models.n1_7.vision import Grid
+from gr00t_core.models.n1_7.head import ActionHead
+from gr00t_core.models.n1_7.places import image_grids, token_positions
 from gr00t_core.models.network import Batch, PolicyNetwork
 
 
@@ -99,18 +99,16 @@ class Gr00tN17(PolicyNetwork):
             batch['pixel_values'].to(self.device),
             grids,
             batch['input_ids'].to(self.device),
-            positions.to(self.device),
+            torch.from_numpy(positions).to(self.device),
             attention_mask.to(self.device) if padded else None,
         )
         return out
 
-    def seen(self, batch: Batch, features: Tensor) -> Seen:
-        """Return what the action head attends to, of backbone features (B, T, C)."""
-        real = batch['attention_mask'].to(self.device).bool()
-        image_mask = batch['input_ids'].to(self.device) == self.config.image_token_id
-        mask = real[:, None, None] if self.mask_padding else None
-        vl_embs = self.action_head.process(features, mask)
-        return self.action_head.seen(vl_embs, image_mask, real, self.mask_padding)
+    def folded_context(self) -> nn.Module:
+        """Return the vision-language part folded for inference; it shares the weights."""
+        from gr00t_core.models.n1_7.folded import VisionLanguage
+
+        return VisionLanguage(self)
 
     def slot(self, batch: Batch) -> Tensor:
         """Return the embodiment slots (B,) int64; raises ObservationError for one that is none."""
@@ -122,55 +120,10 @@ class Gr00tN17(PolicyNetwork):
             )
         return slot
 
-    def attended(self, batch: Batch) -> Seen:
-        """Return `seen` of the backbone's features."""
-        return self.seen(batch, self.encode(batch))
-
-    def denoise(
-        self,
-        attended: Seen,
-        state: Tensor,
-        slot: Tensor,
-        noise: Tensor,
-        steps: int,
-        prefix: Tensor | None,
-        prefix_weight: Tensor | None,
-    ) -> Tensor:
-        """Run the action head's `denoise`."""
-        return self.action_head.denoise(attended, state, slot, noise, steps, prefix, prefix_weight)
-
-    def velocity_loss(
-        self,
-        attended: Seen,
-        state: Tensor,
-        slot: Tensor,
-        action: Tensor,
-        action_mask: Tensor,
-        noise: Tensor,
-        time: Tensor,
-    ) -> Tensor:
-        """Run the action head's `loss`."""
-        return self.action_head.loss(attended, state, slot, action, action_mask, noise, time)
-
-
-def image_grids(batch: Batch, row_width: int, merge_size: int) -> list[Grid]:
-    """Return patch rows and columns of the batch's images.
-
-    Raises:
-        ObservationError: The grids are not those of still images, or not of these patches.
-    """
-    pixel_values, listed = batch['pixel_values'], batch['image_grid_thw'].long().tolist()
-    grids = [(rows, columns) for _, rows, columns in listed]
-    fits = all(
-        time == 1 and rows > 0 and columns > 0 and rows % merge_size == columns % merge_size == 0
-        for time, rows, columns in listed
-    )
-    patches = sum(rows * columns for rows, columns in grids)
-    if not fits or tuple(pixel_values.shape) != (patches, row_width):
-        raise ObservationError(
-            f'pixel_values {tuple(pixel_values.shape)} and image_grid_thw {listed} do not belong'
-            f' together: this checkpoint takes one row of {row_width} values per patch, and grids'
-            f' (1, rows, columns) that divide by {merge_size}. Build the batch with the processor'
-            ' of this checkpoint'
-        )
-    return grids
+    def attended(self, batch: Batch) -> tuple[Tensor, Masks]:
+        """Return the processed features (B, T, C) and the mask of every DiT block."""
+        real = batch['attention_mask'].to(self.device).bool()
+        image_mask = batch['input_ids'].to(self.device) == self.config.image_token_id
+        hidden = real[:, None, None] if self.mask_padding else None
+        features = self.action_head.process(self.encode(batch), hidden)
+        return features, self.action_head.masks(image_mask, real, self.mask_padding)

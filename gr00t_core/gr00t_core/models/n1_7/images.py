@@ -58,8 +58,8 @@ class ImageTransform:
             frame = _letterboxed(frame)
         if self.square is not None:
             side, crop = self.square
-            frame = _torch_resized(frame, side, 'bilinear')
-            return _torch_resized(_cropped(frame, crop, place), side, 'bilinear')
+            frame = antialiased(frame, side, 'bilinear')
+            return antialiased(_cropped(frame, crop, place), side, 'bilinear')
         frame = self._shortest_edge(frame)
         kept = tuple(int(n * self.crop) for n in frame.shape[:2])
         return self._shortest_edge(_cropped(frame, (kept[0], kept[1]), place))
@@ -67,7 +67,7 @@ class ImageTransform:
     def patches(self, picture: Frame) -> tuple[NDArray[np.float32], tuple[int, int, int]]:
         """Do steps 4 and 5: return patches (P, values) float32 and the grid (1, rows, columns)."""
         size = qwen_size(picture.shape[0], picture.shape[1], self.patch * self.merge)
-        image = _torch_resized(picture, size, 'bicubic')
+        image = antialiased(picture, size, 'bicubic')
         values = (image.astype(np.float32) - np.float32(127.5)) / np.float32(127.5)
         rows, columns = (n // self.patch for n in size)
         m = self.merge
@@ -205,14 +205,55 @@ def _cropped(frame: Frame, size: tuple[int, int], place: tuple[float, float] | N
     return frame[top : top + size[0], left : left + size[1]]
 
 
-def _torch_resized(frame: Frame, size: Sequence[int], mode: str) -> Frame:
-    """Resize as torchvision does uint8 images: with antialiasing, rounded to uint8."""
-    if tuple(size) == frame.shape[:2]:
-        return frame
-    import torch
-    import torch.nn.functional as F
+def antialiased(frame: Frame, size: Sequence[int], mode: str) -> Frame:
+    """Resize (h, w, 3) uint8 as torchvision does: antialiased, `bilinear` or `bicubic`.
 
-    planes = torch.from_numpy(np.ascontiguousarray(frame.transpose(2, 0, 1)))[None]
-    out = F.interpolate(planes, tuple(size), mode=mode, align_corners=False, antialias=True)
-    resized: Frame = out[0].permute(1, 2, 0).numpy()
-    return resized
+    PyTorch's arithmetic for uint8, bit for bit: along rows, then along columns, with weights of 16
+    bits and sums that are rounded to uint8 after each.
+    """
+    if frame.shape[1] != size[1]:
+        frame = _summed(frame.swapaxes(0, 1), *_antialias_taps(frame.shape[1], size[1], mode))
+        frame = frame.swapaxes(0, 1)
+    if frame.shape[0] != size[0]:
+        frame = _summed(frame, *_antialias_taps(frame.shape[0], size[0], mode))
+    return frame
+
+
+def _summed(
+    frame: Frame, index: NDArray[np.intp], weight: NDArray[np.int32], precision: int
+) -> Frame:
+    """Return rounded sums over the taps (K, n) of the first axis."""
+    wide = frame.astype(np.int32)
+    out = np.full((index.shape[1], *frame.shape[1:]), 1 << (precision - 1), np.int32)
+    for pixels, shares in zip(index, weight, strict=True):
+        out += wide[pixels] * shares[:, None, None]
+    return _to_bytes(np.clip(out >> precision, 0, 255))
+
+
+@lru_cache(maxsize=64)
+def _antialias_taps(
+    source: int, target: int, mode: str
+) -> tuple[NDArray[np.intp], NDArray[np.int32], int]:
+    """Return which pixels make each of `target` pixels, by which weight, and the weights' bits."""
+    scale = source / target
+    stretch = max(scale, 1.0)
+    reach = (2.0 if mode == 'bicubic' else 1.0) * stretch
+    centre = scale * (np.arange(target) + 0.5)
+    first = np.maximum((centre - reach + 0.5).astype(np.intp), 0)
+    count = np.minimum((centre + reach + 0.5).astype(np.intp), source) - first
+    taps = np.arange(count.max())[:, None]
+    x = np.abs((taps + first - centre + 0.5) / stretch)
+    if mode == 'bicubic':
+        near, far = (1.5 * x - 2.5) * x * x + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
+        weight = np.where(x < 1, near, np.where(x < 2, far, 0))
+    else:
+        weight = np.maximum(1 - x, 0)
+    weight = np.where(taps < count, weight, 0)
+    weight /= weight.sum(axis=0)
+    precision = next(
+        bits
+        for bits in range(23)
+        if bits == 22 or int(0.5 + weight.max() * 2 ** (bits + 1)) >= 2**15
+    )
+    whole = np.trunc(weight * 2**precision + np.where(weight < 0, -0.5, 0.5)).astype(np.int32)
+    return np.minimum(first + taps, source - 1), whole, precision

@@ -12,10 +12,9 @@ from collections.abc import Sequence
 import torch
 from torch import nn, Tensor
 
-from gr00t_core.errors import ObservationError
 from gr00t_core.models.n1_5.config import LanguageConfig
 from gr00t_core.models.n1_5.language import LanguageLayer, RMSNorm, Rotation
-from gr00t_core.models.n1_7.vision import Grid
+from gr00t_core.models.n1_7.places import frequency_axes
 
 
 class LanguageModel(nn.Module):
@@ -64,83 +63,22 @@ class LanguageModel(nn.Module):
         return x
 
     def rotation(self, positions: Tensor, like: Tensor) -> Rotation:
-        """Return cosines and sines (B, 1, T, D) of positions (3, B, T), in the dtype of `like`.
-
-        Frequency j follows the row where j mod 3 = 1, the column where j mod 3 = 2, both as far as
-        their section reaches, else the time.
-        """
-        dim = self.config.head_dim
-        index = torch.arange(0, dim, 2, dtype=torch.float32, device=like.device)
-        frequency = 1.0 / self.config.rope_theta ** (index / dim)
-        axis = [
-            j % 3 if j % 3 and j < 3 * self.mrope_section[j % 3] else 0 for j in range(dim // 2)
-        ]
-        chosen = positions.float()[axis]  # (D/2, B, T)
-        angle = chosen.permute(1, 2, 0) * frequency
+        """Return cosines and sines (B, 1, T, D) of positions (3, B, T), in the dtype of `like`."""
+        angle = mrope_angles(positions.transpose(0, 1), self.config, self.mrope_section)
         angle = torch.cat((angle, angle), dim=-1)[:, None]
         return angle.cos().to(like.dtype), angle.sin().to(like.dtype)
+
+
+def mrope_angles(positions: Tensor, config: LanguageConfig, section: Sequence[int]) -> Tensor:
+    """Return angles (B, T, D/2) float32 of positions (B, 3, T); see `frequency_axes`."""
+    dim = config.head_dim
+    index = torch.arange(0, dim, 2, dtype=torch.float32, device=positions.device)
+    frequency = 1.0 / config.rope_theta ** (index / dim)
+    chosen = positions.float()[:, frequency_axes(section, dim)]  # (B, D/2, T)
+    return chosen.transpose(1, 2) * frequency
 
 
 def at_images(features: Tensor, image_mask: Tensor) -> Tensor:
     """Spread features (M, C), in order, to the True places of (B, T): (B, T, C), 0 elsewhere."""
     order = (image_mask.flatten().cumsum(0) - 1).clamp(min=0).view_as(image_mask)
     return torch.where(image_mask[..., None], features[order], features.new_zeros(()))
-
-
-def token_positions(
-    input_ids: Tensor,
-    attention_mask: Tensor,
-    grids: Sequence[Grid],
-    image_token_id: int,
-    merge_size: int,
-) -> Tensor:
-    """Return the positions (3, B, T) int64 (time, row, column) of every token.
-
-    Words count up on all three. The tokens of an image get the counter plus (0, row, column); then
-    the counter moves on by the longer side. Padding gets 0.
-
-    Args:
-        input_ids: (B, T).
-        attention_mask: (B, T), 0 at padding.
-        grids: Patch rows and columns of the batch's images, in order.
-        image_token_id: Id of an image token.
-        merge_size: Patches per token along each side.
-
-    Raises:
-        ObservationError: The image tokens are not those of the images.
-    """
-    positions = torch.zeros(3, *input_ids.shape, dtype=torch.long)
-    remaining = [(rows // merge_size, columns // merge_size) for rows, columns in grids]
-    images = iter(remaining)
-    ids, masks = input_ids.tolist(), attention_mask.tolist()
-    used = 0
-    for row, (tokens, mask) in enumerate(zip(ids, masks, strict=True)):
-        real = [place for place, kept in enumerate(mask) if kept]
-        counter, at = 0, 0
-        found: list[tuple[int, int, int]] = []
-        while at < len(real):
-            if tokens[real[at]] != image_token_id:
-                found.append((counter, counter, counter))
-                counter, at = counter + 1, at + 1
-                continue
-            height, width = next(images, (0, 0))
-            run = [tokens[place] == image_token_id for place in real[at : at + height * width]]
-            if not height or len(run) < height * width or not all(run):
-                raise ObservationError(
-                    f'sample {row}: the image tokens at position {real[at]} are not those of image'
-                    f' {used} of {len(remaining)}, which needs {height * width} in a row. Build'
-                    ' the batch with the processor of this checkpoint'
-                )
-            found += [
-                (counter, counter + down, counter + across)
-                for down in range(height)
-                for across in range(width)
-            ]
-            counter, at, used = counter + max(height, width), at + height * width, used + 1
-        positions[:, row, real] = torch.tensor(found, dtype=torch.long).view(-1, 3).T
-    if used != len(remaining):
-        raise ObservationError(
-            f'{len(remaining)} images, but the prompts hold the tokens of {used}. Build the batch'
-            ' with the processor of this checkpoint'
-        )
-    return positions

@@ -9,6 +9,7 @@ row over the image; inside a block row by row. Images see only themselves.
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
@@ -16,8 +17,7 @@ import torch.nn.functional as F
 from gr00t_core.models.n1_5.language import rotate, Rotation
 from gr00t_core.models.n1_5.layers import attend, MLP
 from gr00t_core.models.n1_7.config import VisionConfig
-
-Grid = tuple[int, int]  # rows and columns of patches of one image
+from gr00t_core.models.n1_7.places import Grid, patch_places
 
 _EPS = 1e-6
 
@@ -134,48 +134,33 @@ class VisionTower(nn.Module):
     def positions(self, grids: Sequence[Grid]) -> Tensor:
         """Return the position table (P, C), resampled to every grid, corners on corners."""
         table = self.position_embedding
-        side = round(self.config.num_positions**0.5)
-        parts = []
-        for height, width in grids:
-            rows, columns = (
-                torch.linspace(0, side - 1, n, dtype=torch.float32, device=table.device)
-                for n in (height, width)
-            )
-            top, left = rows.long(), columns.long()
-            bottom, right = ((low + 1).clamp(max=side - 1) for low in (top, left))
-            down, across = ((rows - top)[:, None], (columns - left)[None])
-            resampled = torch.zeros(height, width, table.shape[1], device=table.device)
-            resampled = resampled.to(table.dtype)
-            for row, vertical in ((top, 1 - down), (bottom, down)):
-                for column, horizontal in ((left, 1 - across), (right, across)):
-                    weight = (vertical * horizontal).to(table.dtype)
-                    resampled = resampled + table[row[:, None] * side + column] * weight[..., None]
-            parts.append(self._in_blocks(resampled))
-        return torch.cat(parts)
+        corners, shares = self._places('corners', grids), self._places('shares', grids)
+        return resampled(table, corners.to(table.device), shares.to(table.device))
 
     def rotation(self, grids: Sequence[Grid], device: torch.device) -> Rotation:
         """Return cosines and sines (P, 1, D) float32: half the angles by row, half by column."""
-        head_dim = self.config.hidden_size // self.config.num_heads
-        index = torch.arange(0, head_dim // 2, 2, dtype=torch.float32, device=device)
-        frequency = 1.0 / 10_000 ** (index / (head_dim // 2))
-        parts = []
-        for height, width in grids:
-            places = torch.stack(
-                torch.meshgrid(
-                    torch.arange(height, device=device),
-                    torch.arange(width, device=device),
-                    indexing='ij',
-                ),
-                dim=-1,
-            )
-            parts.append(self._in_blocks(places))
-        angle = (torch.cat(parts)[..., None].float() * frequency).flatten(1)
+        angle = rotary_angles(self._places('places', grids).to(device), self.config)
         angle = torch.cat((angle, angle), dim=-1)[:, None]
         return angle.cos(), angle.sin()
 
-    def _in_blocks(self, image: Tensor) -> Tensor:
-        """Reorder (rows, columns, …) to (rows·columns, …) in merge blocks."""
-        merge = self.config.merge_size
-        rows, columns = (n // merge for n in image.shape[:2])
-        blocks = image.reshape(rows, merge, columns, merge, *image.shape[2:])
-        return blocks.transpose(1, 2).flatten(0, 3)
+    def _places(self, name: str, grids: Sequence[Grid]) -> Tensor:
+        side = round(self.config.num_positions**0.5)
+        each = [patch_places(grid, side, self.config.merge_size) for grid in grids]
+        return torch.from_numpy(np.concatenate([getattr(places, name) for places in each]))
+
+
+def resampled(table: Tensor, corners: Tensor, shares: Tensor) -> Tensor:
+    """Return weighted sums (…, C) of the rows (…, 4) of a position table."""
+    weights = shares.to(table.dtype)[..., None]
+    out = table[corners[..., 0]] * weights[..., 0, :]
+    for corner in range(1, 4):
+        out = out + table[corners[..., corner]] * weights[..., corner, :]
+    return out
+
+
+def rotary_angles(places: Tensor, config: VisionConfig) -> Tensor:
+    """Return angles (…, D/2) float32 of patches at (row, column) places (…, 2)."""
+    head_dim = config.hidden_size // config.num_heads
+    index = torch.arange(0, head_dim // 2, 2, dtype=torch.float32, device=places.device)
+    frequency = 1.0 / 10_000 ** (index / (head_dim // 2))
+    return (places[..., None].float() * frequency).flatten(-2)

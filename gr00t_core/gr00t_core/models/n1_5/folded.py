@@ -1,0 +1,79 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""N1.5's images and prompt to what the action steps attend to: one keys/values tensor per call.
+
+Shapes: V views · P patches · T tokens · C width · L cross-attention blocks · N heads · D head dim.
+One batch holds B prompts of equal length, without padding.
+"""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn, Tensor
+
+from gr00t_core.models.folded.context import as_linear, Context, rms_norm, TransformerLayer
+from gr00t_core.models.folded.fused import layer_norm
+from gr00t_core.models.n1_5.language import rotary_table
+
+if TYPE_CHECKING:
+    from gr00t_core.models.n1_5.groot import Gr00tN15
+
+MAX_TOKENS = 4096  # rows of the rotary table; 15 camera views
+
+
+class VisionLanguage(Context):
+    """Vision tower, connector, language model, VL self-attention and cross keys/values."""
+
+    IMAGE_INPUTS = ('pixel_values',)
+
+    cosines: Tensor
+    sines: Tensor
+
+    def __init__(self, model: 'Gr00tN15') -> None:
+        super().__init__(model)
+        backbone, config = model.backbone, model.config.language
+        tower, language = backbone.vision, backbone.language
+        self.image_token_id = backbone.image_token_id
+        self.patch = model.config.vision.patch_size
+        self.patch_embedding = as_linear(tower.patch_embedding)
+        self.position_embedding = tower.position_embedding
+        self.vision_layers = nn.ModuleList(TransformerLayer(layer) for layer in tower.layers)
+        self.post_norm, self.connector = tower.post_norm, backbone.connector
+        self.norm, self.projection = language.norm, backbone.projection
+        like = torch.empty(0, dtype=model.action_head.dtype, device=model.device)
+        table = rotary_table(MAX_TOKENS, config.head_dim, config.rope_theta, like)
+        self.register_buffer('cosines', table[0], persistent=False)
+        self.register_buffer('sines', table[1], persistent=False)
+
+    def vision(self, pixel_values: Tensor) -> Tensor:
+        """Map images (V, 3, h, w) in [−1, 1] to tokens in the language width (V, P, C)."""
+        side = pixel_values.shape[-1] // self.patch
+        pixels = pixel_values.to(self.patch_embedding.weight.dtype)
+        pixels = pixels.reshape(-1, 3, side, self.patch, side, self.patch)
+        patches = pixels.permute(0, 2, 4, 1, 3, 5).reshape(-1, side * side, 3 * self.patch**2)
+        x = self.patch_embedding(patches) + self.position_embedding
+        for layer in self.vision_layers:
+            x = layer(x)
+        out: Tensor = self.connector(layer_norm(self.post_norm, x))
+        return out
+
+    def language_model(self, image_tokens: Tensor, input_ids: Tensor) -> Tensor:
+        """Map image tokens (V, P, C) and ids (B, T) to the last features (B, T, C)."""
+        embeddings = self.token_embedding(input_ids)
+        is_image = input_ids == self.image_token_id
+        order = (is_image.flatten().cumsum(0) - 1).clamp(min=0).view_as(input_ids)
+        x = torch.where(is_image[..., None], image_tokens.flatten(0, 1)[order], embeddings)
+        tokens = input_ids.shape[1]
+        rotation = (self.cosines[:tokens], self.sines[:tokens])
+        for layer in self.language_layers:
+            x = layer(x, rotation)
+        return self.projection(rms_norm(self.norm, x))  # type: ignore[no-any-return]
+
+    def forward(self, pixel_values: Tensor, input_ids: Tensor) -> Tensor:
+        """Return keys and values (L, 2, B, N, T, D) in the dtype of the weights.
+
+        Args:
+            pixel_values: (V, 3, h, w) in [−1, 1]; the views of sample 0 first.
+            input_ids: (B, T) int64, not padded; as many image tokens as V views have patches.
+        """
+        return self.language(self.vision(pixel_values), input_ids)

@@ -1,0 +1,77 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the sticks and buttons of a gamepad mean; the numbers are those of `joy` for an Xbox pad.
+
+Nothing moves unless the left shoulder button is held: who drops the pad lets go.
+"""
+
+from collections.abc import Sequence
+import math
+
+HOLD, NEXT = 4, 5  # left and right shoulder button
+OPEN, CLOSE = 1, 0  # B and A
+# Left stick x and y, right stick y, d-pad y, right stick x, d-pad x; up and left are positive.
+AXES = (0, 1, 4, 7, 3, 6)
+DEAD = 0.1  # share of a stick's way that counts as rest
+SILENCE_S = 0.5  # a pad that says nothing for so long is gone
+
+
+class Gamepad:
+    """Turn the state of a gamepad into directions.
+
+    Attributes:
+        page: Which six joints the sticks move, from 0.
+    """
+
+    def __init__(
+        self, names: Sequence[str], columns: Sequence[int], grippers: Sequence[int]
+    ) -> None:
+        """Take the names of the action's elements, what can be moved, and which are grippers."""
+        self._names = names
+        self._grippers = [column for column in columns if column in grippers]
+        others = [column for column in columns if column not in grippers]
+        width = len(AXES)
+        self._pages = [others[at : at + width] for at in range(0, max(len(others), 1), width)]
+        self.page = 0
+        self._axes: tuple[float, ...] = ()
+        self._buttons: tuple[int, ...] = ()
+        self._heard_s = -math.inf
+
+    def hear(self, axes: Sequence[float], buttons: Sequence[int], now_s: float) -> None:
+        """Take a message of `joy`."""
+        was_pressed = self._is_pressed(NEXT)
+        self._axes, self._buttons, self._heard_s = tuple(axes), tuple(buttons), now_s
+        if self._is_pressed(NEXT) and not was_pressed:
+            self.page = (self.page + 1) % len(self._pages)
+
+    def wants(self, now_s: float) -> bool:
+        """Return whether the person commands: the pad is there, and its button is held."""
+        return now_s - self._heard_s < SILENCE_S and self._is_pressed(HOLD)
+
+    def directions(self, now_s: float) -> dict[int, float]:
+        """Return column → share of the speed."""
+        if not self.wants(now_s):
+            return {}
+        page = self._pages[self.page]
+        found = {column: self._axis(axis) for axis, column in zip(AXES, page)}
+        grip = float(self._is_pressed(OPEN)) - float(self._is_pressed(CLOSE))
+        found |= dict.fromkeys(self._grippers, grip)
+        return {column: share for column, share in found.items() if share}
+
+    def help(self) -> str:
+        """Return what moves what."""
+        sticks = ('left ↔', 'left ↕', 'right ↕', 'pad ↕', 'right ↔', 'pad ↔')
+        first = zip(sticks, self._pages[self.page])
+        lines = [f'{stick} {self._names[c].rpartition("/")[2]}' for stick, c in first]
+        lines += ['B/A open/close the gripper'] if self._grippers else []
+        lines += ['right shoulder: other joints'] if len(self._pages) > 1 else []
+        return f'hold the left shoulder button: {" · ".join(lines)}'
+
+    def _is_pressed(self, button: int) -> bool:
+        return button < len(self._buttons) and self._buttons[button] == 1
+
+    def _axis(self, number: int) -> float:
+        value = self._axes[number] if number < len(self._axes) else 0.0
+        if not math.isfinite(value) or abs(value) <= DEAD:
+            return 0.0
+        return math.copysign((min(abs(value), 1.0) - DEAD) / (1.0 - DEAD), value)

@@ -1,0 +1,153 @@
+# Copyright 2026 The gr00t_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The node `teleop`: a person moves the robot's joints by keyboard or gamepad.
+
+It publishes on `teleop/<command topic>` only. The chunk executor limits that, commands the robot,
+and says that a person decided, which recorder and converter keep (decision 0051).
+"""
+
+from contextlib import nullcontext
+import signal
+import sys
+import threading
+import time
+from typing import Any
+
+import rclpy
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from gr00t_core.errors import Gr00tError, ParameterError
+from gr00t_core.robot.file import load_robot
+from gr00t_policy_node.policy.observing import message_class
+from gr00t_policy_node.teleop.gamepad import Gamepad
+from gr00t_policy_node.teleop.jog import Jog, RATE_HZ
+from gr00t_policy_node.teleop.keyboard import Keyboard, Terminal
+from gr00t_policy_node.teleop.place import Place, STREAM
+from gr00t_ros.parameters import declare, Table
+from gr00t_ros.start import initialize
+
+DEVICES = ('keyboard', 'gamepad')
+DECLARATIONS: Table = {
+    'robot': ('', 'name of a shipped robot description, or the path of one; required', None),
+    'device': ('keyboard', 'what moves the joints', DEVICES),
+    'joy_topic': ('joy', 'gamepad: topic of sensor_msgs/Joy, as joy_node publishes it', None),
+    'speed': (0.4, 'greatest speed of a joint, as share of its velocity limit', (0.01, 1.0)),
+}
+WAIT_S = 5.0  # between two lines that say the same
+
+
+class Teleop(Node):
+    """Moves joints as a person asks, while the person asks.
+
+    Attributes:
+        jog: The targets and their messages.
+    """
+
+    def __init__(self, terminal: Terminal | None = None, **given: Any) -> None:
+        """Declare, subscribe and listen.
+
+        Args:
+            terminal: Where keys come from; None: nowhere.
+            given: Parameters, beside those of the ROS arguments.
+
+        Raises:
+            Gr00tError: A parameter or the robot file is wrong, or no joint can be moved.
+        """
+        overrides = [Parameter(name, value=value) for name, value in given.items()]
+        super().__init__('teleop', parameter_overrides=overrides)
+        values = declare(self, DECLARATIONS)
+        robot = load_robot(values['robot'])
+        self.jog = Jog(self, robot, values['speed'])
+        if not self.jog.columns:
+            raise ParameterError(
+                f'{robot.source}: no joint is commanded by positions, so there is nothing to move'
+                ' by keyboard or gamepad; use a leader arm on the topics teleop/...'
+            )
+        self._place = Place(self, robot)
+        self._terminal = terminal
+        slices = robot.action_slices()
+        grippers = [
+            column
+            for group in robot.action
+            if group.kind in ('gripper', 'binary')
+            for column in range(*slices[group.name].indices(len(robot.action_names)))
+        ]
+        self._keys = Keyboard(robot.action_names, self.jog.columns)
+        self._pad = Gamepad(robot.action_names, self.jog.columns, grippers)
+        self._by_keys = values['device'] == 'keyboard'
+        if not self._by_keys:
+            self.create_subscription(
+                message_class('sensor_msgs/msg/Joy'), values['joy_topic'], self._hear, STREAM
+            )
+        self._ticked_s = time.monotonic()
+        self._said: tuple[str, float] = ('', 0.0)
+        self.create_timer(1.0 / RATE_HZ, self.tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.get_logger().info((self._keys if self._by_keys else self._pad).help())
+
+    def tick(self) -> None:
+        """Take what the person asks, and command it."""
+        now = time.monotonic()
+        passed_s, self._ticked_s = now - self._ticked_s, now
+        if self._terminal is not None:
+            for line in self._keys.press(self._terminal.pressed(), now):
+                self.get_logger().info(line)
+            if not self._terminal.is_open:
+                self._keys.wants = False
+        wants = self._keys.wants if self._by_keys else self._pad.wants(now)
+        if wants and not self.jog.active:
+            refusal = self.jog.begin(*self._place.newest())
+            if refusal:
+                self._keys.wants = False
+                self._warn(f'no take-over: {refusal}', now)
+            else:
+                self.get_logger().info('a person commands')
+        elif not wants and self.jog.active:
+            self.jog.end()
+            self.get_logger().info('the person has let go')
+        if self.jog.active:
+            asked = self._keys if self._by_keys else self._pad
+            self.jog.move(asked.directions(now), passed_s)
+            self.jog.publish()
+
+    def _hear(self, message: Any) -> None:
+        self._pad.hear(message.axes, message.buttons, time.monotonic())
+
+    def _warn(self, text: str, now_s: float) -> None:
+        """Log a warning, and the same one not again at once: a pad asks 20 times a second."""
+        if text != self._said[0] or now_s - self._said[1] > WAIT_S:
+            self._said = (text, now_s)
+            self.get_logger().warning(text)
+
+
+def main() -> int:
+    """Run the node until SIGINT or SIGTERM."""
+    initialize('teleop')
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    executor = SingleThreadedExecutor()
+    node: Teleop | None = None
+    terminal = Terminal() if sys.stdin is not None and not sys.stdin.closed else None
+    try:
+        with terminal or nullcontext():
+            node = Teleop(terminal)
+            executor.add_node(node)
+            while not ended.is_set() and rclpy.ok():
+                executor.spin_once(timeout_sec=0.2)
+            node.jog.end()
+    except Gr00tError as error:
+        rclpy.logging.get_logger('teleop').fatal(str(error))
+        return 1
+    finally:
+        executor.shutdown(timeout_sec=1.0)
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
