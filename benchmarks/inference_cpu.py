@@ -14,9 +14,10 @@ OpenVINO takes its turns where it is installed, and LeRobot's own GR00T N1.5 whe
 names an environment that has it: a process of its own on the same checkpoint, inputs and noise,
 whose actions must agree with ours.
 
-The last line is JSON: `ratio_folded` (folded PyTorch), `ratio_best` (our fastest) and
-`ratio_lerobot` (how many times as fast as LeRobot our fastest is; null where that is not
-measured), at edge size with one thread.
+The last line is JSON: `ratio_folded` (folded PyTorch), `ratio_best` (our fastest),
+`ratio_int8w_to_bf16` (int8 weights against OpenVINO's bfloat16; null where the CPU multiplies no
+bfloat16, then `ratio_int8w_to_openvino_fp32`), `action_mse`, and `ratio_lerobot` (how many times
+as fast as LeRobot our fastest is; null where that is not measured), at edge size with one thread.
 """
 
 import argparse
@@ -47,6 +48,7 @@ from gr00t_core.robot.file import load_robot
 
 IMAGE_TOKEN, VIEWS, TEXT = 500, 2, 40
 PRECISIONS = ('fp32', 'fp16', 'int8')
+INT8W, OPENVINO = 'openvino int8w', 'openvino'
 LEROBOT = 'lerobot 0.4.4'
 MAX_DIFFERENCE = 1e-4  # between LeRobot's actions and ours, both in float32
 
@@ -213,14 +215,22 @@ def measure(contenders: dict, batch: dict, noise: np.ndarray, rounds: int) -> di
     return times
 
 
-def run_size(name: str, raw: dict, threads: list, rounds: int, python: Path | None) -> dict:
-    """Measure one size; print its table; return ratios by thread count."""
+def run_size(
+    name: str, raw: dict, threads: list, rounds: int, python: Path | None, work: Path | None
+) -> tuple[dict, dict]:
+    """Measure one size; print its table; return ratios and action MSE by thread count."""
     results: dict = {}
+    errors: dict = {}
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        make_checkpoint(raw, folder / 'checkpoint')
-        for precision in PRECISIONS:
-            export_onnx(folder / 'checkpoint', folder / precision, precision)
+        folder = Path(scratch) if work is None else work / name
+        if not folder.joinpath('checkpoint').is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            make_checkpoint(raw, folder / 'checkpoint')
+        for precision in (*PRECISIONS, 'int8w'):
+            if not folder.joinpath(precision).is_dir():
+                export_onnx(folder / 'checkpoint', folder / precision, precision)
+        if rounds == 0:
+            return {}, {}
         plain, folded = Plain(folder / 'checkpoint'), TorchBackend(folder / 'checkpoint')
         batch = make_batch(folded.config)
         noise = np.random.default_rng(1).standard_normal((1, 16, 32), np.float32)
@@ -251,7 +261,8 @@ def run_size(name: str, raw: dict, threads: list, rounds: int, python: Path | No
             if find_spec('openvino') is not None:
                 from gr00t_core.engines.openvino import OpenvinoBackend
 
-                contenders['openvino'] = OpenvinoBackend(folder / 'fp32', threads=count)
+                contenders[OPENVINO] = OpenvinoBackend(folder / 'fp32', threads=count)
+                contenders[INT8W] = OpenvinoBackend(folder / 'int8w', threads=count)
             for other in theirs.values():
                 other.threads(count)
             contenders |= theirs
@@ -261,30 +272,61 @@ def run_size(name: str, raw: dict, threads: list, rounds: int, python: Path | No
                 ratio = median(p[0] / r[0] for p, r in zip(times['torch plain'], rows))
                 results[count, label] = ratio
                 mse = np.square(contenders[label].predict(batch, noise) - truth).mean()
+                errors[count, label] = float(mse)
                 print(
                     f'{label:22}{count:8d}{median(wall):9.2f}{min(wall):8.2f}{median(cpu):8.2f}'
                     f'{ratio:9.2f}x{mse:12.1e}{mse / moved:10.1e}'
                 )
         for other in theirs.values():
             other.close()
-    return results
+    return results, errors
+
+
+def multiplies_bfloat16() -> bool:
+    """Return whether this CPU has instructions for products in bfloat16."""
+    words = Path('/proc/cpuinfo').read_text().split()
+    return bool({'avx512_bf16', 'amx_bf16'} & set(words))
+
+
+def int8w_ratios(ours: dict, errors: dict, threads: int) -> dict:
+    """Return how much faster int8 weights are than OpenVINO on the fp32 export, and their MSE.
+
+    OpenVINO runs that export in bfloat16 where the CPU multiplies it; elsewhere in float32, and
+    the ratio to bfloat16 is null.
+    """
+    if INT8W not in ours:
+        return {'ratio_int8w_to_bf16': None}
+    ratio = round(ours[INT8W] / ours[OPENVINO], 3)
+    bf16 = multiplies_bfloat16()
+    return {
+        'ratio_int8w_to_bf16': ratio if bf16 else None,
+        'ratio_int8w_to_openvino_fp32': None if bf16 else ratio,
+        'action_mse': {
+            label: errors[threads, label] for label in (OPENVINO, INT8W, 'onnxruntime int8')
+        },
+    }
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-    parser.add_argument('--rounds', type=int, default=15)
+    parser.add_argument('--rounds', type=int, default=15, help='0: only export')
     parser.add_argument('--sizes', nargs='+', default=['edge'], choices=['edge', 'small', 'tiny'])
     parser.add_argument('--threads', nargs='+', type=int, default=[1, 2])
+    parser.add_argument(
+        '--work', type=Path, help='keep checkpoint and exports here, and use those that are there'
+    )
     options = parser.parse_args()
     logging.disable(logging.WARNING)
     raw = {'edge': edge_config()} | {n: deepcopy(SIZES[n]) for n in ('small', 'tiny')}
     python = lerobot_python()
     results = {
-        size: run_size(size, raw[size], options.threads, options.rounds, python)
+        size: run_size(size, raw[size], options.threads, options.rounds, python, options.work)
         for size in options.sizes
     }
-    first = results[options.sizes[0]]
+    first, errors = results[options.sizes[0]]
+    if not first:
+        return
     ours = {label: ratio for (count, label), ratio in first.items() if count == options.threads[0]}
     theirs = ours.pop(LEROBOT, None)
     best = max(ours, key=lambda label: ours[label])
@@ -297,6 +339,7 @@ def main() -> None:
                 'ratio_folded': round(ours['torch folded'], 3),
                 'ratio_best': round(ours[best], 3),
                 'best': best,
+                **int8w_ratios(ours, errors, options.threads[0]),
                 'ratio_lerobot': None if theirs is None else round(ours[best] / theirs, 3),
                 'by_threads': {
                     f'{label}, {count} threads': round(ratio, 3)

@@ -20,14 +20,15 @@ class Onnx:
     Attributes:
         checkpoint: Checkpoint folder.
         out: Folder to make; must not exist or be empty.
-        precision: fp32, fp16, int8 (dynamic: the fastest on a CPU), or bf16 (for TensorRT).
+        precision: fp32, fp16, int8 (dynamic: the fastest with ONNX Runtime on a CPU), int8w (int8
+            weights: the fastest with OpenVINO), or bf16 (for TensorRT).
         embodiment_tag: Tag whose weights the graph gets; without it the checkpoint's only one.
         denoising_steps: Euler steps; without it the checkpoint's own.
     """
 
     checkpoint: tyro.conf.Positional[Path]
     out: tyro.conf.Positional[Path]
-    precision: Literal['fp32', 'fp16', 'int8', 'bf16'] = 'fp32'
+    precision: Literal['fp32', 'fp16', 'int8', 'int8w', 'bf16'] = 'fp32'
     embodiment_tag: str | None = None
     denoising_steps: int | None = None
 

@@ -41,7 +41,7 @@ class Manifest:
     Attributes:
         checkpoint: Folder that was exported.
         checkpoint_sha256: Of its config.json and weights.
-        precision: fp32, fp16, bf16 or int8.
+        precision: fp32, fp16, bf16, int8 or int8w.
         opset: ONNX operator set.
         steps: Euler steps, unrolled.
         embodiment: Tag whose weights the action steps hold.

@@ -25,6 +25,7 @@ from gr00t_core.engines.tensorrt_engine import (
     Engine,
     EngineKey,
     find_tensorrt,
+    on_device,
     structure_sha256,
 )
 from gr00t_core.engines.torch import TorchBackend
@@ -104,7 +105,8 @@ def make_engines(
             ranges={key: ranges[key] for key in part.inputs if key in ranges},
             stripped=stripped,
         )
-        plans[name] = cached_plan(trt, path, key, checkpoint / FOLDER / 'engines')
+        with on_device(device):  # of the building thread, which begins on device 0
+            plans[name] = cached_plan(trt, path, key, checkpoint / FOLDER / 'engines')
     return Engines(manifest, graphs, plans, ranges, views, stripped)
 
 

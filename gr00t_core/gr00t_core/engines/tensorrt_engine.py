@@ -9,6 +9,7 @@ running engines is not measured.
 """
 
 from collections.abc import Mapping
+import contextlib
 from dataclasses import asdict, dataclass
 import hashlib
 from importlib import import_module
@@ -33,6 +34,8 @@ INSTALL = (
     'on a Jetson it comes with JetPack; else `pip install tensorrt`, or on GeForce and RTX GPUs '
     '`pip install -r requirements/tensorrt_rtx.txt`'
 )
+
+ALIGNMENT = 256  # bytes, of every address that TensorRT is given
 
 
 def find_tensorrt() -> Any:
@@ -194,6 +197,15 @@ class Engine:
             BackendError: The plan does not load here, or its weights cannot be put in.
         """
         self._logger = _logger(trt)
+        self._device = device
+        with on_device(device):
+            self._load(trt, plan, graph)
+        names = [self._engine.get_tensor_name(i) for i in range(self._engine.num_io_tensors)]
+        kind = trt.TensorIOMode.OUTPUT
+        (self._output,) = (n for n in names if self._engine.get_tensor_mode(n) == kind)
+        self._dtype = _torch_dtype(trt, self._engine.get_tensor_dtype(self._output))
+
+    def _load(self, trt: Any, plan: bytes, graph: Path | None) -> None:
         self._engine = trt.Runtime(self._logger).deserialize_cuda_engine(plan)
         if self._engine is None:
             raise BackendError(
@@ -208,31 +220,52 @@ class Engine:
                     f' {"; ".join(self._logger.errors)}'
                 )
         self._context = self._engine.create_execution_context()
-        self._device = device
-        names = [self._engine.get_tensor_name(i) for i in range(self._engine.num_io_tensors)]
-        kind = trt.TensorIOMode.OUTPUT
-        (self._output,) = (n for n in names if self._engine.get_tensor_mode(n) == kind)
-        self._dtype = _torch_dtype(trt, self._engine.get_tensor_dtype(self._output))
+        if self._context is None:
+            raise BackendError(
+                'TensorRT cannot make room for an answer, often because the GPU memory is full'
+                f' ({"; ".join(self._logger.errors)}): free some, or run the engine torch'
+            )
 
     def __call__(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Run on contiguous tensors of the engine's device; return a fresh output tensor.
 
         Raises:
-            BackendError: A shape is outside the engine's ranges, or the launch failed.
+            BackendError: A shape is outside the engine's ranges, TensorRT does not take an
+                address, or the launch failed.
         """
-        for name, value in inputs.items():
+        aligned = {name: _aligned(value) for name, value in inputs.items()}  # alive until the end
+        for name, value in aligned.items():
             if not self._context.set_input_shape(name, tuple(value.shape)):
                 raise BackendError(
                     f"input {name} {tuple(value.shape)} is outside the engine's ranges"
                 )
-            self._context.set_tensor_address(name, value.data_ptr())
+            self._bind(name, value)
         shape = tuple(self._context.get_tensor_shape(self._output))
         out = torch.empty(shape, dtype=self._dtype, device=self._device)
-        self._context.set_tensor_address(self._output, out.data_ptr())
-        stream = torch.cuda.current_stream(self._device)
-        if not self._context.execute_async_v3(stream.cuda_stream):
-            raise BackendError(f'TensorRT failed: {"; ".join(self._logger.errors[-3:])}')
+        self._bind(self._output, out)
+        with on_device(self._device):
+            stream = torch.cuda.current_stream(self._device)
+            if not self._context.execute_async_v3(stream.cuda_stream):
+                raise BackendError(f'TensorRT failed: {"; ".join(self._logger.errors[-3:])}')
         return out
+
+    def _bind(self, name: str, value: Tensor) -> None:
+        # After a refusal TensorRT would go on reading the tensor of the call before.
+        if not self._context.set_tensor_address(name, value.data_ptr()):
+            raise BackendError(
+                f'TensorRT does not take the address of {name} {tuple(value.shape)}:'
+                f' {"; ".join(self._logger.errors[-3:])}'
+            )
+
+
+def on_device(device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """Make a CUDA device the current one: TensorRT builds, loads and runs on that one alone."""
+    return torch.cuda.device(device) if device.type == 'cuda' else contextlib.nullcontext()
+
+
+def _aligned(value: Tensor) -> Tensor:
+    """Return a tensor at an address that TensorRT takes; a row inside a batch often is at none."""
+    return value.clone() if value.data_ptr() % ALIGNMENT else value
 
 
 def _shapes(shape: tuple[int, ...], sizes: tuple[int, int, int]) -> list[tuple[int, ...]]:

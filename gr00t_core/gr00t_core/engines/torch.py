@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
+from gr00t_core.engines.compiled import compile_layers
 from gr00t_core.engines.cuda_graph import GraphCapture, Replay, ReplayCache
 from gr00t_core.engines.float8 import FP8_GATE, in_float8
 from gr00t_core.engines.folded import FoldedBackend
@@ -80,8 +81,10 @@ class TorchBackend(FoldedBackend):
             self.video = self.inference.video(self.config, on_device=True)
         if options.precision == 'fp8':
             self.gate, self.state = FP8_GATE, 'waiting'
-        if options.compile:
-            _compile_layers(self.folded)
+        # With float8 after its gate, which chooses the network that is compiled.
+        self._compile_later = options.compile and self.gate is not None
+        if options.compile and self.gate is None:
+            compile_layers(self.folded)
         if options.cuda_graphs:
             capture = GraphCapture(self._place)
             self.use_graphs(ReplayCache(capture), ReplayCache(capture))
@@ -94,6 +97,8 @@ class TorchBackend(FoldedBackend):
         """Run both parts; with float8, after the comparison where this is the first call."""
         if self.gate is not None and self.state == 'waiting':
             self.folded, self.state = in_float8(self, prompt, self.gate)
+            if self._compile_later:
+                compile_layers(self.folded)
         if self._graphs is None:
             return super().answer(prompt, begin)
         return self._replayed(prompt, begin, self._graphs[0])
@@ -201,14 +206,6 @@ def usable_device(device: str) -> torch.device:
             f'device {device!r} is not usable: {str(error).splitlines()[0]}.'
             f' This torch {torch.__version__} sees {torch.cuda.device_count()} CUDA devices'
         ) from None
-
-
-def _compile_layers(folded: FoldedModel) -> None:
-    """Compile layer by layer: equal layers share one compilation, so that it takes seconds."""
-    parts = folded.vision_language
-    blocks = folded.action_steps(0).blocks
-    for layer in (*parts.vision_layers, *parts.language_layers, *parts.vl_layers, *blocks):
-        layer.compile(dynamic=False)
 
 
 def _check(actions: Floats, eager: Floats, key: tuple[Any, ...]) -> None:

@@ -19,6 +19,7 @@ import torch
 
 from gr00t_core.engines.manifest import checkpoint_sha256, Manifest
 from gr00t_core.errors import BackendError, CheckpointError
+from gr00t_core.export.int8_weights import to_int8_weights
 from gr00t_core.export.onnx_graphs import DTYPES, example, OPSET, quantize, Sample, write_graphs
 from gr00t_core.models import inference_of, load_model
 from gr00t_core.models.folded.fold import FoldedModel
@@ -42,8 +43,8 @@ def export_onnx(
     Args:
         checkpoint: Checkpoint folder with weights.
         out: Folder to make; must not exist or be empty.
-        precision: fp32, fp16, bf16 (for TensorRT; ONNX Runtime cannot run it on a CPU), or int8
-            (dynamic: int8 products, float32 between).
+        precision: fp32, fp16, bf16 (for TensorRT; ONNX Runtime cannot run it on a CPU), int8
+            (dynamic: int8 products, float32 between), or int8w (for OpenVINO: int8 weights).
         embodiment: Tag whose weights the action steps get; None for the checkpoint's only one.
         steps: Euler steps; None takes the checkpoint's (4).
 
@@ -71,6 +72,8 @@ def export_onnx(
         parts = write_graphs(folded, samples[0], inference.FREE, folder)
         if precision == 'int8':
             parts = {name: quantize(folder / part.file) for name, part in parts.items()}
+        if precision == 'int8w':
+            parts = {name: to_int8_weights(folder / part.file) for name, part in parts.items()}
         _write_companions(checkpoint, inference.COMPANIONS, model.config, folder)
         manifest = Manifest(
             checkpoint=str(checkpoint.resolve()),

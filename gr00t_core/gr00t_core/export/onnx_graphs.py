@@ -43,6 +43,7 @@ DTYPES = {
     'fp16': torch.float16,
     'bf16': torch.bfloat16,
     'int8': torch.float32,
+    'int8w': torch.float32,
 }
 _FREE = torch.export.Dim.DYNAMIC
 # An export of more than this keeps its weights in a file beside it (protobuf ends at 2 GB).

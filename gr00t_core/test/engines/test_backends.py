@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from gr00t_core.engines import load_engine, tensorrt_engine
-from gr00t_core.engines.cuda_graph import Replay, ReplayCache
+from gr00t_core.engines.cuda_graph import Block, GraphCapture, ReplayCache
 from gr00t_core.engines.options import EngineOptions, FORMER
 from gr00t_core.engines.take_over import compare, TakeOverBackend
 from gr00t_core.engines.tensorrt import EngineRunner
@@ -118,24 +118,38 @@ def test_camera_frames_are_resized_on_the_device(tiny_checkpoint):
 # CUDA graphs: the same code with a capture that runs on the CPU.
 
 
-class FakeCapture:
-    """Like CUDA: inputs have fixed places, a launch recomputes into the same outputs."""
+class FakeCapture(GraphCapture):
+    """Like CUDA: inputs have fixed places, a launch computes into the same outputs.
+
+    And like one pool of all graphs: a launch spoils what the others have left in it.
+    """
 
     def __init__(self):
-        self.captured = 0
+        super().__init__(torch.device('cpu'))
+        self.captured, self.pool, self.sent = 0, [], []
 
     def __call__(self, function, *inputs):
+        def in_pool(*places):
+            for old in self.pool:
+                old.fill_(float('nan'))
+            given = function(*places)
+            made = [given] if isinstance(given, torch.Tensor) else given
+            held = {place.data_ptr() for place in places}  # inputs lie outside the pool
+            self.pool = [value for value in made if value.data_ptr() not in held]
+            return given
+
         self.captured += 1
-        places = [x.clone() for x in inputs]
-        outputs = function(*places)
+        return super().__call__(in_pool, *inputs)
 
-        def launch():
-            fresh = function(*places)
-            pairs = zip(outputs, fresh) if isinstance(outputs, tuple) else [(outputs, fresh)]
-            for old, new in pairs:
-                old.copy_(new)
+    def warm_up(self, body):
+        return body()
 
-        return Replay(places, outputs, launch)
+    def record(self, body):
+        body()
+        return body
+
+    def wait(self):
+        self.sent.append('waited')
 
 
 @pytest.fixture
@@ -180,11 +194,71 @@ def test_graph_head_only_reads_the_features_of_the_last_call(policy, graphs):
     assert capture.captured == 3  # two lengths, one head
 
 
+def test_a_mixed_batch_leaves_every_sample_its_own_features(policy, checkpoint):
+    """Graphs were captured in another order than they are replayed in, and share one pool."""
+    backend, capture = TorchBackend(checkpoint), FakeCapture()
+    backend.use_graphs(ReplayCache(capture), ReplayCache(capture))
+    short, long = batches(policy, 'stop now', 'put the cube into the bowl')
+    for batch in (long, short):
+        backend.predict(batch, noise_of(policy, 1))
+    both = collate([long, short], policy.tokenizer.pad_id)
+    later, noise = {'state': both['state'] + 0.2}, noise_of(policy, 2, 5)
+    for engine in (policy.backend, backend):
+        engine.predict(both, noise_of(policy, 2))
+    expected = policy.backend.predict(later, noise, head_only=True)
+    for _ in range(2):
+        actual = backend.predict(later, noise, head_only=True)
+        np.testing.assert_allclose(actual, expected, atol=1e-6)
+
+
+def test_inputs_lie_in_one_block_and_travel_once(monkeypatch):
+    examples = [
+        torch.arange(7, dtype=torch.uint8),
+        torch.arange(6).reshape(2, 3),
+        torch.tensor([[True, False]]),
+        torch.zeros(0, 4),
+        torch.linspace(0, 1, 5),
+    ]
+    block = Block(examples, torch.device('cpu'))
+    for example, array, place in zip(examples, block.arrays, block.places, strict=True):
+        assert array.base is not None
+        if example.numel():
+            assert (place.data_ptr() - block.device.data_ptr()) % 256 == 0
+        np.testing.assert_array_equal(array, example.numpy())
+        assert torch.equal(place, example)
+    sends = []
+    monkeypatch.setattr(block, 'device', SimpleNamespace(copy_=lambda *a, **k: sends.append(a)))
+    block.write([torch.zeros_like(example) for example in examples])
+    block.send()
+    assert len(sends) == 1
+    assert not block.host.any()
+    with pytest.raises(ValueError, match='zip'):
+        block.write(examples[:-1])
+
+
+def test_a_call_sends_launches_and_waits_once(policy, graphs):
+    backend, capture = graphs
+    (batch,) = batches(policy, 'stop')
+    backend.predict(batch, noise_of(policy, 1))
+    capture.sent.clear()
+    (replay,) = backend._graphs[0]._replays.values()
+    replay._block.send = lambda: capture.sent.append('sent')
+    first = backend.predict(batch, noise_of(policy, 1))
+    assert capture.sent == ['sent', 'waited']
+    kept = first.copy()
+    del replay._block.send
+    backend.predict(batch, noise_of(policy, 1, 9))
+    np.testing.assert_array_equal(first, kept)  # an answer is the caller's, not the graph's
+
+
 def test_a_graph_that_differs_from_eager_is_refused(policy, checkpoint):
     class Wrong(FakeCapture):
         def __call__(self, function, *inputs):
-            replay = super().__call__(function, *inputs)
-            return Replay(replay._inputs, replay.outputs, lambda: replay.outputs[1].add_(1))
+            def wrong(*places):
+                features, actions, *masks = function(*places)
+                return features, actions + 1, *masks
+
+            return super().__call__(wrong, *inputs)
 
     backend = TorchBackend(checkpoint)
     backend.use_graphs(ReplayCache(Wrong()), ReplayCache(Wrong()))

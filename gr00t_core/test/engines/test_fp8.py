@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from gr00t_core.engines import load_engine
-from gr00t_core.engines.cuda_graph import Replay, ReplayCache
+from gr00t_core.engines.cuda_graph import GraphCapture, ReplayCache
 from gr00t_core.engines.options import EngineOptions
 from gr00t_core.engines.torch import TorchBackend
 from gr00t_core.errors import BackendError
@@ -156,10 +156,18 @@ def test_either_limit_refuses(checkpoint, batch, noise, limit):
 
 
 def test_a_graph_holds_what_the_gate_chose(checkpoint, batch, noise):
-    def capture(function, *inputs):
-        outputs = function(*inputs)
-        return Replay(list(inputs), outputs, lambda: None)
+    class Once(GraphCapture):
+        def warm_up(self, body):
+            return body()
 
+        def record(self, body):
+            body()
+            return lambda: None
+
+        def wait(self):
+            pass
+
+    capture = Once(torch.device('cpu'))
     eager, backend = (TorchBackend(checkpoint, options=FLOAT8) for _ in range(2))
     backend.use_graphs(ReplayCache(capture), ReplayCache(capture))
     np.testing.assert_allclose(

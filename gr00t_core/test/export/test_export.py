@@ -26,6 +26,7 @@ from gr00t_core.engines.manifest import (
 )
 from gr00t_core.engines.onnxruntime import OnnxBackend
 from gr00t_core.errors import BackendError, CheckpointError
+from gr00t_core.export.int8_weights import to_int8_weights
 from gr00t_core.export.onnx_export import export_onnx
 from gr00t_core.export.onnx_graphs import OPSET, quantize
 from gr00t_core.models import FAMILIES
@@ -52,16 +53,17 @@ EXPORTED = {'n1_5': (('fp32', 'fp16', 'bf16'), 4), 'n1_7': (('fp32',), 1)}
 
 @pytest.fixture(scope='module')
 def exports(checkpoint, tmp_path_factory):
-    """The export folder of each precision; int8 is made of fp32, whose graph it is."""
+    """The export folder of each precision; int8 and int8w are made of fp32, whose graph it is."""
     place = tmp_path_factory.mktemp('export')
     precisions, steps = EXPORTED[checkpoint.name]
-    folders = {name: place / name for name in (*precisions, 'int8')}
+    folders = {name: place / name for name in (*precisions, 'int8', 'int8w')}
     for name in precisions:
         export_onnx(checkpoint, folders[name], name, steps=steps)
-    shutil.copytree(folders['fp32'], folders['int8'])
-    parts = {name: quantize(folders['int8'] / f'{name}.onnx') for name in PARTS}
-    manifest = Manifest.read(folders['int8'])
-    replace(manifest, precision='int8', parts=parts).write(folders['int8'])
+    for precision, rewrite in (('int8', quantize), ('int8w', to_int8_weights)):
+        folder = folders[precision]
+        shutil.copytree(folders['fp32'], folder)
+        parts = {name: rewrite(folder / f'{name}.onnx') for name in PARTS}
+        replace(Manifest.read(folder), precision=precision, parts=parts).write(folder)
     return folders
 
 
@@ -107,11 +109,11 @@ def test_graphs_are_checked_plain_onnx(checkpoint, exports):
             onnx.checker.check_model(model, full_check=True)
             assert [(o.domain, o.version) for o in model.opset_import] == [('', OPSET)]
             assert not {node.domain for node in model.graph.node} - {''}
-        steps = manifest.parts[ACTION_STEPS]
+        part = manifest.parts[ACTION_STEPS]
         names = ['keys_values', 'state', 'noise', 'prefix', 'prefix_weight']
         masks = ['image_mask'] if checkpoint.name == 'n1_7' else []
-        assert list(steps.inputs) == names + masks
-        assert steps.outputs == {'action': ['float', [*chunk]]}
+        assert list(part.inputs) == names + masks
+        assert part.outputs == {'action': ['float', [*chunk]]}
     # One graph holds all steps: the cross keys/values come in, nothing in it projects them.
     shape = manifest.parts[ACTION_STEPS].inputs['keys_values'][1]
     blocks = sum(block.cross for block in backend.model.action_head.dit.blocks)
@@ -119,7 +121,8 @@ def test_graphs_are_checked_plain_onnx(checkpoint, exports):
 
 
 @pytest.mark.parametrize(
-    ('precision', 'relative_mse'), [('fp32', 1e-11), ('fp16', 1e-5), ('int8', 1e-2)]
+    ('precision', 'relative_mse'),
+    [('fp32', 1e-11), ('fp16', 1e-5), ('int8', 1e-2), ('int8w', 1e-2)],
 )
 def test_onnx_is_torch(checkpoint, exports, precision, relative_mse):
     torch_backend, batch = example_batch(checkpoint)
@@ -156,7 +159,8 @@ def test_head_only_reuses_the_features(checkpoint, exports):
 
 
 @needs_openvino
-def test_openvino_is_torch_in_bfloat16(checkpoint, exports, tmp_path):
+@pytest.mark.parametrize(('precision', 'relative_mse'), [('fp32', 1e-3), ('int8w', 1e-2)])
+def test_openvino_is_torch_in_few_bits(checkpoint, exports, tmp_path, precision, relative_mse):
     """In a process of its own, without PyTorch: see decision 0014."""
     torch_backend, batch = example_batch(checkpoint)
     noise = noise_for(torch_backend)
@@ -174,7 +178,7 @@ def test_openvino_is_torch_in_bfloat16(checkpoint, exports, tmp_path):
         'head = backend.predict({"state": other}, noise, head_only=True)\n'
         'np.savez(folder + "/out.npz", full=full, head=head)\n'
     )
-    words = [sys.executable, '-c', code, str(exports['fp32']), str(tmp_path)]
+    words = [sys.executable, '-c', code, str(exports[precision]), str(tmp_path)]
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = np.load(tmp_path / 'out.npz')
@@ -182,7 +186,7 @@ def test_openvino_is_torch_in_bfloat16(checkpoint, exports, tmp_path):
         expected = torch_backend.predict(given, noise, head_only=head_only)
         assert found[name].dtype == np.float32
         moved = np.square(expected - noise).mean()
-        assert np.square(found[name] - expected).mean() < 1e-3 * moved
+        assert np.square(found[name] - expected).mean() < relative_mse * moved
 
 
 @needs_openvino
