@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from gr00t_core.dataset.mixture import Member
 from gr00t_core.dataset.reader import Dataset, window
 from gr00t_core.embodiments import ModalityConfig
 from gr00t_core.errors import DatasetError
@@ -183,3 +184,16 @@ def test_errors_name_place_and_remedy(plain, tmp_path):
         Dataset.open(tmp_path)
     with pytest.raises(DatasetError, match=r'so101\.yaml: state\.single_arm: not in'):
         Dataset.open(plain, load_robot('so101'))
+
+
+def test_a_dataset_without_some_episodes_keeps_rows_and_is_no_change_of_the_whole(plain):
+    whole = Dataset.open(plain)
+    found = whole.without((0, 2))
+    assert found.lengths.tolist() == [0, LENGTHS[1], 0]
+    assert whole.lengths.tolist() == list(LENGTHS)
+    assert whole.without(()).lengths.tolist() == list(LENGTHS)
+    np.testing.assert_array_equal(found.column('action'), whole.column('action'))
+    member = Member(found, 'new_embodiment', {}, 1.0)
+    assert member.dataset is found
+    with pytest.raises(DatasetError, match='has no steps'):
+        Member(whole.without((0, 1, 2)), 'new_embodiment', {}, 1.0)
