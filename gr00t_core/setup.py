@@ -27,15 +27,14 @@ setup(
         'model': [
             'rich',
             'safetensors',
-            'scipy',
             'tokenizers',
             'torch',
             'tyro',
         ],
-        'onnxruntime': ['onnxruntime', 'scipy', 'tokenizers', 'tyro'],
-        'openvino': ['openvino', 'scipy', 'tokenizers', 'tyro'],
+        'onnxruntime': ['onnxruntime', 'tokenizers', 'tyro'],
+        'openvino': ['openvino', 'tokenizers', 'tyro'],
         'export': ['onnx', 'onnxruntime', 'onnxscript'],
-        'test': ['pytest'],
+        'test': ['pytest', 'scipy'],
     },
     zip_safe=False,
     entry_points={

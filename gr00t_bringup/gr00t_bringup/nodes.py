@@ -15,9 +15,20 @@ from gr00t_core.robot.file import load_robot
 from gr00t_ros import parameter_files
 
 PACKAGE = 'gr00t_bringup'
-SO101, FOLLOWER, LEADER = 'gr00t_so101', 'so101_follower', 'so101_leader'
 SIMULATED_ROBOT = 'so101'  # what gr00t_sim simulates
 SIMULATED_DETECTOR = 'gr00t_sim.detector:make'  # ends a goal as the simulated episode ends
+# Node → package and executable, as in `ros2 run`: what launch files and `gr00t up` start.
+PROGRAMS = {
+    'sim': ('gr00t_sim', 'sim'),
+    'so101_follower': ('gr00t_so101', 'so101_follower'),
+    'so101_leader': ('gr00t_so101', 'so101_leader'),
+    'usb_cameras': ('gr00t_so101', 'usb_cameras'),
+    'policy_node': ('gr00t_policy_node', 'policy_node'),
+    'chunk_executor': ('gr00t_policy_node', 'chunk_executor'),
+    'teleop': ('gr00t_policy_node', 'teleop'),
+    'recorder': ('rosbag_tools', 'recorder'),
+    'console': ('gr00t_console', 'console'),
+}
 RECORDED = 'episodes'  # the recorder's default output
 # Between two scenes of the expert (s): time to press a key, and to look.
 PAUSE_S = 3.0
@@ -157,15 +168,12 @@ def nodes(
     if sim:
         parameters: dict[str, Any] = known | ({'lock_step': True} if use_sim_time else {})
         parameters |= {'expert': True, 'next_after_s': PAUSE_S} if expert else {}
-        found.append(NodeSpec('gr00t_sim', 'sim', 'sim', parameters=parameters, **shared))
+        found.append(_spec('sim', parameters, shared))
     has_policy = bool(checkpoint or server_address)
     if port:
         found += _arms(port, leader_port, has_policy=has_policy, known=known, shared=shared)
     if cameras:
-        devices = {'devices': cameras.split()}
-        found.append(
-            NodeSpec(SO101, 'usb_cameras', 'usb_cameras', parameters=known | devices, **shared)
-        )
+        found.append(_spec('usb_cameras', known | {'devices': cameras.split()}, shared))
     if policy and not expert and (has_policy or not port):
         asked: dict[str, Any] = {
             'checkpoint': checkpoint and _resolved(checkpoint),
@@ -177,52 +185,23 @@ def nodes(
         parameters |= {'use_default_instruction': True} if sim or use_default_instruction else {}
         parameters |= {'success_detector': SIMULATED_DETECTOR} if sim else {}
         if has_policy or params_file or not teleop:
-            found.append(
-                NodeSpec(
-                    'gr00t_policy_node',
-                    'policy_node',
-                    'policy_node',
-                    parameters=known | clock | parameters,
-                    **shared,
-                )
-            )
+            found.append(_spec('policy_node', known | clock | parameters, shared))
     if policy and not expert:
         defaults = _config('so101.yaml') if port else executor_defaults(known.get('robot', ''))
-        found.append(
-            NodeSpec(
-                'gr00t_policy_node',
-                'chunk_executor',
-                'chunk_executor',
-                parameters=known | clock | ({'shadow': True} if shadow else {}),
-                defaults_file=defaults,
-                **shared,
-            )
-        )
+        parameters = known | clock | ({'shadow': True} if shadow else {})
+        found.append(_spec('chunk_executor', parameters, shared | {'defaults_file': defaults}))
     if teleop:
-        found.append(
-            NodeSpec(
-                'gr00t_policy_node',
-                'teleop',
-                'teleop',
-                parameters=known | clock | {'device': teleop},
-                terminal=teleop == 'keyboard',
-                **shared,
-            )
-        )
+        more = shared | {'terminal': teleop == 'keyboard'}
+        found.append(_spec('teleop', known | clock | {'device': teleop}, more))
     if record:
         parameters = {'output': str(Path(output).expanduser().resolve())} if output else {}
         parameters |= {'instruction': instruction} if instruction else {}
-        parameters = known | clock | parameters
-        found.append(
-            NodeSpec('rosbag_tools', 'recorder', 'recorder', parameters=parameters, **shared)
-        )
+        found.append(_spec('recorder', known | clock | parameters, shared))
     if console:
         # The recorder's own default is a folder of the place where both are started.
         bags = Path(output or RECORDED).expanduser().resolve() if record else ''
         parameters = known | clock | ({'bags': str(bags)} if bags else {})
-        found.append(
-            NodeSpec('gr00t_console', 'console', 'console', parameters=parameters, **shared)
-        )
+        found.append(_spec('console', parameters, shared))
     return found
 
 
@@ -299,13 +278,15 @@ def _arms(
     shared: dict[str, Any],
 ) -> list[NodeSpec]:
     """Return the drivers of an SO-101; without a policy the leader leads from the start."""
-    found = [
-        NodeSpec(SO101, FOLLOWER, FOLLOWER, parameters=known | {'port': port}, **shared),
-    ]
+    found = [_spec('so101_follower', known | {'port': port}, shared)]
     if leader_port:
         parameters = known | {'port': leader_port} | ({} if has_policy else {'lead': True})
-        found.append(NodeSpec(SO101, LEADER, LEADER, parameters=parameters, **shared))
+        found.append(_spec('so101_leader', parameters, shared))
     return found
+
+
+def _spec(name: str, parameters: dict[str, Any], shared: dict[str, Any]) -> NodeSpec:
+    return NodeSpec(*PROGRAMS[name], name, parameters=parameters, **shared)
 
 
 def _config(name: str) -> str:

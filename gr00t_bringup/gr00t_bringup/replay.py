@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Play a bag to a policy node once that is active: `python -m gr00t_bringup.replay NODE COMMAND`.
+"""Play a bag to a policy node once it is active: `python -m gr00t_bringup.replay NODE ROBOT BAG`.
 
 A policy takes seconds to minutes to load. What a bag plays before is lost.
 """
@@ -16,7 +16,7 @@ from lifecycle_msgs.srv import GetState
 import rclpy
 from rclpy.signals import SignalHandlerOptions
 
-from gr00t_bringup.play import DELAY_S
+from gr00t_bringup.play import DELAY_S, play_command
 
 ASK_S = 0.5
 SAY_S = 10.0
@@ -52,7 +52,8 @@ def wait_until_active(name: str, say: Callable[[str], None]) -> None:
 
 def main() -> None:
     """Wait for the node and become the player."""
-    name, *command = sys.argv[1:]
+    name, robot, bag = sys.argv[1:]
+    command = play_command(bag, robot, name.rpartition('/')[0])
     # Without handlers of rclpy's, so that SIGTERM ends this process at once.
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     try:

@@ -2,13 +2,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """Play a bag through the policy; the commands go to ~/shadow/<topic>. Needs ros2 bag."""
 
-from launch.actions import DeclareLaunchArgument
+from launch import LaunchDescription
 
-from gr00t_bringup.launching import description, player
+from gr00t_bringup.launching import (
+    arguments,
+    checked,
+    chunk_executor,
+    console,
+    player,
+    policy_node,
+)
 
 
 def generate_launch_description():
-    nodes = description(use_sim_time=True, shadow=True, use_default_instruction=True, then=player)
-    bag = DeclareLaunchArgument('bag', description='bag to play, with the topics of the namespace')
-    nodes.entities.insert(0, bag)
-    return nodes
+    names = ('bag', 'robot', 'checkpoint', 'backend', 'server_address', 'namespace', 'params_file')
+    names += ('log_level', 'autostart', 'console')
+    return LaunchDescription(
+        [
+            *arguments(*names),
+            checked(*names, use_sim_time=True, shadow=True, use_default_instruction=True),
+            policy_node(),
+            chunk_executor(),
+            console(),
+            player(),
+        ]
+    )

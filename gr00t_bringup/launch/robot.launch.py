@@ -2,8 +2,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run policy and executor on a robot: robot.launch.py robot:=so101 checkpoint:=DIR."""
 
-from gr00t_bringup.launching import description
+from launch import LaunchDescription
+
+from gr00t_bringup.launching import (
+    arguments,
+    checked,
+    chunk_executor,
+    console,
+    policy_node,
+    teleop,
+)
 
 
 def generate_launch_description():
-    return description()
+    return LaunchDescription(
+        [
+            *arguments(),
+            checked(),
+            policy_node(),
+            chunk_executor(),
+            teleop(),
+            console(),
+        ]
+    )

@@ -7,33 +7,51 @@ ros-$ROS_DISTRO-ros2-controllers ros-$ROS_DISTRO-robot-state-publisher. Cameras 
 it: start your camera drivers.
 """
 
+from launch import LaunchDescription
 from launch_ros.actions import Node
 
-from gr00t_bringup.launching import description, END_WITH_LAUNCH
+from gr00t_bringup.launching import (
+    arguments,
+    checked,
+    chunk_executor,
+    console,
+    END_WITH_LAUNCH,
+    policy_node,
+    teleop,
+)
 from gr00t_bringup.nodes import share
+
+
+def spawner(controller):
+    return Node(package='controller_manager', executable='spawner', arguments=[controller])
 
 
 def generate_launch_description():
     config = share() / 'config'
     urdf = (config / 'so101.ros2_control.urdf').read_text()
-    control = [
-        Node(
-            package='robot_state_publisher',
-            executable='robot_state_publisher',
-            parameters=[{'robot_description': urdf}],
-            prefix=END_WITH_LAUNCH,
-        ),
-        Node(
-            package='controller_manager',
-            executable='ros2_control_node',
-            parameters=[str(config / 'so101_controllers.yaml')],
-            output='screen',
-            prefix=END_WITH_LAUNCH,
-        ),
-    ]
-    control += [
-        Node(package='controller_manager', executable='spawner', arguments=[controller])
-        for controller in ('joint_state_broadcaster', 'joint_trajectory_controller')
-    ]
-    # First what may not be installed: launch leaves running what it has started when it fails.
-    return description(defaults={'robot': str(config / 'so101_ros2_control.yaml')}, first=control)
+    return LaunchDescription(
+        [
+            *arguments(robot=str(config / 'so101_ros2_control.yaml')),
+            checked(),
+            # First what may not be installed: launch leaves running what it started when it fails.
+            Node(
+                package='robot_state_publisher',
+                executable='robot_state_publisher',
+                parameters=[{'robot_description': urdf}],
+                prefix=END_WITH_LAUNCH,
+            ),
+            Node(
+                package='controller_manager',
+                executable='ros2_control_node',
+                parameters=[str(config / 'so101_controllers.yaml')],
+                output='screen',
+                prefix=END_WITH_LAUNCH,
+            ),
+            spawner('joint_state_broadcaster'),
+            spawner('joint_trajectory_controller'),
+            policy_node(),
+            chunk_executor(),
+            teleop(),
+            console(),
+        ]
+    )

@@ -23,9 +23,10 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from gr00t_core.errors import ObservationError
 from gr00t_core.messages.fields import carries, read_group, stamp_ns
+from gr00t_core.messages.message_classes import message_class
+from gr00t_core.messages.stamps import nanoseconds
 from gr00t_core.robot.description import NANOSECONDS, Robot
 from gr00t_msgs.msg import ActionChunk, CommandSource
-from gr00t_policy_node.policy.observing import message_class
 
 # A page that has asked for nothing for so long is closed (s).
 PAGE_S = 3.0
@@ -157,8 +158,7 @@ class RobotView:
         }
         if chunk is not None:
             values = np.array(chunk.data, np.float64).reshape(chunk.horizon, chunk.width)
-            step_ns = chunk.step.sec * NANOSECONDS + chunk.step.nanosec
-            start = chunk.header.stamp.sec * NANOSECONDS + chunk.header.stamp.nanosec
+            step_ns, start = nanoseconds(chunk.step), nanoseconds(chunk.header.stamp)
             found['chunk'] = {
                 'sequence': chunk.sequence,
                 'rows': [_row(start + k * step_ns, row) for k, row in enumerate(values)],

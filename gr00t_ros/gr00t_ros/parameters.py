@@ -70,7 +70,8 @@ def declare(node: Node, table: Table, *, writable: Collection[str] = ()) -> dict
     for name, (default, meaning, allowed) in table.items():
         described = descriptor(default, meaning, allowed, read_only=name not in writable)
         node.declare_parameter(name, values[name], described, ignore_override=True)
-    if changed := [f'{name}: {values[name]!r}' for name in table if name in given]:
+    others = [name for name, (default, _, _) in table.items() if values[name] != default]
+    if changed := [f'{name}: {values[name]!r}' for name in others]:
         node.get_logger().info(f'parameters given: {", ".join(changed)}; the others: default')
     return values
 

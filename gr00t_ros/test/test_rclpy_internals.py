@@ -34,6 +34,7 @@ PRIVATE = re.compile(
 )
 # Others use rclpy as it is documented; senders.py calls rcl, not rclpy (decision 0020).
 MAY_KNOW = {'gr00t_ros/gr00t_ros/rclpy_internals.py'}
+PACKAGES = ('gr00t_ros', 'gr00t_policy_node', 'gr00t_bringup', 'gr00t_console', 'gr00t_so101')
 
 
 class Node(LifecycleNode):
@@ -114,7 +115,7 @@ def test_a_transition_that_does_not_fit_is_answered_and_others_are_told(node):
 
 def test_no_other_file_knows_the_inside_of_rclpy():
     wrong = []
-    for package in ('gr00t_ros', 'gr00t_policy_node', 'gr00t_bringup', 'gr00t_console'):
+    for package in PACKAGES:
         for path in sorted((ROOT / package / package).rglob('*.py')):
             name = str(path.relative_to(ROOT))
             for number, line in enumerate(path.read_text().splitlines(), 1):

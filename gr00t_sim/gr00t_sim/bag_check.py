@@ -4,10 +4,10 @@
 
 from itertools import pairwise
 from pathlib import Path
-import struct
 
 from rosbags.rosbag2 import Reader
 
+from gr00t_core.messages.cdr import stamp_ns
 from gr00t_core.robot.description import NANOSECONDS, Robot
 
 
@@ -25,7 +25,7 @@ def missing_messages(bag: Path, robot: Robot, period_ns: int, until_ns: int) -> 
         for connection, _, raw in reader.messages():
             name = connection.topic.lstrip('/')
             if name in stamps:
-                stamps[name].append(_stamp_ns(bytes(raw[:12])))
+                stamps[name].append(stamp_ns(bytes(raw[:12])) or 0)
     for name, times in stamps.items():
         if not times:
             return f'{name}: nothing'
@@ -36,9 +36,3 @@ def missing_messages(bag: Path, robot: Robot, period_ns: int, until_ns: int) -> 
             lost = sum(round(gap / period_ns) - 1 for gap in gaps if gap > 1.5 * period_ns)
             return f'{name}: {lost} of {len(times) + lost} messages'
     return ''
-
-
-def _stamp_ns(raw: bytes) -> int:
-    """Read the stamp that begins a serialized message, behind the 4 bytes of the CDR header."""
-    sec, nanosec = struct.unpack_from('<iI' if raw[1] & 1 else '>iI', raw, 4)
-    return int(sec) * NANOSECONDS + int(nanosec)

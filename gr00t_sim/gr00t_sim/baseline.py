@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gr00t_core.actions.chunk import ActionChunk
 from gr00t_core.messages.fields import stamp_ns
-from gr00t_core.robot.description import NANOSECONDS, Robot
-from gr00t_msgs.msg import ActionChunk
+from gr00t_core.robot.description import Robot
+from gr00t_msgs.msg import ActionChunk as ChunkMessage
+from gr00t_ros.chunk_messages import to_message
 from gr00t_sim.client import Client
 from gr00t_sim.messages import message_class
 from gr00t_sim.scenes.interface import Episode, Kind, Outcome, Scene
@@ -42,7 +44,7 @@ class Baseline:
         self._start_ns: int | None = None
         self._rows = trajectory
         self._sequence = 0
-        self._publisher = client.node.create_publisher(ActionChunk, 'action_chunk', 5)
+        self._publisher = client.node.create_publisher(ChunkMessage, 'action_chunk', 5)
         camera = robot.reference.stream
         self._subscription = client.node.create_subscription(
             message_class(camera.type), camera.topic, self._on_frame, 5
@@ -75,18 +77,11 @@ class Baseline:
         assert self._rows is not None
         first = round((stamp - self._start_ns) / self._robot.step_ns)
         steps = np.minimum(np.arange(first, first + HORIZON), len(self._rows) - 1)
-        chunk = ActionChunk(
-            embodiment=self._robot.embodiment,
-            names=list(self._robot.action_names),
-            horizon=HORIZON,
-            width=self._robot.action_width,
-            data=self._rows[steps].astype(np.float32).ravel().tolist(),
-            sequence=self._sequence,
-        )
-        chunk.header.stamp = message.header.stamp
-        chunk.step.sec, chunk.step.nanosec = divmod(self._robot.step_ns, NANOSECONDS)
+        values = self._rows[steps].astype(np.float32)
+        robot = self._robot
+        chunk = ActionChunk(stamp, robot.step_ns, robot.action_names, values, self._sequence)
         self._sequence += 1
-        self._publisher.publish(chunk)
+        self._publisher.publish(to_message(chunk, robot.embodiment, ''))
 
 
 def standing(robot: Robot, state: NDArray[np.float64]) -> NDArray[np.float64]:

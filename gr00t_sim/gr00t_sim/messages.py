@@ -3,22 +3,16 @@
 """Write the values of groups into messages, as `gr00t_core.messages.fields` reads them."""
 
 from collections.abc import Mapping, Sequence
-import importlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.errors import RobotFileError
-from gr00t_core.robot.description import Group, NANOSECONDS
-
-_COMPONENTS = (('w', 'x', 'y', 'z'), ('x', 'y', 'z'))  # as gr00t_core.messages.fields reads them
-
-
-def message_class(kind: str) -> Any:
-    """Return the message class of a type name `package/msg/Name`."""
-    package, _, name = kind.split('/')
-    return getattr(importlib.import_module(f'{package}.msg'), name)
+from gr00t_core.messages.fields import COMPONENTS
+from gr00t_core.messages.message_classes import message_class as message_class
+from gr00t_core.messages.stamps import put_nanoseconds
+from gr00t_core.robot.description import Group
 
 
 def message_of(
@@ -38,10 +32,9 @@ def message_of(
     Raises:
         RobotFileError: The type has no such field, or one that is no number.
     """
-    message = message_class(groups[0].stream.type)()
+    message = message_class(groups[0].stream.type, groups[0].stream.topic)()
     if hasattr(message, 'header'):
-        stamp = message.header.stamp
-        stamp.sec, stamp.nanosec = divmod(stamp_ns, NANOSECONDS)
+        put_nanoseconds(message.header.stamp, stamp_ns)
     named = hasattr(message, 'name')
     if named:
         message.name = [name for group in groups for name in group.names]
@@ -68,7 +61,7 @@ def _put(message: Any, field: str, parts: list[tuple[int, NDArray[np.float64]]])
     for part in path:
         holder = getattr(holder, part)
     value = getattr(holder, leaf)
-    for components in _COMPONENTS:
+    for components in COMPONENTS:
         if all(hasattr(value, name) for name in components):
             for first, row in parts:
                 for name, number in zip(components[first:], row):

@@ -27,6 +27,7 @@ from std_srvs.srv import Trigger
 
 from gr00t_core.errors import Gr00tError
 from gr00t_core.messages.fields import read_group, stamp_ns
+from gr00t_core.messages.stamps import put_nanoseconds
 from gr00t_core.robot.file import load_robot
 from gr00t_ros.parameters import Allowed, declare
 from gr00t_ros.start import initialize
@@ -357,9 +358,11 @@ def _row(robot: Any, values: Values) -> NDArray[np.float64]:
     return np.concatenate([values[group.name] for group in robot.action])
 
 
-def to_time(nanoseconds: int) -> Time:
+def to_time(value_ns: int) -> Time:
     """Return a stamp message."""
-    return Time(sec=nanoseconds // 1_000_000_000, nanosec=nanoseconds % 1_000_000_000)
+    stamp = Time()
+    put_nanoseconds(stamp, value_ns)
+    return stamp
 
 
 def main(args: list[str] | None = None) -> int:

@@ -16,8 +16,10 @@ import numpy as np
 from rclpy.clock import Clock, ClockType
 from rosgraph_msgs.msg import Clock as ClockMessage
 
+from gr00t_core.actions.chunk import ActionChunk
 from gr00t_core.alignment.timeline import tick_ns
 from gr00t_core.errors import Gr00tError
+from gr00t_core.messages.stamps import nanoseconds, put_nanoseconds
 from gr00t_core.robot.description import NANOSECONDS
 
 if TYPE_CHECKING:
@@ -285,32 +287,24 @@ class LockStepPace:
         """Nothing to stop: everything runs in the executor."""
 
     def _subscribe_chunks(self) -> None:
-        from gr00t_msgs.msg import ActionChunk  # only this option needs the built interfaces
+        # Only this option needs the built interfaces.
+        from gr00t_msgs.msg import ActionChunk as ChunkMessage
 
-        self._node.create_subscription(ActionChunk, 'action_chunk', self._on_chunk, 10)
+        self._node.create_subscription(ChunkMessage, 'action_chunk', self._on_chunk, 10)
         if self._node.value('expert_chunks'):
-            self._chunks = self._node.create_publisher(ActionChunk, 'action_chunk', 10)
+            self._chunks = self._node.create_publisher(ChunkMessage, 'action_chunk', 10)
 
     def _publish_chunk(self, stamp: int) -> None:
-        from gr00t_msgs.msg import ActionChunk
+        from gr00t_ros.chunk_messages import to_message
 
         robot = self._node.robot
-        rows = self._node.expert_rows(CHUNK_HORIZON)
-        message = ActionChunk(
-            embodiment=robot.embodiment,
-            names=list(robot.action_names),
-            horizon=len(rows),
-            width=rows.shape[1],
-            data=rows.astype(np.float32).ravel().tolist(),
-            sequence=self._tick,
-            instruction=self._node.episode.instruction,
-        )
-        message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp, NANOSECONDS)
-        message.step.sec, message.step.nanosec = divmod(robot.step_ns, NANOSECONDS)
-        self._chunks.publish(message)
+        rows = self._node.expert_rows(CHUNK_HORIZON).astype(np.float32)
+        chunk = ActionChunk(stamp, robot.step_ns, robot.action_names, rows, self._tick)
+        instruction = self._node.episode.instruction
+        self._chunks.publish(to_message(chunk, robot.embodiment, instruction))
 
     def _on_chunk(self, message: Any) -> None:
-        stamp = message.header.stamp.sec * NANOSECONDS + message.header.stamp.nanosec
+        stamp = nanoseconds(message.header.stamp)
         if self._awaiting is _Awaiting.CHUNK and stamp >= self.now_ns():
             self._reach(answered=True)
 
@@ -375,10 +369,10 @@ class LockStepPace:
         return bool(self._node.count_publishers(self._node.resolve_topic_name(topic)))
 
 
-def clock_message(nanoseconds: int) -> ClockMessage:
+def clock_message(value_ns: int) -> ClockMessage:
     """Return a clock message."""
     message = ClockMessage()
-    message.clock.sec, message.clock.nanosec = divmod(nanoseconds, NANOSECONDS)
+    put_nanoseconds(message.clock, value_ns)
     return message
 
 

@@ -5,14 +5,13 @@
 import time
 from typing import Any
 
-import numpy as np
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
-from gr00t_core.actions.chunk import ActionChunk
 from gr00t_core.messages.fields import read_group, stamp_ns
-from gr00t_core.robot.description import ActionGroup, NANOSECONDS, Robot, StateGroup, Stream
+from gr00t_core.robot.description import ActionGroup, Robot, StateGroup, Stream
 from gr00t_msgs.msg import ActionChunk as ChunkMessage
+from gr00t_ros.chunk_messages import from_message
 from gr00t_sim.messages import message_class
 from gr00t_sim.recording import Recording, SeenChunk, SeenFrame, Series
 
@@ -76,12 +75,6 @@ class Watch:
             series.setdefault(f'{group.name}/{name}', []).append((stamp, float(value)))
 
     def _on_chunk(self, message: ChunkMessage) -> None:
-        chunk = ActionChunk(
-            stamp_ns=stamp_ns(message) or 0,
-            step_ns=message.step.sec * NANOSECONDS + message.step.nanosec,
-            names=tuple(message.names),
-            values=np.array(message.data, np.float32).reshape(message.horizon, message.width),
-            sequence=message.sequence,
-        )
+        chunk = from_message(message)
         seen = SeenChunk(chunk, self._received_ns(chunk.stamp_ns), message.inference_time)
         self.recording.chunks.append(seen)

@@ -160,9 +160,12 @@ class Bus:
         return MODEL.decode(bytes(data)) if result == COMM_SUCCESS else None
 
     def scan(self) -> dict[int, int]:
-        """Return id → model number of the servos that answer, up to `HIGHEST_ID`."""
-        found = {servo: self.ping(servo) for servo in range(HIGHEST_ID + 1)}
-        return {servo: model for servo, model in found.items() if model is not None}
+        """Return id → model number of the servos that answer, up to `HIGHEST_ID`.
+
+        A silent one is asked twice: a single packet may get lost.
+        """
+        found = {id_: self.ping(id_) or self.ping(id_) for id_ in range(HIGHEST_ID + 1)}
+        return {id_: model for id_, model in found.items() if model is not None}
 
     def check(self) -> None:
         """Look whether every servo answers and is an STS3215.

@@ -16,7 +16,6 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 import numpy as np
-from rclpy._rclpy_pybind11 import RCLError
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
@@ -32,6 +31,7 @@ from gr00t_core.robot.file import load_robot
 from gr00t_ros import diagnostics
 from gr00t_ros.parameters import declare
 from gr00t_ros.polling import take_all, Unwaited
+from gr00t_ros.rclpy_internals import state_label, watch_transitions
 from gr00t_so101.arm import Arm, Measurement
 from gr00t_so101.bus import BusError, PortError
 from gr00t_so101.faults import Judge
@@ -76,7 +76,9 @@ class FollowerNode(LifecycleNode):
         self._read_ms = diagnostics.Window(512)
         self._states: JointPublisher | None = None
         self._commands: list[tuple[list[ActionGroup], Subscription]] = []
-        self._guard_transitions()
+        watch_transitions(
+            self, lambda why: self.get_logger().error(f'transition refused: {why}'), lambda: None
+        )
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._faults = self.create_publisher(Bool, '~/fault', 1)
         self.create_service(Trigger, '~/reset', self._on_reset)
@@ -210,22 +212,8 @@ class FollowerNode(LifecycleNode):
             self.get_logger().info('active: torque is on, holding where the arm is')
         self._starting = False
 
-    def _guard_transitions(self) -> None:
-        """Answer a transition that the state does not allow; rclpy lets it end the process."""
-        change = self._service_change_state.callback
-
-        def guarded(request: Any, response: Any) -> Any:
-            try:
-                return change(request, response)
-            except RCLError as error:
-                self.get_logger().error(f'transition refused: {error}')
-                response.success = False
-                return response
-
-        self._service_change_state.callback = guarded
-
     def _label(self) -> str:
-        return str(self._state_machine.current_state[1])
+        return state_label(self)
 
     # One period
 

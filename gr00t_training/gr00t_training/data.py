@@ -13,7 +13,7 @@ feature width.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,6 @@ import torch.utils.data as torch_data
 from torch.utils.data import DataLoader
 
 from gr00t_core.dataset.mixture import draw_seed, Mixture
-from gr00t_core.dataset.reader import Dataset
 from gr00t_core.transforms.augment import Augmentation
 from gr00t_core.transforms.video import crop_window
 from gr00t_training.feature_cache import FeatureCache
@@ -222,26 +221,6 @@ def make_loader(
         pin_memory=pin,
     )
     return loader
-
-
-class HeldOut:
-    """A dataset without some of its episodes, for `Mixture`; the rest is the dataset's own."""
-
-    def __init__(self, dataset: Dataset, episodes: Sequence[int]) -> None:
-        self._dataset = dataset
-        self.lengths = dataset.lengths.copy()
-        self.lengths[list(episodes)] = 0
-
-    def __len__(self) -> int:
-        return int(self.lengths.sum())
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._dataset, name)
-
-
-def without_episodes(dataset: Dataset, episodes: Sequence[int]) -> Dataset:
-    """Return the dataset for a mixture that must not draw these episodes (positions)."""
-    return cast('Dataset', HeldOut(dataset, episodes)) if episodes else dataset
 
 
 def _cropped(

@@ -27,7 +27,7 @@ from gr00t_core.robot.file import load_robot
 from gr00t_core.transforms import EmbodimentTransforms, PromptTransform, Training, VideoTransform
 from gr00t_core.transforms.augment import Augmentation
 from gr00t_training.config import FinetuneConfig
-from gr00t_training.data import TrainingData, without_episodes
+from gr00t_training.data import TrainingData
 from gr00t_training.feature_cache import FeatureCache, open_feature_cache
 from gr00t_training.frame_cache import FrameSource, model_side, open_frame_cache, Videos
 from gr00t_training.step_table import StepTable
@@ -111,7 +111,7 @@ def make_mixture(subjects: Sequence[Subject], config: FinetuneConfig, horizon: i
     weights = config.dataset_weights or (1.0,) * len(subjects)
     members = [
         Member(
-            without_episodes(subject.dataset, config.eval_episodes if number == 0 else ()),
+            subject.dataset.without(config.eval_episodes if number == 0 else ()),
             subject.tag,
             configs_for_data_config(subject.data_config, horizon),
             weight,

@@ -60,15 +60,3 @@ class ActionChunk:
     def position(self, time_ns: int) -> float:
         """Return where a time falls, in steps; < 0 before step 0, > H-1 after the last step."""
         return (time_ns - self.stamp_ns) / self.step_ns
-
-    def linear(self, time_ns: int) -> NDArray[np.float64]:
-        """Return the (A,) row interpolated linearly at a time, held at both ends."""
-        position = min(max(self.position(time_ns), 0.0), self.horizon - 1.0)
-        before = int(position)
-        after = min(before + 1, self.horizon - 1)
-        weight = position - before
-        row: NDArray[np.float64] = (
-            self.values[before].astype(np.float64) * (1.0 - weight)
-            + self.values[after].astype(np.float64) * weight
-        )
-        return row

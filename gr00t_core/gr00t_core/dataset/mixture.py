@@ -40,7 +40,7 @@ class Member:
     ) -> None:
         if not weight > 0:
             raise DatasetError(f'{dataset.path}: weight {weight}, expected more than 0')
-        if not len(dataset):
+        if not dataset.lengths.any():
             raise DatasetError(f'{dataset.path}: has no steps')
         self.dataset = dataset
         self.tag = tag

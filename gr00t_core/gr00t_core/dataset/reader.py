@@ -3,6 +3,7 @@
 """Read the observation and actions at a step of a LeRobot dataset, under upstream's keys."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+import copy
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,19 @@ class Dataset:
         if robot is not None:
             check_robot(robot, dataset.modality, dataset.path)
         return dataset
+
+    def without(self, episodes: Sequence[int]) -> 'Dataset':
+        """Return this dataset with `lengths` 0 for some episodes, which a mixture never draws.
+
+        Rows, columns, videos and statistics are those of the whole dataset.
+
+        Args:
+            episodes: Their positions.
+        """
+        found = copy.copy(self)
+        found.lengths = self.lengths.copy()
+        found.lengths[list(episodes)] = 0
+        return found
 
     @cached_property
     def modality(self) -> Modality:

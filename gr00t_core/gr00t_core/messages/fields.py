@@ -20,10 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.errors import ObservationError
+from gr00t_core.messages.stamps import nanoseconds
 from gr00t_core.robot.description import Group
 
 # Value types with named components instead of an array, in the order in which they are read.
-_COMPONENTS = (('w', 'x', 'y', 'z'), ('x', 'y', 'z'))
+COMPONENTS = (('w', 'x', 'y', 'z'), ('x', 'y', 'z'))
 
 # A dataset holds float32; what is larger is not finite there.
 _LARGEST = float(np.finfo(np.float32).max)
@@ -39,8 +40,7 @@ def stamp_ns(message: Any) -> int | None:
     header = getattr(message, 'header', None)
     if header is None:
         return None
-    nanoseconds = int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
-    return nanoseconds or None
+    return nanoseconds(header.stamp) or None
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def _sample(message: Any, group: Group, lists: list[list[str]]) -> NDArray[np.fl
     if len(points) == 1:
         first: NDArray[np.float64] = values[0]
         return first
-    times_ns = np.array([_duration_ns(point.time_from_start) for point in points], np.int64)
+    times_ns = np.array([nanoseconds(point.time_from_start) for point in points], np.int64)
     if times_ns[0] < 0 or (np.diff(times_ns) <= 0).any():
         raise _missing(group, 'time_from_start', 'the times of the points do not increase', [])
     return Plan(times_ns, values)
@@ -181,10 +181,6 @@ def names_in(message: Any) -> tuple[str, ...]:
 
 def _is_trajectory(message: Any, group: Group) -> bool:
     return hasattr(message, 'points') and not hasattr(message, group.field.split('.')[0])
-
-
-def _duration_ns(duration: Any) -> int:
-    return int(duration.sec) * 1_000_000_000 + int(duration.nanosec)
 
 
 def _finite(values: NDArray[np.float64], group: Group) -> NDArray[np.float64]:
@@ -320,7 +316,7 @@ def _resolve(holder: Any, group: Group) -> Any:
 
 
 def _flatten(value: Any, group: Group) -> NDArray[np.float64]:
-    for components in _COMPONENTS:
+    for components in COMPONENTS:
         if all(hasattr(value, component) for component in components):
             return np.array([getattr(value, component) for component in components], np.float64)
     try:

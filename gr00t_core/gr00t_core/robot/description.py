@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.embodiments import DataConfig, Treatment
+from gr00t_core.errors import RobotFileError
 
 NANOSECONDS = 1_000_000_000
 
@@ -83,6 +84,12 @@ class Limits:
     upper: NDArray[np.float64] | None
     velocity: NDArray[np.float64] | None
     acceleration: NDArray[np.float64] | None
+
+    def __post_init__(self) -> None:
+        """Make the arrays read-only: a limit never changes after the file was read."""
+        for values in (self.lower, self.upper, self.velocity, self.acceleration):
+            if values is not None:
+                values.setflags(write=False)
 
 
 @dataclass(frozen=True)
@@ -254,16 +261,16 @@ class Robot:
         return {stream.topic: stream.type for stream in streams}
 
     def camera(self, name: str) -> Camera:
-        """Return the camera of that name."""
-        return next(camera for camera in self.cameras if camera.name == name)
+        """Return the camera of that name; RobotFileError names those that there are."""
+        return _named(self.cameras, name, 'camera', self.source)
 
     def state_group(self, name: str) -> StateGroup:
-        """Return the state group of that name, also one that only measures."""
-        return next(group for group in (*self.state, *self.joined) if group.name == name)
+        """Return the state group of that name, also one that only measures; else as `camera`."""
+        return _named((*self.state, *self.joined), name, 'state group', self.source)
 
     def action_group(self, name: str) -> ActionGroup:
-        """Return the action group of that name."""
-        return next(group for group in self.action if group.name == name)
+        """Return the action group of that name; else as `camera`."""
+        return _named(self.action, name, 'action group', self.source)
 
     def state_slices(self) -> dict[str, slice]:
         """Return each state group's slice of the concatenated state vector."""
@@ -316,6 +323,16 @@ class Robot:
 
 def _treatment(group: Group) -> Treatment:
     return Treatment(group.name, group.normalization, group.rotation_target)
+
+
+Part = TypeVar('Part', Camera, StateGroup, ActionGroup)
+
+
+def _named(parts: tuple[Part, ...], name: str, what: str, source: Path) -> Part:
+    found = {part.name: part for part in parts}
+    if name not in found:
+        raise RobotFileError(f'{source}: no {what} {name!r}; it has {", ".join(found) or "none"}')
+    return found[name]
 
 
 def _slices(groups: tuple[Any, ...]) -> dict[str, slice]:

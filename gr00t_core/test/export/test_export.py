@@ -109,11 +109,11 @@ def test_graphs_are_checked_plain_onnx(checkpoint, exports):
             onnx.checker.check_model(model, full_check=True)
             assert [(o.domain, o.version) for o in model.opset_import] == [('', OPSET)]
             assert not {node.domain for node in model.graph.node} - {''}
-        steps = manifest.parts[ACTION_STEPS]
+        part = manifest.parts[ACTION_STEPS]
         names = ['keys_values', 'state', 'noise', 'prefix', 'prefix_weight']
         masks = ['image_mask'] if checkpoint.name == 'n1_7' else []
-        assert list(steps.inputs) == names + masks
-        assert steps.outputs == {'action': ['float', [*chunk]]}
+        assert list(part.inputs) == names + masks
+        assert part.outputs == {'action': ['float', [*chunk]]}
     # One graph holds all steps: the cross keys/values come in, nothing in it projects them.
     shape = manifest.parts[ACTION_STEPS].inputs['keys_values'][1]
     blocks = sum(block.cross for block in backend.model.action_head.dit.blocks)

@@ -546,3 +546,20 @@ def test_a_box_limits_a_delta_group():
     data['workspace'] = {'gripper_position': box}
     (line,) = told(data)
     assert 'it is no action group of deltas; allowed: eef_position_delta, eef_rotation_del' in line
+
+
+@pytest.mark.parametrize('kind', ['camera', 'state_group', 'action_group'])
+def test_a_name_that_is_not_there_is_an_error_that_names_the_others(kind):
+    robot = load_robot('so101')
+    parts = {'camera': robot.cameras, 'state_group': robot.state, 'action_group': robot.action}
+    for part in parts[kind]:
+        assert getattr(robot, kind)(part.name) is part
+    with pytest.raises(RobotFileError, match=f"no {kind.replace('_', ' ')} 'wrst'; it has ") as e:
+        getattr(robot, kind)('wrst')
+    assert all(part.name in str(e.value) for part in parts[kind])
+
+
+def test_limits_never_change():
+    for group in load_robot('so101').action:
+        with pytest.raises(ValueError, match='read-only'):
+            group.limits.lower[0] = 0.0

@@ -9,39 +9,26 @@ Groups that share a topic are merged. Messages are filled by the same dotted `fi
 """
 
 from array import array
-from importlib import import_module
 from typing import Any
 
-from builtin_interfaces.msg import Duration, Time
+from builtin_interfaces.msg import Time
 
 from gr00t_core.errors import RobotFileError
-from gr00t_core.robot.description import ActionGroup, NANOSECONDS, Robot
+from gr00t_core.messages.fields import COMPONENTS
+from gr00t_core.messages.message_classes import message_class as message_class
+from gr00t_core.messages.stamps import put_nanoseconds
+from gr00t_core.robot.description import ActionGroup, Robot
 from gr00t_policy_node.executor.core import Command
 from gr00t_policy_node.executor.layout import Layout
 
 TRAJECTORY = 'trajectory_msgs/msg/JointTrajectory'
-_COMPONENTS = (('w', 'x', 'y', 'z'), ('x', 'y', 'z'))  # as gr00t_core.messages.fields reads them
 
 
-def message_class(kind: str, where: str) -> Any:
-    """Return the class of a message type `package/msg/Name`.
-
-    Raises:
-        RobotFileError: The type is not installed; `where` names the file and key that ask for it.
-    """
-    package, _, name = kind.split('/')
-    try:
-        return getattr(import_module(f'{package}.msg'), name)
-    except (ImportError, AttributeError):
-        raise RobotFileError(
-            f'{where}: message type {kind} is not installed;'
-            f' install ros-$ROS_DISTRO-{package.replace("_", "-")}, or command by another type'
-        ) from None
-
-
-def to_time(nanoseconds: int) -> Time:
+def to_time(value_ns: int) -> Time:
     """Return a stamp message."""
-    return Time(sec=nanoseconds // NANOSECONDS, nanosec=nanoseconds % NANOSECONDS)
+    stamp = Time()
+    put_nanoseconds(stamp, value_ns)
+    return stamp
 
 
 class Output:
@@ -74,10 +61,7 @@ class Output:
         self._is_trajectory = self.type == TRAJECTORY
         if self._is_trajectory:
             point = message_class('trajectory_msgs/msg/JointTrajectoryPoint', self.topic)()
-            ahead_ns = 2 * period_ns
-            point.time_from_start = Duration(
-                sec=ahead_ns // NANOSECONDS, nanosec=ahead_ns % NANOSECONDS
-            )
+            put_nanoseconds(point.time_from_start, 2 * period_ns)
             self.message.points = [point]
             self._holder = point
         self._names = self._name_elements()
@@ -221,7 +205,7 @@ def _string_lists(holder: Any) -> list[str]:
 
 def _components(value: Any) -> tuple[str, ...]:
     """Return the names of a value's components (a quaternion real first), () when it has none."""
-    for names in _COMPONENTS:
+    for names in COMPONENTS:
         if all(hasattr(value, name) for name in names):
             return names
     return ()

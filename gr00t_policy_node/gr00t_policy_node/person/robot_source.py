@@ -13,13 +13,13 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
-from gr00t_core.errors import Gr00tError, ObservationError
+from gr00t_core.errors import Gr00tError, RobotFileError
 from gr00t_core.messages.fields import names_in
+from gr00t_core.messages.message_classes import message_class
 from gr00t_core.robot.description import NANOSECONDS, Robot
 from gr00t_core.robot.sight import SeenTopic, Sight
 from gr00t_policy_node.executor.layout import layout_of
 from gr00t_policy_node.executor.outputs import outputs_of
-from gr00t_policy_node.policy.observing import message_class
 from gr00t_ros.node_names import node_of
 
 NODE = 'gr00t_robot_check'
@@ -125,9 +125,12 @@ class _Listening:
         policy = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
         try:
             node.create_subscription(
-                message_class(kind), topic, self._add, QoSProfile(depth=DEPTH, reliability=policy)
+                message_class(kind, topic),
+                topic,
+                self._add,
+                QoSProfile(depth=DEPTH, reliability=policy),
             )
-        except ObservationError as error:
+        except RobotFileError as error:
             self._trouble = str(error)
 
     def _add(self, message: Any) -> None:

@@ -2,15 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the policy node holds from `configure` to `cleanup`: backend, threads, topics, counts."""
 
-import array
 import threading
 from typing import Any, TYPE_CHECKING
 
-from builtin_interfaces.msg import Duration as DurationMessage
 from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.time import Time
+from rclpy.qos_overriding_options import QoSOverridingOptions
 from std_msgs.msg import String
 
 from gr00t_core.actions.chunk import ActionChunk
@@ -26,6 +24,7 @@ from gr00t_policy_node.policy.observing import Observer
 from gr00t_policy_node.policy.rates import RateMeter
 from gr00t_policy_node.policy.stream_diagnostics import milliseconds
 from gr00t_ros import diagnostics
+from gr00t_ros.chunk_messages import to_message
 
 if TYPE_CHECKING:
     from gr00t_policy_node.policy.node import PolicyNode
@@ -76,6 +75,7 @@ class Loaded:
             ChunkMessage,
             'action_chunk',
             QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
         # A latched publisher's last message reaches only a transient-local subscription, a plain
         # `ros2 topic pub` only a volatile one; hearing an instruction twice changes nothing.
@@ -148,7 +148,12 @@ class Loaded:
                 self.sequence,
             )
             self.sequence += 1
-            message = chunk_message(self.chunk, request.instruction, self.robot, answer)
+            message = to_message(
+                self.chunk,
+                self.robot.embodiment,
+                request.instruction,
+                answer.decoded_s + answer.paired_s + answer.inferred_s,
+            )
             self.publisher.publish(message)
         now_ns = self._node.get_clock().now().nanoseconds
         return float(now_ns - request.stamp_ns) / NANOSECONDS
@@ -221,25 +226,3 @@ class Loaded:
         for subscription in self._subscriptions:
             node.destroy_subscription(subscription)
         node.destroy_lifecycle_publisher(self.publisher)
-
-
-def chunk_message(
-    chunk: ActionChunk, instruction: str, robot: Robot, answer: Answer
-) -> ChunkMessage:
-    """Write a chunk as a message."""
-    message = ChunkMessage(
-        embodiment=robot.embodiment,
-        instruction=instruction,
-        names=list(chunk.names),
-        horizon=chunk.horizon,
-        width=len(chunk.names),
-        # The setter takes an array.array as it is; a list would be checked element by element.
-        data=array.array('f', chunk.values.tobytes()),
-        sequence=chunk.sequence,
-        inference_time=answer.decoded_s + answer.paired_s + answer.inferred_s,
-    )
-    message.header.stamp = Time(nanoseconds=chunk.stamp_ns).to_msg()
-    message.step = DurationMessage(
-        sec=chunk.step_ns // NANOSECONDS, nanosec=chunk.step_ns % NANOSECONDS
-    )
-    return message

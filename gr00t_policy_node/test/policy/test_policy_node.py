@@ -19,7 +19,7 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import GetParameters
 from rclpy.action import ActionClient
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import String
 
@@ -299,6 +299,22 @@ def test_what_can_never_start_ends_with_its_reason(graph, parameters, word):
     graph.until(lambda: process.poll() is not None, 'the end of the node')
     assert process.returncode == 1
     assert word in graph.log(process)
+
+
+def test_the_qos_of_the_chunks_can_be_overridden(graph):
+    """Also when the node is configured a second time: the parameters are declared then."""
+    graph.add_robot()
+    name = 'qos_overrides./action_chunk.publisher.reliability'
+    process = graph.start(autostart=False, **{name: 'best_effort'})
+    for _ in range(2):
+        assert change(graph, Transition.TRANSITION_CONFIGURE)
+        (publisher,) = graph.until(
+            lambda: graph.node.get_publishers_info_by_topic('action_chunk'), 'the publisher'
+        )
+        assert publisher.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
+        assert change(graph, Transition.TRANSITION_CLEANUP)
+        graph.until(lambda: not graph.node.get_publishers_info_by_topic('action_chunk'), 'its end')
+    assert graph.stop(process) == 0
 
 
 def get_state(graph):

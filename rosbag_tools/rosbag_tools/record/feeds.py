@@ -8,7 +8,6 @@ for later subscribers; so does the recorder, so that each episode can begin with
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from importlib import import_module
 import time
 from typing import Any
 
@@ -25,7 +24,8 @@ from rosbags.interfaces import (
     QosTime,
 )
 
-from gr00t_core.errors import BagError
+from gr00t_core.errors import BagError, RobotFileError
+from gr00t_core.messages.message_classes import message_class
 from gr00t_core.robot.description import NANOSECONDS, Stream
 from rosbag_tools.record.episode_bag import RecordedTopic
 from rosbag_tools.record.stream_watch import StreamWatch
@@ -219,10 +219,7 @@ def _qos_time(duration: Duration) -> QosTime:
 
 
 def _message_class(type_name: str) -> Any:
-    package, kind, name = type_name.split('/')
     try:
-        return getattr(import_module(f'{package}.{kind}'), name)
-    except (ImportError, AttributeError) as error:
-        raise BagError(
-            f'{type_name} is not installed: {error}; install {package} or leave out its topic'
-        ) from None
+        return message_class(type_name, 'a recorded topic')
+    except RobotFileError as error:
+        raise BagError(f'{error}, or leave out its topic') from None
