@@ -53,6 +53,12 @@ def parse_scale(texts: Sequence[str], modality: Modality, where: Path) -> list[S
     scalings: dict[str, Scaling] = {}
     for text in texts:
         name, _, word = text.partition('=')
+        if not word:
+            raise DatasetError(
+                f'--scale {text}: write GROUP=deg2rad, GROUP=rad2deg or GROUP=FACTOR, e.g.'
+                f' --scale {next(iter(groups), "state.arm")}=deg2rad; {where} has'
+                f' {", ".join(groups)}'
+            )
         wanted = [key for key in groups if name in (key, key.partition('.')[2])]
         if not wanted:
             near = get_close_matches(name, [*groups, *(k.partition('.')[2] for k in groups)], 3)
