@@ -62,7 +62,7 @@ def test_a_robot_that_takes_part_of_the_columns_is_not_adopted(demo, tmp_path, c
 def test_options_reach_the_datasets(demo, tmp_path):
     with pytest.raises(DatasetError, match="no group 'arm'"):
         upgrade.main([demo, '--output', str(tmp_path / 'out'), '--scale', 'arm=deg2rad'])
-    with pytest.raises(DatasetError, match='write GROUP=deg2rad.*=deg2rad; .* has state'):
+    with pytest.raises(DatasetError, match=r'write GROUP=deg2rad.*=deg2rad; .* has state'):
         upgrade.main([demo, '--output', str(tmp_path / 'out'), '--scale', 'deg2rad'])
     with pytest.raises(DatasetError, match='--drop action: cannot be left out'):
         merge.main([demo, '--output', str(tmp_path / 'out'), '--drop', 'action'])
