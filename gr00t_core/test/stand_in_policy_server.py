@@ -11,10 +11,10 @@ Prints `ready ADDRESS`, and after each get_action and reset a line of JSON about
 """
 
 import argparse
-import contextlib
 import io
 import json
 import os
+import signal
 import sys
 import time
 from typing import Any
@@ -164,9 +164,11 @@ def main() -> None:
     sys.stdout.write(f'ready {socket.getsockopt_string(zmq.LAST_ENDPOINT)}\n')
     sys.stdout.flush()
     parent = os.getppid()
+    ended = []  # an exception of a handler could be lost inside zmq
+    signal.signal(signal.SIGINT, lambda *_: ended.append(True))
     while True:
         while not socket.poll(200):
-            if os.getppid() != parent:
+            if ended or os.getppid() != parent:
                 return
         request = msgpack.unpackb(socket.recv(), object_hook=decode)
         reply = answer(policy, request, options.token)
@@ -178,5 +180,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    with contextlib.suppress(KeyboardInterrupt):
-        main()
+    main()

@@ -184,8 +184,7 @@ def _is_trajectory(message: Any, group: Group) -> bool:
 
 
 def _finite(values: NDArray[np.float64], group: Group) -> NDArray[np.float64]:
-    # The sum of squares is quicker, and tells all but values that are almost too large.
-    if not np.dot(values, values) <= _LARGEST and not (np.abs(values) <= _LARGEST).all():
+    if not np.abs(values).max(initial=0.0) <= _LARGEST:  # nan is not
         error = ObservationError(
             f'{group.stream.topic}: {group.field} of group {group.name!r} holds {values.tolist()}:'
             ' not finite; the publisher sends invalid values'
