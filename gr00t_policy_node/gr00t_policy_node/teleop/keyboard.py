@@ -7,12 +7,6 @@ character moves a joint for a moment.
 """
 
 from collections.abc import Sequence
-import os
-import select
-import sys
-import termios
-import tty
-from typing import Any
 
 UP, DOWN = 'qwertyuiop', 'asdfghjkl;'
 LET_GO = ' \x1b'
@@ -85,35 +79,3 @@ class Keyboard:
             if 0 <= place < len(self._pages[self.page]):
                 self.wants = True
                 self._held[self._pages[self.page][place]] = (direction, now_s + PRESS_S)
-
-
-class Terminal:
-    """Single key presses from standard input; a context manager.
-
-    Attributes:
-        is_open: False from the end of the input on.
-    """
-
-    def __init__(self) -> None:
-        self._saved: Any = None
-        self.is_open = True
-
-    def __enter__(self) -> 'Terminal':
-        """Have the terminal send each key at once."""
-        if sys.stdin.isatty():
-            self._saved = termios.tcgetattr(sys.stdin)
-            tty.setcbreak(sys.stdin)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Leave the terminal as it was."""
-        if self._saved is not None:
-            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._saved)
-
-    def pressed(self) -> str:
-        """Return what was pressed since the last call."""
-        if not self.is_open or not select.select([sys.stdin], [], [], 0)[0]:
-            return ''
-        data = os.read(sys.stdin.fileno(), 1000)
-        self.is_open = bool(data)
-        return data.decode('utf-8', 'ignore')

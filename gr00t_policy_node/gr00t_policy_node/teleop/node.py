@@ -20,11 +20,12 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from gr00t_core.errors import Gr00tError, ParameterError
+from gr00t_core.messages.message_classes import message_class
 from gr00t_core.robot.file import load_robot
-from gr00t_policy_node.policy.observing import message_class
+from gr00t_core.terminal_keys import TerminalKeys
 from gr00t_policy_node.teleop.gamepad import Gamepad
 from gr00t_policy_node.teleop.jog import Jog, RATE_HZ
-from gr00t_policy_node.teleop.keyboard import Keyboard, Terminal
+from gr00t_policy_node.teleop.keyboard import Keyboard
 from gr00t_policy_node.teleop.place import Place, STREAM
 from gr00t_ros.parameters import declare, Table
 from gr00t_ros.start import initialize
@@ -46,7 +47,7 @@ class Teleop(Node):
         jog: The targets and their messages.
     """
 
-    def __init__(self, terminal: Terminal | None = None, **given: Any) -> None:
+    def __init__(self, terminal: TerminalKeys | None = None, **given: Any) -> None:
         """Declare, subscribe and listen.
 
         Args:
@@ -130,7 +131,7 @@ def main() -> int:
         signal.signal(number, lambda *_: ended.set())
     executor = SingleThreadedExecutor()
     node: Teleop | None = None
-    terminal = Terminal() if sys.stdin is not None and not sys.stdin.closed else None
+    terminal = TerminalKeys() if sys.stdin is not None and not sys.stdin.closed else None
     try:
         with terminal or nullcontext():
             node = Teleop(terminal)

@@ -11,7 +11,8 @@ import tyro
 
 from gr00t_core.errors import BagError
 from gr00t_core.robot.file import load_robot
-from rosbag_tools.record.keys import HELP, Keyboard, Keys
+from gr00t_core.terminal_keys import TerminalKeys
+from rosbag_tools.record.keys import HELP, Keys
 from rosbag_tools.record.session import make_folder
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def main(argv: list[str]) -> int:
     else:
         screen = None
         print(HELP, flush=True)
-    keyboard = Keyboard()
+    keyboard = TerminalKeys()
 
     def front_end(node: 'Recorder') -> None:
         keys = Keys(node, listed)

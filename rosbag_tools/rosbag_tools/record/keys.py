@@ -2,15 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The keys of `gr00t record`: single presses, and an instruction that is typed."""
 
-import codecs
 from collections.abc import Sequence
 from itertools import cycle
-import os
-import select
-import sys
-import termios
-import tty
-from typing import Any, Protocol
+from typing import Protocol
 
 # Capital letters do the same, but R: it takes a decision.
 COMMANDS = {
@@ -87,31 +81,3 @@ class Keys:
             self.typed = self.typed[:-1]
         elif character.isprintable():
             self.typed += character
-
-
-class Keyboard:
-    """Single key presses from the terminal, or characters from a pipe; a context manager."""
-
-    def __init__(self) -> None:
-        self._saved: Any = None
-        self._open = True
-        self._decoder = codecs.getincrementaldecoder('utf-8')(errors='ignore')
-
-    def __enter__(self) -> None:
-        """Have the terminal send each key at once."""
-        if sys.stdin.isatty():
-            self._saved = termios.tcgetattr(sys.stdin)
-            tty.setcbreak(sys.stdin)
-
-    def __exit__(self, *_: object) -> None:
-        """Leave the terminal as it was."""
-        if self._saved is not None:
-            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._saved)
-
-    def pressed(self) -> str:
-        """Return what was pressed since the last call."""
-        if not self._open or not select.select([sys.stdin], [], [], 0)[0]:
-            return ''
-        data = os.read(sys.stdin.fileno(), 1000)
-        self._open = bool(data)
-        return self._decoder.decode(data)
