@@ -22,7 +22,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from gr00t_core.errors import ObservationError
-from gr00t_core.messages.fields import carries, read_group, stamp_ns
+from gr00t_core.messages.fields import read_carried_group, stamp_ns
 from gr00t_core.messages.message_classes import message_class
 from gr00t_core.messages.stamps import nanoseconds
 from gr00t_core.robot.description import NANOSECONDS, Robot
@@ -221,10 +221,11 @@ class RobotView:
             stamp = stamp_ns(message) or self._now_ns
             for group in groups:
                 try:
-                    if carries(message, group):
-                        take(stamp, group, read_group(message, group))
+                    values = read_carried_group(message, group)
                 except ObservationError:
                     continue  # the nodes count and name what cannot be read
+                if values is not None:
+                    take(stamp, group, values)
 
         return read
 

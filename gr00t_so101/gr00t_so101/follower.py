@@ -25,7 +25,7 @@ from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
 from gr00t_core.errors import Gr00tError, ObservationError
-from gr00t_core.messages.fields import carries, read_group, stamp_ns
+from gr00t_core.messages.fields import read_carried_group, stamp_ns
 from gr00t_core.robot.description import ActionGroup, NANOSECONDS
 from gr00t_core.robot.file import load_robot
 from gr00t_ros import diagnostics
@@ -284,13 +284,13 @@ class FollowerNode(LifecycleNode):
         asked = self._asked.copy()
         taken = False
         for group in groups:
-            if not carries(message, group):
-                continue
             try:
-                values = read_group(message, group)
+                values = read_carried_group(message, group)
             except ObservationError as error:
                 self._drop(error.reason, str(error))
                 return
+            if values is None:
+                continue
             asked[[JOINTS.index(name) for name in group.names]] = values
             taken = True
         if not taken:

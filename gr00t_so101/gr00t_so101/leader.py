@@ -22,7 +22,7 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
 
 from gr00t_core.errors import Gr00tError, ObservationError
-from gr00t_core.messages.fields import carries, read_group, stamp_ns
+from gr00t_core.messages.fields import read_carried_group, stamp_ns
 from gr00t_core.robot.description import Group, NANOSECONDS
 from gr00t_core.robot.file import load_robot
 from gr00t_ros import diagnostics
@@ -186,12 +186,12 @@ class LeaderNode(Node):
         for groups, queue, into in self._queues:
             for message, _ in take_all(queue):
                 for group in groups:
-                    if not carries(message, group):
-                        continue
                     try:
-                        values = read_group(message, group)
+                        values = read_carried_group(message, group)
                     except ObservationError as error:
                         self.get_logger().warning(str(error), throttle_duration_sec=5.0)
+                        continue
+                    if values is None:
                         continue
                     into.values[[JOINTS.index(name) for name in group.names]] = values
                     into.stamp_ns = stamp_ns(message) or now_ns

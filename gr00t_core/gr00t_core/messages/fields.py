@@ -98,6 +98,12 @@ def read_carried(message: Any, group: Group) -> NDArray[np.float64] | Plan | Non
     return _sample(message, group, lists) if _carries(lists, group) else None
 
 
+def read_carried_group(message: Any, group: Group) -> NDArray[np.float64] | None:
+    """Read as `read_group` does; None where the message does not carry the group."""
+    sample = read_carried(message, group)
+    return None if sample is None else _single(sample, group)
+
+
 def read_group(message: Any, group: Group) -> NDArray[np.float64]:
     """Read the group's values from a message of its stream.
 
@@ -112,15 +118,10 @@ def read_group(message: Any, group: Group) -> NDArray[np.float64]:
         ObservationError: The field, a joint, or an element is missing, a value is not finite, or
             the message is a plan of several points.
     """
-    return single(read_sample(message, group), group)
+    return _single(read_sample(message, group), group)
 
 
-def single(sample: NDArray[np.float64] | Plan, group: Group) -> NDArray[np.float64]:
-    """Return a sample that is no plan.
-
-    Raises:
-        ObservationError: It is a plan of several points.
-    """
+def _single(sample: NDArray[np.float64] | Plan, group: Group) -> NDArray[np.float64]:
     if isinstance(sample, Plan):
         raise _missing(
             group, 'points', f'a plan of {len(sample.times_ns)} points is no single value', []

@@ -110,10 +110,10 @@ def _read_jpeg(data: bytes) -> CompressedPicture:
     if frame is None:
         raise ValueError('damaged: its header declares no size')
     width, height, channels, shared = _frame(*frame)
-    if data.rfind(JPEG_END, at) < 0:
+    if (end := data.rfind(JPEG_END, at)) < 0:
         raise ValueError('damaged: the end marker is missing: truncated')
     if frame[0] == _PROGRESSIVE or payload[:1] != bytes([channels]):
-        _check_scans(data, at)
+        _check_scans(data, at, end)
     elif interval:
         mcus = -(-width // (8 * shared[0])) * -(-height // (8 * shared[1]))
         _check_intervals(data, at, -(-mcus // interval) - 1)
@@ -145,9 +145,9 @@ def _frame(process: int, payload: bytes) -> tuple[int, int, int, tuple[int, int]
     return width, height, channels, (across, down)
 
 
-def _check_scans(data: bytes, at: int) -> None:
+def _check_scans(data: bytes, at: int, end: int) -> None:
     """Refuse picture data of too many scans; that of one scan has no other that is read."""
-    if data.count(_SCAN_START, at, data.rfind(JPEG_END, at)) >= MAX_SCANS:
+    if data.count(_SCAN_START, at, end) >= MAX_SCANS:
         raise ValueError(f'it has more than {MAX_SCANS} scans')
 
 

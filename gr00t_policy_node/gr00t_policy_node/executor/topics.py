@@ -18,7 +18,7 @@ from rclpy.subscription import Subscription
 from std_msgs.msg import Bool
 
 from gr00t_core.errors import ObservationError
-from gr00t_core.messages.fields import read_carried, single, stamp_ns
+from gr00t_core.messages.fields import read_carried_group, stamp_ns
 from gr00t_core.robot.description import ActionGroup, StateGroup, Stream
 from gr00t_msgs.msg import ActionChunk
 from gr00t_policy_node.executor.complaints import Complaints
@@ -170,13 +170,12 @@ class Topics:
             now_ns = self._now_ns
             for group in groups:
                 try:
-                    sample = read_carried(message, group)
-                    if sample is None:
-                        continue  # another publisher's joints
-                    values = single(sample, group)
+                    values = read_carried_group(message, group)
                 except ObservationError as error:
                     self._complaints.unread(group.stream.topic, error)
                     continue
+                if values is None:
+                    continue  # another publisher's joints
                 refusal = take(group, values, message, info, now_ns)
                 if refusal is not None:
                     self._complaints.dropped(group.stream.topic, f'{group.name}: {refusal}')

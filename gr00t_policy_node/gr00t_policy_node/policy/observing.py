@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 import functools
-from importlib import import_module
 import math
 import threading
 import time
@@ -38,6 +37,7 @@ from gr00t_core.errors import ObservationError
 from gr00t_core.messages import cdr
 from gr00t_core.messages.fields import stamp_ns as header_stamp_ns
 from gr00t_core.messages.images import decode_image, RGB
+from gr00t_core.messages.message_classes import message_class
 from gr00t_core.robot.description import Camera, NANOSECONDS, Robot, Stream
 from gr00t_policy_node.policy.rates import RateMeter
 from gr00t_ros.polling import take_all, Unwaited
@@ -96,19 +96,6 @@ class PictureError(ObservationError):
         self.camera = camera
 
 
-def message_class(type_name: str) -> type[Any]:
-    """Import the class of a ROS type name, `package/msg/Name`."""
-    package, kind, name = type_name.split('/')
-    try:
-        found: type[Any] = getattr(import_module(f'{package}.{kind}'), name)
-    except (ImportError, AttributeError) as error:
-        raise ObservationError(
-            f'the message type {type_name} is not installed: {error}; install the ROS package '
-            f'{package} or correct the robot file'
-        ) from error
-    return found
-
-
 def matched_qos(offered: list[QoSProfile], stream: Stream) -> QoSProfile:
     """Return the profile to subscribe with: reliable when every publisher found is.
 
@@ -143,7 +130,8 @@ class Observer:
                 the reference camera.
 
         Raises:
-            ObservationError: A message type is not installed, or a camera sends a video codec.
+            RobotFileError: A message type is not installed.
+            ObservationError: A camera sends a video codec.
         """
         self._node = node
         self._robot = robot
@@ -159,7 +147,10 @@ class Observer:
         cameras = {camera.stream.topic: camera for camera in robot.cameras}
         self._feeds = {
             stream.topic: _Feed(
-                stream, message_class(stream.type), cameras.get(stream.topic), node.get_clock()
+                stream,
+                message_class(stream.type, f'{robot.source}: {stream.topic}'),
+                cameras.get(stream.topic),
+                node.get_clock(),
             )
             for stream in robot.observation_streams
         }

@@ -15,9 +15,9 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from gr00t_core.errors import ObservationError
-from gr00t_core.messages.fields import carries, read_group
+from gr00t_core.messages.fields import read_carried_group
+from gr00t_core.messages.message_classes import message_class
 from gr00t_core.robot.description import Robot
-from gr00t_policy_node.policy.observing import message_class
 
 STREAM = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 # A command that is older than this is none that the robot follows now (s).
@@ -57,12 +57,10 @@ class Place:
     def _taker(self, kind: str, group: Any, columns: slice) -> Callable[[Any], None]:
         def take(message: Any) -> None:
             try:
-                if not carries(message, group):
-                    return
-                values = read_group(message, group)
+                values = read_carried_group(message, group)
             except ObservationError:
                 return  # executor and policy node count and name what cannot be read
-            if np.isfinite(values).all():
+            if values is not None:
                 self._rows[kind][columns] = values
                 self._at[kind][columns] = time.monotonic()
 
