@@ -22,8 +22,8 @@ from gr00t_core.dataset.reader import Dataset
 
 pytest.importorskip('rclpy', reason='needs ROS')
 pytest.importorskip('gr00t_msgs.msg', reason='source install/setup.bash first')
+from process_world import FAKE_SERVER
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from so101_world import FAKE_SERVER
 from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 
