@@ -2,8 +2,8 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# Run the tests in the sourced environment, on two workers: those without ROS, then the ROS graphs. Those that measure time
-# run last, one at a time (they would starve each other). Arguments go to pytest.
+# Run the tests in the sourced environment: those without ROS on two workers, then the ROS graphs on three (they mostly
+# wait). Those that measure time run last, one at a time (they would starve each other). Arguments go to pytest.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,7 +23,7 @@ OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 run 'tests without ROS' -n 2 -m 'not ros' "$
 if [ "$(cut -d' ' -f1 .venv/.setup-choice)" = none ]; then
   printf '%-22s %s\n' 'tests with ROS:' 'not run: there is no ROS here (see make setup)' >>"$out/summary"
 else
-  OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 run 'tests with ROS' -n 2 --dist loadfile -m 'ros and not timing' "$@"
+  OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 run 'tests with ROS' -n 3 --dist worksteal -m 'ros and not timing' "$@"
   OMP_NUM_THREADS=2 MKL_NUM_THREADS=2 run 'tests of timing' -m 'ros and timing' "$@"
 fi
 

@@ -46,15 +46,13 @@ class LiveRobot:
         self.node.create_timer(1 / 100, self._joints)
         self.executor = SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.node)
+        self.closing = threading.Event()
         self.thread = threading.Thread(target=self._spin, daemon=True)
         self.thread.start()
 
     def _spin(self):
-        while self.context.ok():
-            try:
-                self.executor.spin_once(timeout_sec=0.1)
-            except rclpy.executors.ExternalShutdownException:
-                return
+        while not self.closing.is_set():
+            self.executor.spin_once(timeout_sec=0.1)
 
     def _frames(self):
         now_ns = self.node.get_clock().now().nanoseconds // 1000 * 1000
@@ -106,9 +104,10 @@ class LiveRobot:
             self.node.destroy_client(client)
 
     def close(self):
-        rclpy.try_shutdown(context=self.context)
+        self.closing.set()  # the thread may not publish with a context that was shut down
         self.thread.join(5)
         self.node.destroy_node()
+        rclpy.try_shutdown(context=self.context)
 
 
 def recorder_process(environment, output, robot='so101', **parameters):

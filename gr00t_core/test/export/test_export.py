@@ -48,7 +48,7 @@ def checkpoint(request, tiny_checkpoint):
 
 
 # What is exported of each family, and in how many steps: an export of N1.7 takes 20 s.
-EXPORTED = {'n1_5': (('fp32', 'fp16', 'bf16'), 4), 'n1_7': (('fp32',), 1)}
+EXPORTED = {'n1_5': (('fp32', 'fp16', 'bf16'), 2), 'n1_7': (('fp32',), 1)}
 
 
 @pytest.fixture(scope='module')

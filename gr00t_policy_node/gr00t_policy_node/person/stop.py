@@ -11,8 +11,9 @@ from typing import Any, TYPE_CHECKING
 if TYPE_CHECKING:
     from gr00t_policy_node.person.session import Session
 
-# After the first executor was found, others may still be discovered (s), and a policy node (s).
-SETTLE_S, POLICY_S = 1.0, 2.0
+# How long the verbs look for more executors, and for a policy node, after each that they find (s).
+# A participant whose first announcements were lost announces itself again after 3 s (Fast DDS).
+SETTLE_S = {'stop': 3.5, 'rearm': 1.0}
 NOT_CONFIRMED = 2
 
 
@@ -48,8 +49,8 @@ def rearm(argv: list[str]) -> int:
 def _cancel(made: 'Session', timeout_s: float) -> None:
     """Cancel the running goal of the policy node that the graph shows; say what came of it."""
     client = made.client
-    if not made.until(lambda: client.offers_goals or client.takes_goals, POLICY_S):
-        return  # an executor without a policy node
+    if not (client.offers_goals or client.takes_goals):
+        return  # an executor without a policy node: `_call_all` has waited for both
     future = made.until(client.cancel_goals, timeout_s)
     if future is None or not made.until(future.done, timeout_s):
         print(f'the policy node did not confirm within {timeout_s:g} s that its goal is canceled')
@@ -65,16 +66,22 @@ def _call_all(made: 'Session', service: str, timeout_s: float, *, below: bool) -
     """
     client, end = made.client, time.monotonic() + timeout_s
     calls: dict[str, Any] = {}
-    settled = None
+    answers: dict[str, Any] = {}
+    settled = 0.0
 
     def all_answered() -> bool:
         nonlocal settled
         for name in client.executors(below=below):
             if calls.get(name) is None:
                 calls[name] = client.trigger(name, service)
-                settled = time.monotonic() + SETTLE_S
-        answered = bool(calls) and all(call and call.done() for call in calls.values())
-        return answered and settled is not None and time.monotonic() > settled
+                settled = time.monotonic() + SETTLE_S[service]
+        for name, call in calls.items():
+            if name not in answers and call is not None and call.done():
+                answers[name] = answer = call.result()
+                print(
+                    f'{name}: {"" if answer.success else "REFUSED: "}{answer.message}', flush=True
+                )
+        return bool(calls) and len(answers) == len(calls) and time.monotonic() > settled
 
     made.until(all_answered, end - time.monotonic())
     if not calls:
@@ -82,14 +89,9 @@ def _call_all(made: 'Session', service: str, timeout_s: float, *, below: bool) -
         if service == 'stop':
             what = f'NOTHING WAS STOPPED, press the e-stop if the robot moves: {what}'
         raise made.why_nothing(what, timeout_s)
-    status = 0
-    for name, call in calls.items():
-        answer = call.result() if call is not None and call.done() else None
-        if answer is None:
-            hint = ': press the e-stop of the robot' if service == 'stop' else ''
-            print(f'{name}: NOT CONFIRMED within {timeout_s:g} s{hint}', flush=True)
-        else:
-            print(f'{name}: {"" if answer.success else "REFUSED: "}{answer.message}', flush=True)
-        if answer is None or not answer.success:
-            status = NOT_CONFIRMED
-    return status
+    silent = [name for name in calls if name not in answers]
+    for name in silent:
+        hint = ': press the e-stop of the robot' if service == 'stop' else ''
+        print(f'{name}: NOT CONFIRMED within {timeout_s:g} s{hint}', flush=True)
+    refused = not all(answer.success for answer in answers.values())
+    return NOT_CONFIRMED if silent or refused else 0
