@@ -28,11 +28,11 @@ class World(ProcessWorld):
             'executor', 'gr00t_policy_node.executor.node', robot='so101', max_jump_s=60.0, **more
         )
 
-    def console(self, *words):
+    def console(self, *words, robot='so101'):
         """Serve the page; return its address."""
         port = free_port()
         self.start(
-            'console', 'gr00t_core', 'console', '--robot', 'so101', '--port', str(port), *words
+            'console', 'gr00t_core', 'console', '--robot', robot, '--port', str(port), *words
         )
         address = f'http://127.0.0.1:{port}/'
         self.until(lambda: status(address) is not None, 'the page')

@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A person's whole session in headless Chromium: do, judge, record, stop, e-stop, take over."""
 
-import os
-from pathlib import Path
-
+from console_person import PATIENCE_MS, Person
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS')
@@ -17,7 +15,6 @@ from rosbag_tools.bags.bag import Bag
 
 # A browser that renders in software, and six processes: minutes on a busy machine.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
-FAST_MS = 60_000
 
 
 @pytest.fixture
@@ -42,41 +39,12 @@ def served(world):
 
 def test_a_whole_session(served, browser):
     world, address, bags = served
-    page = browser.new_page(viewport={'width': 1400, 'height': 1000})
-    page.set_default_timeout(FAST_MS)
+    person = Person(browser, world, address, viewport={'width': 1400, 'height': 1000})
+    page, push, sees = person.page, person.push, person.sees
     commands = []
     world.node.create_subscription(
         JointState, 'joint_commands', lambda m: commands.append(list(m.position)), 50
     )
-    faults = []
-    page.on('pageerror', lambda error: faults.append(str(error)))
-    foreign = []
-    page.on('request', lambda r: foreign.append(r.url) if not r.url.startswith(address) else None)
-    page.goto(address, wait_until='domcontentloaded')
-
-    def button(name):
-        return page.get_by_role('button', name=name, exact=True)
-
-    def push(name):
-        # Not `click`: it waits for two equal frames, which a busy machine takes minutes to draw.
-        page.wait_for_function(
-            'name => [...document.querySelectorAll("button")]'
-            '.some(each => each.innerText.trim() === name && !each.disabled)',
-            arg=name,
-        )
-        button(name).dispatch_event('click')
-
-    def picture(name):
-        if folder := os.environ.get('GR00T_PICTURES'):
-            page.screenshot(path=Path(folder) / f'{name}.png', full_page=True)
-
-    def sees(text):
-        try:
-            page.get_by_text(text).first.wait_for()
-        except Exception:
-            page.screenshot(path=world.folder / 'page.png', full_page=True)
-            seen = page.locator('.hero, .events, .note').all_inner_texts()
-            pytest.fail(f'{text!r} is not seen; {world.folder}/page.png shows {seen}')
 
     # See: pictures that change, curves of every joint.
     page.wait_for_selector('.camera.live >> nth=1')
@@ -134,13 +102,13 @@ def test_a_whole_session(served, browser):
     push('Start')
     sees('The policy moves the robot')
 
-    picture('console-test')
+    person.picture('console-test')
 
     # The e-stop: latched, confirmed, refuses a re-arm until it is released.
     page.click('#estop')
     sees('Confirmed by /chunk_executor. Release it, then re-arm.')
-    assert button('Re-arm').is_disabled()
-    assert button('Start').is_disabled()
+    assert person.button('Re-arm').is_disabled()
+    assert person.button('Start').is_disabled()
     other = browser.new_page()
     other.goto(address, wait_until='domcontentloaded')
     other.get_by_text('Confirmed by /chunk_executor').wait_for()  # for everybody
@@ -153,13 +121,8 @@ def test_a_whole_session(served, browser):
     sees('live')
     push('Take over')
     sees('A person moves the robot')
-    up = page.get_by_label('gripper up')
-    up.scroll_into_view_if_needed()
     before = commands[-1][5]
-    up.hover()
-    page.mouse.down()
-    world.until(lambda: commands[-1][5] > before + 0.05, 'the gripper moves')
-    page.mouse.up()
+    person.hold('gripper up', lambda: commands[-1][5] > before + 0.05)
     push('Let go')
     sees('the person has let go')
 
@@ -171,22 +134,19 @@ def test_a_whole_session(served, browser):
     page.wait_for_selector('#cameras[data-row="0"]')
     page.locator('#outcome').select_option('false')
     page.wait_for_function('document.getElementById("saved").textContent === "saved"')
-    picture('console-episodes')
+    person.picture('console-episodes')
     (decision,) = read_decisions(bags.with_name('bags.decisions.yaml'))
     assert (decision.source, decision.success) == (bag.parent.name, False)
     page.locator('#back').click()
     page.wait_for_selector('.hero')
 
-    # Nothing came from elsewhere, and nothing failed.
-    assert not faults
-    assert not [url for url in foreign if not url.startswith(('blob:', 'data:', 'ws://127.0.0.1'))]
-    page.close()
+    person.leave()
 
 
 def test_a_phone_sees_all_of_it(served, browser):
     _, address, _ = served
     page = browser.new_page(viewport={'width': 390, 'height': 844}, has_touch=True)
-    page.set_default_timeout(FAST_MS)
+    page.set_default_timeout(PATIENCE_MS)
     page.goto(address, wait_until='domcontentloaded')
     page.wait_for_selector('.camera.live')
     assert page.evaluate('document.documentElement.scrollWidth') <= 390
