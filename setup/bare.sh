@@ -112,6 +112,7 @@ for name in "${distributions[@]}"; do
     for device in null zero full random urandom; do touch "$root/dev/$device"; mount --bind "/dev/$device" "$root/dev/$device"; done
     ln -s /proc/self/fd "$root/dev/fd"
     mkdir "$root/dev/shm" "$root/dev/pts"; mount -t tmpfs -o size=1g tmpfs "$root/dev/shm"
+    mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"; ln -s pts/ptmx "$root/dev/ptmx"
     # Both share one network: tests in there respect the ROS domains that tests out here hold (gr00t_sim/domain.py).
     mkdir -p -m 700 /tmp/gr00t_0 "$root/tmp/gr00t_0"; mount --bind /tmp/gr00t_0 "$root/tmp/gr00t_0"
     exec chroot "$root" env -i "$@"
