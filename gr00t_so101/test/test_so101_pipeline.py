@@ -87,6 +87,7 @@ def start_up(world, emulator, leader, tmp_path):
     )
 
 
+@pytest.mark.timing
 def test_record_convert_run_and_correct(world, emulator, leader, tmp_path):
     sources = []
     world.node.create_subscription(
@@ -170,16 +171,18 @@ def test_record_convert_run_and_correct(world, emulator, leader, tmp_path):
     assert 0.2 < np.ptp(pan) < 0.9  # in rad, as the hand moved
     assert np.abs(state - action).max() < 0.4
     period_s = 1.0 / dataset.info.fps
-    for part in (slice(0, first), slice(first, None)):
-        speed = np.abs(np.diff(state[part], axis=0)) / period_s
+    for episode in np.split(state, dataset.lengths.cumsum()[:-1]):
+        speed = np.abs(np.diff(episode, axis=0)) / period_s
         assert speed.max() <= VELOCITY * 1.05
 
 
 def convert(tmp_path):
     output = tmp_path / 'dataset'
     words = ['convert', str(tmp_path / 'bags'), '--robot', 'so101', '--output', str(output)]
+    # A busy machine drops some of the rows; that is not what this test is about.
+    words += ['--video', 'copy', '--max-pieces', '100', '--max-dropped', '0.9']
     done = subprocess.run(
-        [sys.executable, '-m', 'gr00t_core', *words, '--video', 'copy'],
+        [sys.executable, '-m', 'gr00t_core', *words],
         env=os.environ,
         capture_output=True,
         text=True,
