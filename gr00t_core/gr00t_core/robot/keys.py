@@ -7,7 +7,7 @@
 
 import re
 
-from gr00t_core.embodiments import PROJECTOR_INDEX
+from gr00t_core.models import FAMILIES
 from gr00t_core.robot.strict_mapping import Key, Section
 from gr00t_core.robot.units import unit_hint
 
@@ -97,6 +97,9 @@ def _instruction_key(section: Section, name: str, key: Key) -> str:
     return text
 
 
+# Tags of all families: a checkpoint whose family has no slot for a robot's tag says so.
+TAGS = tuple(dict.fromkeys(tag for family in FAMILIES.values() for tag in family.numbers.slots))
+
 TOP = {
     'robot': Key(Section.text, 'string', 'Name of the robot.'),
     'description': Key(Section.text, 'string', 'One line for people.'),
@@ -104,7 +107,7 @@ TOP = {
         Section.choice,
         'choice',
         'Embodiment tag: the slot of the model that this robot uses.',
-        allowed=tuple(PROJECTOR_INDEX),
+        allowed=TAGS,
     ),
     'rate_hz': Key(
         Section.number,
