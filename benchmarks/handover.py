@@ -33,9 +33,10 @@ from gr00t_core.actions.chunk import ActionChunk
 from gr00t_core.robot.description import NANOSECONDS, Robot
 from gr00t_core.robot.file import load_robot
 from gr00t_policy_node.executor.admission import ReceivedChunk
-from gr00t_policy_node.executor.core import ExecutorCore, Settings
+from gr00t_policy_node.executor.core import ExecutorCore
 from gr00t_policy_node.executor.handover import METHODS
 from gr00t_policy_node.executor.modes import Mode
+from gr00t_policy_node.executor.settings import Settings
 from gr00t_policy_node.policy import rtc
 
 HORIZON = 16

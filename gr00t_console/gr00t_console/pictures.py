@@ -9,10 +9,9 @@ from PIL import Image
 import simplejpeg
 
 from gr00t_core.messages.images import decode_image
+from gr00t_core.models.n1_5.numbers import NUMBERS
 from gr00t_core.transforms.video import crop_window
 
-# The model's square image and the part of a frame that it is made of: GR00T N1.5's.
-MODEL_SIDE, MODEL_CROP = 224, 0.95
 QUALITY = 80
 
 
@@ -21,7 +20,7 @@ def jpeg_of(message: Any, *, for_model: bool) -> bytes:
 
     Args:
         message: A `sensor_msgs` Image or CompressedImage.
-        for_model: Cropped and resized as the model sees it. The resize is Pillow's, which differs
+        for_model: Cropped and resized as GR00T N1.5 sees it. The resize is Pillow's, which differs
             from the model's by less than a picture shows.
 
     Raises:
@@ -33,9 +32,9 @@ def jpeg_of(message: Any, *, for_model: bool) -> bytes:
     image = decode_image(message)
     if for_model:
         rows, columns = (
-            crop_window(length, MODEL_CROP, 0.5, centred=True) for length in image.shape[:2]
+            crop_window(length, NUMBERS.crop, 0.5, centred=True) for length in image.shape[:2]
         )
         cropped = Image.fromarray(np.ascontiguousarray(image[rows, columns]))
-        side = (MODEL_SIDE, MODEL_SIDE)
+        side = (NUMBERS.image_side,) * 2
         image = np.asarray(cropped.resize(side, Image.Resampling.BILINEAR))
     return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(image), quality=QUALITY))

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from gr00t_core.errors import ObservationError
 from gr00t_core.messages.fields import read_carried_group, stamp_ns
@@ -27,12 +26,13 @@ from gr00t_core.messages.message_classes import message_class
 from gr00t_core.messages.stamps import nanoseconds
 from gr00t_core.robot.description import NANOSECONDS, Robot
 from gr00t_msgs.msg import ActionChunk, CommandSource
+from gr00t_ros.qos import best_effort
 
 # A page that has asked for nothing for so long is closed (s).
 PAGE_S = 3.0
 # What the curves show (s), and how dense.
 PAST_S, SAMPLE_NS = 12.0, NANOSECONDS // 25
-STREAM = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+STREAM = best_effort(5)
 SOURCES = {
     CommandSource.POLICY: 'policy',
     CommandSource.PERSON: 'person',

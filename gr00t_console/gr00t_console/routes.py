@@ -15,9 +15,10 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
 
-from gr00t_console.pictures import jpeg_of, MODEL_CROP
+from gr00t_console.pictures import jpeg_of
 from gr00t_console.robot_side import RobotSide
 from gr00t_core.errors import ObservationError
+from gr00t_core.models.n1_5.numbers import NUMBERS
 
 STATIC = Path(__file__).with_name('static')
 NO_STORE = {'cache-control': 'no-store'}
@@ -87,4 +88,4 @@ def described(side: RobotSide) -> dict[str, Any]:
                     'high': None if upper is None else float(upper[index]),
                 }
             )
-    return {'elements': elements, 'crop': MODEL_CROP}
+    return {'elements': elements, 'crop': NUMBERS.crop}

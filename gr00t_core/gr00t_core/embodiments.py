@@ -1,15 +1,11 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Hold GR00T N1.5's embodiment tags and its twelve shipped data configs, as data.
+"""Hold GR00T N1.5's twelve shipped data configs, as data.
 
 Source: Isaac-GR00T at tag n1.5-release, as recorded in the fact sheet (section 5).
 """
 
 from dataclasses import dataclass
-
-# Embodiment tag → slot of the category-specific weights (state encoder, action encoder, action
-# decoder).
-PROJECTOR_INDEX = {'gr1': 24, 'oxe_droid': 17, 'agibot_genie1': 26, 'new_embodiment': 31}
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,9 @@ from gr00t_core.robot import file as robot_file
 from gr00t_core.robot.file import load_robot
 from gr00t_core.transforms.rotation import convert
 from gr00t_policy_node.executor.admission import ReceivedChunk
-from gr00t_policy_node.executor.core import ExecutorCore, Settings, STOP_PERIODS
+from gr00t_policy_node.executor.core import ExecutorCore, STOP_PERIODS
 from gr00t_policy_node.executor.modes import Mode
+from gr00t_policy_node.executor.settings import Settings
 
 SECOND = 1_000_000_000
 SHIPPED = [load_robot(name) for name in robot_file.shipped_robots()]

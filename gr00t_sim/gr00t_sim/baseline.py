@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gr00t_core.actions.chunk import ActionChunk
 from gr00t_core.messages.fields import stamp_ns
+from gr00t_core.models.n1_5.numbers import NUMBERS
 from gr00t_core.robot.description import Robot
 from gr00t_msgs.msg import ActionChunk as ChunkMessage
 from gr00t_ros.chunk_messages import to_message
@@ -20,7 +21,7 @@ from gr00t_sim.messages import message_class
 from gr00t_sim.scenes.interface import Episode, Kind, Outcome, Scene
 from gr00t_sim.scenes.registry import kind_of
 
-HORIZON = 16  # as N1.5's
+HORIZON = NUMBERS.horizon
 MEAN_SEEDS = range(60)
 
 

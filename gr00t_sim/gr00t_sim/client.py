@@ -15,19 +15,19 @@ from rcl_interfaces.srv import SetParameters
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from gr00t_core.errors import ServingError
 from gr00t_core.messages.fields import read_group, stamp_ns
 from gr00t_core.robot.description import Robot
+from gr00t_ros.qos import best_effort, latched
 from gr00t_sim.messages import message_class
 from gr00t_sim.scenes.interface import Episode
 
 CALL_LIMIT_S = 180.0  # a busy machine loads a scene slowly
-LATCHED = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-DEEP = QoSProfile(depth=1000, reliability=ReliabilityPolicy.BEST_EFFORT)  # lock-step runs ahead
+LATCHED = latched(10)
+DEEP = best_effort(1000)  # lock-step runs ahead
 ENDED = ('success', 'wrong', 'none')
 PLACED_BY = ('seed', 'instruction', 'layout', 'task', 'init_state')  # parameters of the node
 

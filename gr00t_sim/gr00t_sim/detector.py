@@ -10,12 +10,12 @@ import json
 from typing import Any
 
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import String
 
 from gr00t_core.robot.description import NANOSECONDS, Robot
+from gr00t_ros.qos import latched
 
-LATCHED = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+LATCHED = latched(10)
 # Outcome of an episode → whether the task is done, and what to say.
 OUTCOMES = {
     'success': (True, 'the named cube is lifted'),

@@ -8,7 +8,6 @@ lock-step, where `/clock` waits for each command.
 """
 
 import json
-import signal
 from typing import Any
 
 from builtin_interfaces.msg import Time
@@ -19,7 +18,6 @@ from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CompressedImage
 import simplejpeg
 from std_msgs.msg import String
@@ -30,7 +28,9 @@ from gr00t_core.messages.fields import read_group, stamp_ns
 from gr00t_core.messages.stamps import put_nanoseconds
 from gr00t_core.robot.file import load_robot
 from gr00t_ros.parameters import Allowed, declare
+from gr00t_ros.qos import latched
 from gr00t_ros.start import initialize
+from gr00t_ros.stopping import count_signals, ignore_signals
 from gr00t_sim.messages import message_class, message_of
 from gr00t_sim.pace import LockStepPace, RealTimePace
 from gr00t_sim.scenes.interface import Episode, Expert, Outcome, Scene, Values
@@ -38,7 +38,6 @@ from gr00t_sim.scenes.registry import kind_of
 
 PLACED = 'placed'
 RUNNING = 'running'
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 # Name → (default, meaning, what is allowed). Those of an episode may change; they count from the
 # next reset.
@@ -157,8 +156,7 @@ class SimNode(Node):
             (topic, self.create_publisher(message_class(kind), topic, 10))
             for topic, kind in self.binding.state_types.items()
         ]
-        latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self._episodes = self.create_publisher(String, 'sim/episode', latched)
+        self._episodes = self.create_publisher(String, 'sim/episode', latched(10))
         self._expert: Expert | None = None
         self._expert_publishers = self._make_expert_publishers()
         self._episode = 0
@@ -368,11 +366,7 @@ def to_time(value_ns: int) -> Time:
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is stopped; 1 when something does not fit."""
     initialize('sim', args)
-    # Own handlers: rclpy's end the context in the middle of a callback, which then cannot publish.
-    # They raise nothing: an exception inside a call to OpenGL comes out as an error of ctypes.
-    signals: list[int] = []
-    for number in STOP_SIGNALS:
-        signal.signal(number, lambda number, _: signals.append(number))
+    signals = count_signals()
     node = None
     executor = SingleThreadedExecutor()
     try:
@@ -384,8 +378,7 @@ def main(args: list[str] | None = None) -> int:
         rclpy.logging.get_logger('sim').fatal(str(error))
         return 1
     finally:
-        for number in STOP_SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+        ignore_signals()
         if node is not None:
             executor.shutdown()
             node.pace.close()

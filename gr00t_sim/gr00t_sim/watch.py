@@ -6,16 +6,16 @@ import time
 from typing import Any
 
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from gr00t_core.messages.fields import read_group, stamp_ns
 from gr00t_core.robot.description import ActionGroup, Robot, StateGroup, Stream
 from gr00t_msgs.msg import ActionChunk as ChunkMessage
 from gr00t_ros.chunk_messages import from_message
+from gr00t_ros.qos import best_effort
 from gr00t_sim.messages import message_class
 from gr00t_sim.recording import Recording, SeenChunk, SeenFrame, Series
 
-_SENSOR = QoSProfile(depth=200, reliability=ReliabilityPolicy.BEST_EFFORT)
+_SENSOR = best_effort(200)
 
 
 class Watch:

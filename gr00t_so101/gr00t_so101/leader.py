@@ -17,7 +17,6 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 import numpy as np
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
 
@@ -28,6 +27,7 @@ from gr00t_core.robot.file import load_robot
 from gr00t_ros import diagnostics
 from gr00t_ros.parameters import declare
 from gr00t_ros.polling import take_all, Unwaited
+from gr00t_ros.qos import best_effort
 from gr00t_so101.arm import Arm
 from gr00t_so101.bus import PortError
 from gr00t_so101.joint_topics import JointPublisher, topics_of
@@ -173,7 +173,7 @@ class LeaderNode(Node):
 
     def _listen(self, groups: Sequence[Group], into: 'Heard') -> list[Any]:
         """Subscribe to the topics of groups; return (groups, queue, where values go) of each."""
-        qos = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+        qos = best_effort(5)
         found = []
         for topic in topics_of(groups):
             queue = self.create_subscription(

@@ -20,6 +20,7 @@ from rclpy.executors import SingleThreadedExecutor
 from gr00t_core.errors import Gr00tError, ParameterError
 from gr00t_core.robot.description import NANOSECONDS
 from gr00t_ros.start import initialize
+from gr00t_ros.stopping import count_signals, ignore_signals
 from gr00t_so101.calibration import Calibration, default_file, load
 
 SERVING_NS = NANOSECONDS // 20
@@ -70,8 +71,7 @@ def run(name: str, make: Callable[[], Any], args: list[str] | None = None) -> in
             rclpy.logging.get_logger(name).fatal(traceback.format_exc())
             return 1
         finally:
-            for number in STOP_SIGNALS:
-                signal.signal(number, signal.SIG_IGN)
+            ignore_signals(STOP_SIGNALS)
             if node is not None:
                 node.close()
             executor.shutdown()
@@ -83,14 +83,11 @@ def run(name: str, make: Callable[[], Any], args: list[str] | None = None) -> in
 def ended_by_signal(name: str, args: list[str] | None) -> Iterator[Callable[[], bool]]:
     """Initialize rclpy; give the function that says whether a signal asks for the end."""
     initialize(name, args)
-    signals: list[int] = []
-    for number in STOP_SIGNALS:
-        signal.signal(number, lambda number, _: signals.append(number))
+    signals = count_signals(STOP_SIGNALS)
     try:
         yield lambda: bool(signals)
     finally:
-        for number in STOP_SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+        ignore_signals(STOP_SIGNALS)
         rclpy.try_shutdown()
 
 

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from gr00t_core.models.n1_5.numbers import NUMBERS
+
 Paths = Annotated[tuple[Path, ...], tyro.conf.arg(metavar='DIR...')]
 Robots = Annotated[tuple[str, ...], tyro.conf.arg(metavar='NAME|FILE...')]
 
@@ -145,7 +147,7 @@ class FinetuneConfig:
     correction_weight: float = 1.0
     only_success: bool = False
     augment: bool = True
-    crop: float = 0.95
+    crop: float = NUMBERS.crop
     brightness: float = 0.3
     contrast: float = 0.4
     saturation: float = 0.5

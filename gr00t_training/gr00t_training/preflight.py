@@ -13,8 +13,7 @@ import numpy as np
 import torch
 
 from gr00t_core.dataset.checks.limits import check_dataset
-from gr00t_core.embodiments import PROJECTOR_INDEX
-from gr00t_core.errors import CheckpointError, Gr00tError
+from gr00t_core.errors import Gr00tError
 from gr00t_core.models.n1_5 import Gr00tN15
 from gr00t_core.transforms import EmbodimentTransforms
 from gr00t_training.config import FinetuneConfig
@@ -31,19 +30,6 @@ _ROWS = 10_000  # compared at most between action and state
 
 class PreflightError(Gr00tError):
     """A set-up that would fail, or learn nothing; says which check and what to do."""
-
-
-def slot(tag: str) -> int:
-    """Return the embodiment slot of a tag.
-
-    Raises:
-        CheckpointError: There is no such tag.
-    """
-    if tag not in PROJECTOR_INDEX:
-        raise CheckpointError(
-            f'embodiment tag {tag!r}: expected one of {", ".join(PROJECTOR_INDEX)}'
-        )
-    return PROJECTOR_INDEX[tag]
 
 
 def check_options(config: FinetuneConfig) -> None:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from gr00t_core.dataset.mixture import Member
 from gr00t_core.dataset.reader import window
-from gr00t_core.embodiments import PROJECTOR_INDEX
 from gr00t_core.transforms import EmbodimentTransforms
 from gr00t_core.transforms.concat import pad
 from gr00t_core.transforms.state_action import drop, perturb
@@ -32,7 +31,7 @@ class StepTable:
     ) -> None:
         dataset = member.dataset
         self.transforms = transforms
-        self.slot = PROJECTOR_INDEX[transforms.embodiment]
+        self.slot = transforms.slot
         self._dataset = dataset
         self._deltas = range(transforms.horizon)
         self._mask_padded_steps = mask_padded_steps

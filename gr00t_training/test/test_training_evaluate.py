@@ -12,6 +12,7 @@ import pytest
 from gr00t_core.dataset.modality import configs_for_robot
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.errors import DatasetError, Gr00tError
+from gr00t_core.models.n1_5.numbers import NUMBERS
 from gr00t_core.robot.file import load_robot
 from gr00t_training.baselines import HOLD, hold, MEAN, mean, verdict
 from gr00t_training.evaluate import evaluate, EvaluateConfig, main
@@ -19,7 +20,7 @@ from gr00t_training.finetune import finetune
 from gr00t_training.open_loop import errors, predict_episode, smoothness
 
 ROBOT = load_robot('so101')
-CONFIGS = configs_for_robot(ROBOT)
+CONFIGS = configs_for_robot(ROBOT, NUMBERS.horizon)
 
 
 @pytest.fixture

@@ -66,8 +66,8 @@ def test_another_robots_dataset_is_refused(told):
 
 
 def test_unknown_tags_and_missing_tokens_are_refused(told):
-    with pytest.raises(CheckpointError, match='embodiment tag'):
-        preflight.slot('so100')
+    with pytest.raises(CheckpointError, match="'so100'"):
+        finetune(told(robot=(), data_config='so100_dualcam', embodiment_tag='so100'))
     with pytest.raises(DatasetError, match='--eval-episodes'):
         finetune(told(eval_episodes=(9,)))
 

@@ -34,7 +34,7 @@ METADATA_FILE = 'experiment_cfg/metadata.json'
 STATISTICS = ('max', 'min', 'mean', 'std', 'q01', 'q99')
 MODALITIES = ('video', 'state', 'action')
 MAX_SIDE = 65_535  # pixels
-MAX_WIDTH = 4096  # of a group; the model takes 64 at most
+MAX_WIDTH = 4096  # of a group; far more than any model takes
 MAX_VALUE = 3.4e38  # statistics become float32
 
 

@@ -5,60 +5,33 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 import json
-import os
 from pathlib import Path
 import platform
 import resource
 import sys
 import time
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import tyro
 
+from gr00t_core.commands.policy_options import PolicyOptions
 from gr00t_core.engines import choose_engine
-from gr00t_core.engines.options import EngineOptions
 from gr00t_core.errors import BackendError
 
 _WARM_UPS = 3
 
 
 @dataclass(frozen=True)
-class Benchmark:
+class Benchmark(PolicyOptions):
     """Time a checkpoint on an engine, stage by stage.
 
     Attributes:
-        checkpoint: Checkpoint folder, or an export folder for onnxruntime and openvino.
-        robot: Shipped robot or robot file; without it the checkpoint's own robot.yaml.
-        data_config: In place of a robot: one of upstream's data configs, with --embodiment-tag.
-        embodiment_tag: Tag that goes with --data-config.
-        engine: auto (onnxruntime for an export, else torch), torch, tensorrt, or onnxruntime or
-            openvino (then the checkpoint is an export).
-        compile: torch: compile every layer (needs a C++ compiler; the first call takes longer).
-        cuda_graphs: torch on a GPU: one CUDA graph per prompt length and image size.
-        precision: torch: fp32, bf16, fp16, or fp8, which is compared with the others first;
-            tensorrt: bf16 or fp16. auto: fp32 on a CPU, bf16 on a GPU.
-        device: cpu, cuda, cuda:N, or auto: the GPU where PyTorch sees one, else the CPU.
-        denoising_steps: Euler steps; without it the checkpoint's own.
-        threads: CPU threads; without it the engine's choice.
         calls: Calls that are timed.
-        vocabulary: Folder with the tokenizer's files, for checkpoints that hold none.
         output: File for the figures as JSON; they are also the last line printed.
     """
 
-    checkpoint: Path
-    robot: str | None = None
-    data_config: str | None = None
-    embodiment_tag: str | None = None
-    engine: str = 'auto'
-    compile: bool = False
-    cuda_graphs: bool = False
-    precision: Literal['auto', 'fp32', 'bf16', 'fp16', 'fp8'] = 'auto'
-    device: str = 'auto'
-    denoising_steps: int | None = None
-    threads: int | None = None
     calls: int = 50
-    vocabulary: Path | None = None
     output: Path | None = None
 
 
@@ -85,26 +58,13 @@ def run(options: Benchmark) -> dict[str, Any]:
         count = getattr(options, name)
         if count is not None and count < 1:
             raise BackendError(f'--{name} is {count}, expected 1 or more')
-    if options.threads is not None:
-        os.environ['OMP_NUM_THREADS'] = str(options.threads)  # read by torch and by our backends
+    options.prepare()
     began = time.perf_counter()
-    from gr00t_core.policy import Gr00tPolicy
+    import gr00t_core.policy  # noqa: F401 — its time is measured
 
-    engine, device = choose_engine(options.engine, options.device, options.checkpoint)
-    how = EngineOptions(options.compile, options.cuda_graphs, options.precision)
+    choose_engine(options.engine, options.device, options.checkpoint)  # imports the engine
     imported = time.perf_counter()
-    policy = Gr00tPolicy(
-        options.checkpoint,
-        options.robot,
-        engine,
-        device,
-        options.denoising_steps,
-        seed=0,
-        data_config=options.data_config,
-        embodiment=options.embodiment_tag,
-        vocabulary=options.vocabulary,
-        options=how,
-    )
+    policy, about = options.load(seed=0)
     _set_torch_threads(options.threads)
     example = policy.observation_example()
     policy.get_action(example)
@@ -120,12 +80,12 @@ def run(options: Benchmark) -> dict[str, Any]:
     return {
         'benchmark': 'checkpoint',
         'checkpoint': str(options.checkpoint),
-        'engine': how.shown(engine),
-        'device': _device(device),
+        'engine': about['backend'],
+        'device': _device(about['device']),
         'threads': options.threads,
         'calls': options.calls,
         'ms': times,
-        'memory_mb': _memory(device),
+        'memory_mb': _memory(about['device']),
         'cold_start_s': {
             'import': round(imported - began, 3),
             'load_and_first_answer': round(first - imported, 3),

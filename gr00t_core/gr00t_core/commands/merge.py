@@ -5,12 +5,13 @@
 from dataclasses import dataclass
 import logging
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
 from gr00t_core.dataset.decisions import read_decisions
 from gr00t_core.dataset.reader import Dataset
+from gr00t_core.dataset.schema import WrittenVersion
 from gr00t_core.dataset.write.rewrite import rewrite
 from gr00t_core.robot.file import load_robot
 
@@ -33,7 +34,7 @@ class Merge:
 
     datasets: tyro.conf.Positional[tuple[Path, ...]]
     output: Path
-    version: Literal['v2.1', 'v3.0'] = 'v2.1'
+    version: WrittenVersion = 'v2.1'
     robot: Annotated[str | None, tyro.conf.arg(metavar='NAME|FILE')] = None
     drop: tuple[str, ...] = ()
     decisions: Path | None = None

@@ -8,6 +8,7 @@ import sys
 
 from gr00t_core.dataset.checks.findings import ERROR, error, Finding
 from gr00t_core.errors import Gr00tError, RobotFileError
+from gr00t_core.models import FAMILIES
 from gr00t_core.robot.description import Robot
 from gr00t_core.robot.draft import draft
 from gr00t_core.robot.file import load_robot
@@ -128,6 +129,10 @@ def _summary(robot: Robot) -> str:
             f'  action.{group.name}: {group.command}, {group.kind}, {group.width} ×'
             f' {group.unit}, {measured}'
         )
+    for family in FAMILIES.values():
+        misfits = family.numbers.misfits(robot.embodiment, robot.state_width, robot.action_width)
+        if misfits:
+            lines.append(f'  not for {family.title}: {"; ".join(misfits)}')
     return '\n'.join(lines)
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run `gr00t serve`: one policy in one process, over ZMQ and, if asked, HTTP.
 
-The addresses are bound first and the policy is loaded behind them, so a supervisor of this process
+The addresses are bound first and the policy is loaded behind them, so a supervisor of this
 process learns by `ping` that it is alive and `loading`, and sees the process end with the reason
 on stderr when loading fails.
 """
@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import tyro
 
-from gr00t_core.engines.options import EngineOptions
+from gr00t_core.commands.policy_options import PolicyOptions
 from gr00t_core.errors import CheckpointError, ObservationError, ServingError
 from gr00t_core.malloc_tuning import keep_freed_memory
 from gr00t_core.serving.http import HttpServer
@@ -37,31 +37,17 @@ Loaded = tuple[Policy, dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Serve:
+class Serve(PolicyOptions):
     """Answer observations with action chunks, for the policy node and Isaac-GR00T's clients.
 
     Attributes:
-        checkpoint: Checkpoint folder.
-        robot: Shipped robot or robot file; without it the checkpoint's own robot.yaml.
-        data_config: In place of a robot: one of upstream's data configs, with --embodiment-tag.
-        embodiment_tag: Tag that goes with --data-config. An N1.7 checkpoint needs the tag alone.
-        engine: auto (onnxruntime for an export, else torch), torch, tensorrt, or onnxruntime or
-            openvino (then the checkpoint is an export).
-        compile: torch: compile every layer (needs a C++ compiler; the first call takes longer).
-        cuda_graphs: torch on a GPU: one CUDA graph per prompt length and image size.
-        precision: torch: fp32, bf16, fp16, or fp8, which is compared with the others first;
-            tensorrt: bf16 or fp16. auto: fp32 on a CPU, bf16 on a GPU.
-        device: cpu, cuda, cuda:N, or auto: the GPU where PyTorch sees one, else the CPU.
         bind: ZMQ address: tcp://ADDRESS:PORT (tcp://*:5555 for all networks) or ipc://PATH, which
             only this user can open.
         http_port: Port for POST /act and GET /health, on the same address as --bind (127.0.0.1
             with ipc); without it there is no HTTP.
         token_file: File with the token that every request must bring; without it the variable
             GR00T_API_TOKEN, without that there is no token.
-        denoising_steps: Euler steps of the flow; without it the checkpoint's own.
         seed: Of the noise that chunks start from; without it a different one in each run.
-        threads: CPU threads of the model; without it the engine's choice.
-        vocabulary: Folder with the tokenizer's files, for checkpoints that hold none.
         modality_config: Form of get_modality_config for clients that have not shown their
             generation: n1_5, or policy_server (N1.6, N1.7). Actions are always answered in the
             client's own form.
@@ -70,22 +56,10 @@ class Serve:
         exit_with_parent: End when the process that started this one has ended.
     """
 
-    checkpoint: Path
-    robot: str | None = None
-    data_config: str | None = None
-    embodiment_tag: str | None = None
-    engine: str = 'auto'
-    compile: bool = False
-    cuda_graphs: bool = False
-    precision: Literal['auto', 'fp32', 'bf16', 'fp16', 'fp8'] = 'auto'
-    device: str = 'auto'
     bind: str = 'tcp://127.0.0.1:5555'
     http_port: int | None = None
     token_file: Path | None = None
-    denoising_steps: int | None = None
     seed: int | None = None
-    threads: int | None = None
-    vocabulary: Path | None = None
     modality_config: Literal['n1_5', 'policy_server'] = 'n1_5'
     batch_wait_ms: float = 0.0
     exit_with_parent: bool = False
@@ -99,6 +73,7 @@ def main(argv: list[str]) -> int:
     options = tyro.cli(Serve, prog='gr00t serve', args=argv)
     if options.threads is not None and options.threads < 1:
         raise ServingError(f'--threads is {options.threads}, expected 1 or more')
+    options.prepare()
     if not 0 <= options.batch_wait_ms <= MAX_BATCH_WAIT_MS:
         raise ServingError(
             f'--batch-wait-ms is {options.batch_wait_ms}, expected 0 to {MAX_BATCH_WAIT_MS}'
@@ -167,26 +142,7 @@ def read_token(file: Path | None) -> str | None:
 
 def _loader(options: Serve) -> Callable[[], Loaded]:
     def load() -> Loaded:
-        if options.threads is not None:
-            os.environ['OMP_NUM_THREADS'] = str(options.threads)  # PyTorch's and ONNX Runtime's
-
-        from gr00t_core.engines import choose_engine
-        from gr00t_core.policy import Gr00tPolicy
-
-        engine, device = choose_engine(options.engine, options.device, options.checkpoint)
-        how = EngineOptions(options.compile, options.cuda_graphs, options.precision)
-        policy = Gr00tPolicy(
-            options.checkpoint,
-            options.robot,
-            engine,
-            device,
-            options.denoising_steps,
-            options.seed,
-            data_config=options.data_config,
-            embodiment=options.embodiment_tag,
-            vocabulary=options.vocabulary,
-            options=how,
-        )
+        policy, about = options.load(options.seed)
         # With a seed of its own, so that the first chunk served is the first of --seed.
         try:
             policy.get_action(policy.observation_example(), seed=0)
@@ -195,14 +151,7 @@ def _loader(options: Serve) -> Callable[[], Loaded]:
                 f'{options.checkpoint}: the first answer failed: {error}. Copy the weights again,'
                 ' or finetune from a checkpoint that answers'
             ) from None
-        return policy, {
-            'model': str(options.checkpoint),
-            'backend': how.shown(engine),
-            'device': device,
-            'robot': policy.robot.name
-            if policy.robot
-            else options.data_config or options.embodiment_tag,
-        }
+        return policy, about
 
     return load
 

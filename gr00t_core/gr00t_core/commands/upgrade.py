@@ -5,11 +5,12 @@
 from dataclasses import dataclass
 import logging
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
 from gr00t_core.dataset.reader import Dataset
+from gr00t_core.dataset.schema import WrittenVersion
 from gr00t_core.dataset.write.rewrite import rewrite
 from gr00t_core.robot.file import load_robot
 
@@ -34,7 +35,7 @@ class Upgrade:
 
     dataset: tyro.conf.Positional[Path]
     output: Path
-    version: Literal['v2.1', 'v3.0'] = 'v3.0'
+    version: WrittenVersion = 'v3.0'
     robot: Annotated[str | None, tyro.conf.arg(metavar='NAME|FILE')] = None
     scale: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()

@@ -13,7 +13,6 @@ from gr00t_core.errors import DatasetError
 from gr00t_core.robot.description import Robot
 from gr00t_core.robot.file import load_robot
 
-ACTION_HORIZON = 16  # GR00T N1.5: steps of an action chunk
 DEFAULT_KEY = {'state': 'observation.state', 'action': 'action'}
 
 
@@ -60,7 +59,7 @@ class Modality:
         return self.state if kind == 'state' else self.action
 
 
-def configs_for_robot(robot: Robot, horizon: int = ACTION_HORIZON) -> dict[str, ModalityConfig]:
+def configs_for_robot(robot: Robot, horizon: int) -> dict[str, ModalityConfig]:
     """Return what a robot's policy is trained on: the observation now, the next actions."""
     return _configs(
         [camera.name for camera in robot.cameras],
@@ -71,9 +70,7 @@ def configs_for_robot(robot: Robot, horizon: int = ACTION_HORIZON) -> dict[str, 
     )
 
 
-def configs_for_data_config(
-    config: DataConfig, horizon: int = ACTION_HORIZON
-) -> dict[str, ModalityConfig]:
+def configs_for_data_config(config: DataConfig, horizon: int) -> dict[str, ModalityConfig]:
     """Return what one of the shipped data configs is trained on."""
     return _configs(
         config.video,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from gr00t_core.hub_names import how_to_download
 
 V20, V21, V30 = 'v2.0', 'v2.1', 'v3.0'
 VERSIONS = (V20, V21, V30)
+WrittenVersion = Literal['v2.1', 'v3.0']  # what verbs offer; `formats.registry` writes them
 
 CHUNKS_SIZE = 1000  # episodes (v2) or files (v3) per chunk folder
 DATA_FILE_MB = 100  # v3.0: a file is closed when the next episode would pass this size

@@ -16,6 +16,9 @@ from gr00t_core.errors import CheckpointError
 from gr00t_core.hub_names import how_to_download
 from gr00t_core.instructions import shown
 from gr00t_core.json_file import read_json
+from gr00t_core.models.n1_5.numbers import NUMBERS as N1_5
+from gr00t_core.models.n1_7.numbers import NUMBERS as N1_7
+from gr00t_core.models.numbers import Numbers
 
 if TYPE_CHECKING:
     from torch import device as Device
@@ -52,6 +55,7 @@ class Family:
         config, model: `module:class`, imported on first use. `config.load(folder)` and
             `model.from_pretrained(folder, dtype, device)` open a checkpoint.
         inference: Module that answers `Inference`.
+        numbers: What robot files, console and simulator ask for.
         lerobot_key: Part of a weight's name by which a LeRobot checkpoint shows this family.
     """
 
@@ -60,7 +64,13 @@ class Family:
     config: str
     model: str
     inference: str
+    numbers: Numbers
     lerobot_key: str
+
+    @property
+    def title(self) -> str:
+        """Return the name for people: `N1.5`."""
+        return self.name.upper().replace('_', '.')
 
 
 FAMILIES = {
@@ -72,6 +82,7 @@ FAMILIES = {
             'gr00t_core.models.n1_5.config:Gr00tConfig',
             'gr00t_core.models.n1_5.groot:Gr00tN15',
             'gr00t_core.models.n1_5.inference',
+            N1_5,
             'backbone.eagle_model.',
         ),
         Family(
@@ -80,6 +91,7 @@ FAMILIES = {
             'gr00t_core.models.n1_7.config:Gr00tN17Config',
             'gr00t_core.models.n1_7.groot:Gr00tN17',
             'gr00t_core.models.n1_7.inference',
+            N1_7,
             'backbone.model.model.visual.',
         ),
     )
@@ -259,7 +271,7 @@ def family_of(folder: str | Path) -> Family:
 
 def _family_of_lerobot(raw: Mapping[str, Any], folder: Path) -> Family:
     """Tell families apart in a LeRobot checkpoint, whose config.json holds no architecture."""
-    if isinstance(raw.get('tokenizer_assets_repo'), str):  # LeRobot's N1.5 alone had it
+    if _is_lerobot_n1_5(raw):
         return FAMILIES['n1_5']
     weights = folder / 'model.safetensors'
     if weights.is_file():
@@ -269,17 +281,27 @@ def _family_of_lerobot(raw: Mapping[str, Any], folder: Path) -> Family:
         for family in FAMILIES.values():
             if any(family.lerobot_key in key for key in keys):
                 return family
-    if (
-        132 in (raw.get('max_state_dim'), raw.get('max_action_dim'))
-        or 'GR00T-N1.7' in str(raw.get('base_model_path'))
+    return FAMILIES['n1_7' if lerobot_says_n1_7(raw) else 'n1_5']
+
+
+def lerobot_says_n1_7(raw: Mapping[str, Any]) -> bool:
+    """Return whether a LeRobot config.json of type groot holds N1.7, by LeRobot's own signs.
+
+    Source: `_infer_groot_model_version_from_config` and `GrootConfig` of LeRobot 0.6.
+    """
+    return not _is_lerobot_n1_5(raw) and (
+        'GR00T-N1.7' in str(raw.get('base_model_path'))
+        or N1_7.state_width in (raw.get('max_state_dim'), raw.get('max_action_dim'))
         or str(raw.get('model_version')).lower() in {'n1.7', 'n1_7', 'n1d7'}
-    ):
-        return FAMILIES['n1_7']
-    return FAMILIES['n1_5']
+    )
+
+
+def _is_lerobot_n1_5(raw: Mapping[str, Any]) -> bool:
+    return isinstance(raw.get('tokenizer_assets_repo'), str)  # LeRobot's N1.5 alone had it
 
 
 def _shown_families() -> list[str]:
-    return [name.upper().replace('_', '.') for name in FAMILIES]
+    return [family.title for family in FAMILIES.values()]
 
 
 def _resolve(place: str) -> Any:

@@ -6,11 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from gr00t_core.messages.message_types import elements, fitting_units
+from gr00t_core.models import FAMILIES
 from gr00t_core.robot.description import (
     ActionGroup,
     Camera,
-    MAX_ACTION_WIDTH,
-    MAX_STATE_WIDTH,
     StateGroup,
 )
 from gr00t_core.robot.keys import NO_STATE
@@ -91,9 +90,11 @@ def measured(
 def _check_widths(
     findings: Findings, state: Sequence[StateGroup], action: Sequence[ActionGroup]
 ) -> None:
+    """Note vectors that are too wide for every family; a narrower family refuses them itself."""
+    families = [family.numbers for family in FAMILIES.values()]
     for kind, width, most in (
-        ('state', sum(group.width for group in state), MAX_STATE_WIDTH),
-        ('action', sum(group.width for group in action), MAX_ACTION_WIDTH),
+        ('state', sum(g.width for g in state), max(each.state_width for each in families)),
+        ('action', sum(g.width for g in action), max(each.action_width for each in families)),
     ):
         if width > most:
             findings.add(kind, width, f'the {kind} is too wide', [f'at most {most} elements'])

@@ -24,11 +24,6 @@ from gr00t_core.errors import RobotFileError
 
 NANOSECONDS = 1_000_000_000
 
-# GR00T N1.5 pads the state to 64 and the action to 32 (config.json: max_state_dim,
-# max_action_dim).
-MAX_STATE_WIDTH = 64
-MAX_ACTION_WIDTH = 32
-
 
 @dataclass(frozen=True)
 class Stream:

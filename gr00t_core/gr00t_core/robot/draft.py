@@ -15,9 +15,10 @@ from typing import Any
 import yaml
 
 from gr00t_core.errors import ObservationError
+from gr00t_core.messages.camera_types import STILL_IMAGES
 from gr00t_core.messages.images import decode_image
 from gr00t_core.robot.keys import NO_STATE
-from gr00t_core.robot.sight import SeenTopic, Sight, STILL_IMAGES
+from gr00t_core.robot.sight import SeenTopic, Sight
 from gr00t_core.robot.strict_mapping import FILL_IN
 from gr00t_core.robot.units import UNITS
 

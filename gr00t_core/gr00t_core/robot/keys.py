@@ -7,7 +7,8 @@
 
 import re
 
-from gr00t_core.embodiments import PROJECTOR_INDEX
+from gr00t_core.messages.camera_types import CAMERA_TYPES
+from gr00t_core.models import FAMILIES
 from gr00t_core.robot.strict_mapping import Key, Section
 from gr00t_core.robot.units import unit_hint
 
@@ -36,12 +37,6 @@ KINDS = ('continuous', 'rotation', 'gripper', 'binary')
 COMMANDS = ('position', 'velocity', 'delta')
 STAMPS = ('header', 'log')
 PAIRINGS = ('interpolate', 'nearest', 'hold')
-CAMERA_TYPES = (
-    'sensor_msgs/msg/Image',
-    'sensor_msgs/msg/CompressedImage',
-    'foxglove_msgs/msg/CompressedVideo',
-    'ffmpeg_image_transport_msgs/msg/FFMPEGPacket',
-)
 _TYPE = re.compile(r'[a-z][a-z0-9_]*/msg/[A-Z][A-Za-z0-9]*')
 _TOPIC = re.compile(r'[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*')
 # ROS engineers often write a package without the `msg` between, as in ROS 1.
@@ -97,6 +92,9 @@ def _instruction_key(section: Section, name: str, key: Key) -> str:
     return text
 
 
+# Tags of all families: a checkpoint whose family has no slot for a robot's tag says so.
+TAGS = tuple(dict.fromkeys(tag for family in FAMILIES.values() for tag in family.numbers.slots))
+
 TOP = {
     'robot': Key(Section.text, 'string', 'Name of the robot.'),
     'description': Key(Section.text, 'string', 'One line for people.'),
@@ -104,7 +102,7 @@ TOP = {
         Section.choice,
         'choice',
         'Embodiment tag: the slot of the model that this robot uses.',
-        allowed=tuple(PROJECTOR_INDEX),
+        allowed=TAGS,
     ),
     'rate_hz': Key(
         Section.number,
@@ -198,7 +196,9 @@ def _pairing(default: str) -> Key:
 
 CAMERA = {
     **_STREAM,
-    'type': Key(Section.choice, 'choice', 'Message type of the pictures.', allowed=CAMERA_TYPES),
+    'type': Key(
+        Section.choice, 'choice', 'Message type of the pictures.', allowed=tuple(CAMERA_TYPES)
+    ),
     'width': Key(
         Section.integer, 'whole number', 'Width of the pictures (pixels).', low=1, high=MAX_PIXELS
     ),

@@ -15,12 +15,12 @@ from gr00t_core.commands.doctor import how_to_get
 from gr00t_core.dataset.checks.findings import error, Finding, warning
 from gr00t_core.dataset.checks.limits import check_values
 from gr00t_core.errors import Gr00tError, ObservationError
+from gr00t_core.messages.camera_types import STILL_IMAGES
 from gr00t_core.messages.fields import carries, Plan, read_sample
 from gr00t_core.messages.images import decode_image
 from gr00t_core.robot.description import ActionGroup, Camera, Robot, StateGroup, Stream
 
 SOURCES = 'gr00t.robot_sources'
-STILL_IMAGES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 # A stream slower than this share of its rate is worth a word; faster ones are welcome.
 SLOW = 0.8
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.checkpoint.metadata import check_entry, check_robot
-from gr00t_core.embodiments import DataConfig, PROJECTOR_INDEX
+from gr00t_core.embodiments import DataConfig
 from gr00t_core.errors import CheckpointError, ObservationError, RobotFileError
 from gr00t_core.robot.description import Robot
 from gr00t_core.transforms import observation as checks
@@ -49,6 +49,7 @@ class EmbodimentTransforms:
 
     Attributes:
         embodiment: Embodiment tag.
+        slot: Its slot of the category-specific weights.
         cameras: Camera name → (height, width), in the model's order.
         state, action: Groups in the model's order.
         language: Annotation key of the instruction.
@@ -59,6 +60,7 @@ class EmbodimentTransforms:
     """
 
     embodiment: str
+    slot: int
     cameras: Mapping[str, tuple[int, int]]
     state: tuple[GroupTransform, ...]
     action: tuple[GroupTransform, ...]
@@ -132,8 +134,9 @@ class EmbodimentTransforms:
         """
         check_entry(metadata, embodiment)
         slots = model_config.action_head.max_num_embodiments
-        if PROJECTOR_INDEX.get(embodiment, slots) >= slots:
-            known = [tag for tag, slot in PROJECTOR_INDEX.items() if slot < slots]
+        slot = model_config.numbers.slots.get(embodiment, slots)
+        if slot >= slots:
+            known = [tag for tag, each in model_config.numbers.slots.items() if each < slots]
             raise CheckpointError(
                 f'embodiment {embodiment!r} has no projector slot in this model of {slots} slots;'
                 f' available: {", ".join(known) or "none"}'
@@ -144,14 +147,18 @@ class EmbodimentTransforms:
                 raise RobotFileError(
                     f'video.{name}: not in the metadata, which has: {", ".join(cameras)}'
                 )
+        if video is None:
+            video = VideoTransform(model_config.vision.image_size, model_config.numbers.crop)
         transforms = cls(
             embodiment=embodiment,
+            slot=slot,
             cameras={name: _height_width(cameras[name]) for name in config.video},
             state=tuple(group_transform('state', t, metadata) for t in config.state),
             action=tuple(group_transform('action', t, metadata) for t in config.action),
             language=config.language,
             tokenizer=tokenizer,
-            video=video or VideoTransform(model_config.vision.image_size),
+            video=video
+            or VideoTransform(model_config.vision.image_size, model_config.numbers.crop),
             prompt=prompt or PromptTransform(),
             state_width=model_config.action_head.state_dim,
             action_width=model_config.action_head.action_dim,
@@ -211,11 +218,6 @@ class EmbodimentTransforms:
             for key, group in zip(keys, self.state)
         }
         return {'state': pad(self._state(samples, None), self.state_width, 'the state')[0]}
-
-    @property
-    def slot(self) -> int:
-        """Return the slot of the category-specific weights."""
-        return PROJECTOR_INDEX[self.embodiment]
 
     @property
     def model_horizon(self) -> int:
@@ -306,7 +308,7 @@ class EmbodimentTransforms:
             'input_ids': prompts.input_ids,
             'attention_mask': prompts.attention_mask,
             'state': state,
-            'embodiment_id': np.full(len(texts), PROJECTOR_INDEX[self.embodiment], np.int64),
+            'embodiment_id': np.full(len(texts), self.slot, np.int64),
         }
         if f'action.{self.action[0].name}' in samples:
             batch['action'], batch['action_mask'] = self.normalized_action(samples)

@@ -38,7 +38,7 @@ class VideoTransform:
     """
 
     size: int
-    crop: float = 0.95
+    crop: float
     augmentation: 'Augmentation | None' = None
 
     def apply(

@@ -17,7 +17,9 @@ import yaml
 from gr00t_core.checkpoint.metadata import metadata_from_limits, write_metadata
 from gr00t_core.commands.robot import main
 from gr00t_core.dataset.write.writer import DatasetWriter
-from gr00t_core.errors import RobotFileError
+from gr00t_core.errors import CheckpointError, RobotFileError
+from gr00t_core.models import FAMILIES
+from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
 from gr00t_core.robot.draft import draft
 from gr00t_core.robot.file import load_robot, parse, shipped_robots
 from gr00t_core.robot.sight import compare, SeenTopic, Sight
@@ -52,6 +54,23 @@ def test_check_tells_all_mistakes(tmp_path, capsys):
     told = capsys.readouterr().out
     for text in ('write it without the leading /', "'deg'", 'limits.velocity', '3 errors in'):
         assert text in told
+
+
+def test_a_family_that_a_robot_does_not_fit_is_named_and_refuses_it(tmp_path, capsys):
+    most = FAMILIES['n1_5'].numbers.state_width
+
+    def change(data):
+        data['state']['gripper']['joints'] = [f'finger{i}' for i in range(most)]
+        data['action']['gripper']['state'] = 'none'
+
+    wide = written(tmp_path, change)
+    assert main(['check', wide]) == 0
+    said = f'its state has {most + 5} elements, at most {most} fit'
+    assert f'not for N1.5: {said}' in capsys.readouterr().out
+    with pytest.raises(CheckpointError, match=f'N1.5 does not fit: {said}'):
+        init_checkpoint('tiny', load_robot(wide), tmp_path / 'n1_5')
+    assert main(['check', 'gr1_arms_only']) == 0
+    assert "not for N1.7: no slot for embodiment 'gr1'; it has" in capsys.readouterr().out
 
 
 @pytest.fixture(scope='module')

@@ -29,6 +29,7 @@ from gr00t_core.dataset.reader import Dataset
 from gr00t_core.dataset.write.adopt import adopt
 from gr00t_core.dataset.write.rewrite import rewrite
 from gr00t_core.errors import DatasetError
+from gr00t_core.models.n1_5.numbers import NUMBERS
 
 VERSIONS = ('v2.1', 'v3.0')
 IMAGE = {'dtype': 'image', 'shape': [SIDE, SIDE, 3], 'names': ['height', 'width', 'channels']}
@@ -56,7 +57,7 @@ def upgraded(path: Path, version: str, robot=None, **options) -> Path:
 def check(path: Path, robot) -> None:
     """Require every row, frame and task of a dataset that `foreign` wrote."""
     dataset = Dataset.open(path, robot)
-    configs = configs_for_robot(robot)
+    configs = configs_for_robot(robot, NUMBERS.horizon)
     assert dataset.lengths.tolist() == list(LENGTHS)
     for episode, length in enumerate(LENGTHS):
         for step in range(length):

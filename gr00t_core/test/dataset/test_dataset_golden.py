@@ -15,8 +15,9 @@ from gr00t_core.dataset.reader import Dataset
 from gr00t_core.dataset.statistics import gr00t_statistics
 from gr00t_core.dataset.video.reader import VideoReader
 from gr00t_core.embodiments import DATA_CONFIGS
+from gr00t_core.models.n1_5.numbers import NUMBERS
 
-CONFIGS = configs_for_data_config(DATA_CONFIGS['fourier_gr1_arms_only'])
+CONFIGS = configs_for_data_config(DATA_CONFIGS['fourier_gr1_arms_only'], NUMBERS.horizon)
 CAMERA = 'observation.images.ego_view'
 
 

@@ -30,10 +30,11 @@ from gr00t_core.dataset.write.rewrite import rewrite
 from gr00t_core.dataset.write.shard import EpisodeWriter, QUEUED_FRAMES, robot_features
 from gr00t_core.dataset.write.writer import DatasetWriter
 from gr00t_core.errors import DatasetError
+from gr00t_core.models.n1_5.numbers import NUMBERS
 from gr00t_core.robot.file import load_robot
 
 ROBOT = load_robot('so101')
-CONFIGS = configs_for_robot(ROBOT)
+CONFIGS = configs_for_robot(ROBOT, NUMBERS.horizon)
 WIDTH, HEIGHT = 320, 240
 STAMP = 1_700_000_000_000_000_000
 VERSIONS = ('v2.1', 'v3.0')

@@ -21,6 +21,7 @@ from gr00t_core.engines.torch import TorchBackend
 from gr00t_core.errors import BackendError, ObservationError
 from gr00t_core.models import FAMILIES
 from gr00t_core.models.folded.resample import RawVideo
+from gr00t_core.models.n1_5.numbers import NUMBERS
 from gr00t_core.policy import Gr00tPolicy
 from gr00t_core.transforms import collate
 
@@ -109,7 +110,7 @@ def test_camera_frames_are_resized_on_the_device(tiny_checkpoint):
     batch = policy.transforms.apply(example)
     size = policy.backend.config.vision.image_size
     views = [example['video.front'], example['video.wrist']]
-    raw = {**batch, 'pixel_values': RawVideo(size).apply(views)}
+    raw = {**batch, 'pixel_values': RawVideo(size, NUMBERS.crop).apply(views)}
     assert raw['pixel_values'].dtype == np.uint8
     expected, actual = (policy.backend.predict(b, noise_of(policy, 1)) for b in (batch, raw))
     np.testing.assert_allclose(actual, expected, atol=1e-3)

@@ -21,6 +21,7 @@ from gr00t_core.models.n1_5 import inference as n1_5_inference
 from gr00t_core.models.n1_5 import sizes as n1_5_sizes
 from gr00t_core.models.n1_5.action_head import CategoryLinear
 from gr00t_core.models.n1_5.groot import Gr00tN15
+from gr00t_core.models.n1_5.numbers import NUMBERS
 from gr00t_core.models.n1_7 import inference as n1_7_inference
 from gr00t_core.models.n1_7 import sizes as n1_7_sizes
 from gr00t_core.models.n1_7.groot import Gr00tN17
@@ -297,11 +298,11 @@ def test_resize_weights_are_torchs(length, size):
 def test_fixed_resampling_is_within_one_lsb(shape, size):
     rng = np.random.default_rng(sum(shape))
     views = [rng.integers(0, 256, (1, *shape, 3), dtype=np.uint8) for _ in range(2)]
-    plain, fixed = VideoTransform(size), FixedVideo(size)
+    plain, fixed = VideoTransform(size, NUMBERS.crop), FixedVideo(size, NUMBERS.crop)
     difference = np.abs(plain.frames(views).astype(int) - fixed.frames(views))
     assert difference.max() <= 1
     assert difference.mean() < 2e-3
-    raw = RawVideo(size).apply(views)
+    raw = RawVideo(size, NUMBERS.crop).apply(views)
     assert (raw.dtype, raw.shape) == (np.uint8, (2, *shape, 3))
     pixels = DeviceResample(*shape, size, plain.crop)(torch.from_numpy(raw)).numpy()
     assert pixels.dtype == np.float32
@@ -313,14 +314,14 @@ def test_fixed_resampling_is_within_one_lsb(shape, size):
 def test_resampling_keeps_flat_images_and_extremes():
     for value in (0, 1, 128, 254, 255):
         view = np.full((1, 480, 640, 3), value, np.uint8)
-        assert np.abs(FixedVideo(224).frames([view]).astype(int) - value).max() <= 1
-        plain = VideoTransform(224).frames([view])
-        assert np.abs(FixedVideo(224).frames([view]).astype(int) - plain).max() <= 1
+        assert np.abs(FixedVideo(224, NUMBERS.crop).frames([view]).astype(int) - value).max() <= 1
+        plain = VideoTransform(224, NUMBERS.crop).frames([view])
+        assert np.abs(FixedVideo(224, NUMBERS.crop).frames([view]).astype(int) - plain).max() <= 1
 
 
 def test_views_of_several_sizes():
     rng = np.random.default_rng(1)
     views = [rng.integers(0, 256, (2, *s, 3), dtype=np.uint8) for s in ((64, 48), (100, 90))]
-    plain = VideoTransform(56).apply(views)
-    for video in (FixedVideo(56), RawVideo(56)):
+    plain = VideoTransform(56, NUMBERS.crop).apply(views)
+    for video in (FixedVideo(56, NUMBERS.crop), RawVideo(56, NUMBERS.crop)):
         assert np.abs(video.apply(views) - plain).max() <= 2 / 255 + 1e-6

@@ -13,7 +13,8 @@ from gr00t_core.engines import load_engine
 from gr00t_core.errors import CheckpointError, ObservationError, RobotFileError
 from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
 from gr00t_core.models.n1_7.config import Gr00tN17Config
-from gr00t_core.models.n1_7.processor_config import DEFAULT_SLOTS, ProcessorConfig
+from gr00t_core.models.n1_7.numbers import NUMBERS
+from gr00t_core.models.n1_7.processor_config import ProcessorConfig
 from gr00t_core.models.n1_7.robot_layout import (
     processor_files,
     relations,
@@ -187,7 +188,7 @@ def test_shipped_robots_have_a_layout(name, tmp_path):
     of = metadata_from_limits(robot)['statistics']
     of['relative_action'] = relative_from_limits(robot, of, 40)
     head = Gr00tN17Config.from_json(SIZES['tiny']).action_head
-    if robot.embodiment not in DEFAULT_SLOTS:
+    if robot.embodiment not in NUMBERS.slots:
         with pytest.raises(CheckpointError, match='Use new_embodiment'):
             processor_files(None, [(robot, of)], head, 40)
         robot = replace(robot, embodiment='new_embodiment')

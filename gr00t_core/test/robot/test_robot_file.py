@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from gr00t_core.errors import RobotFileError
+from gr00t_core.models import FAMILIES
 from gr00t_core.robot.file import load_robot, parse, shipped_robots
 
 SOURCE = Path('my.yaml')
@@ -98,10 +99,20 @@ def test_names_of_groups_are_identifiers(name):
         parse(data, SOURCE)
 
 
-def test_widths_are_bounded():
-    joints = [f'joint{i}' for i in range(65)]
-    with pytest.raises(RobotFileError, match='state: 66: the state is too wide'):
-        parse(changed('state.single_arm.joints', joints), SOURCE)
+def test_widths_are_bounded_by_the_widest_family():
+    widest = max(family.numbers.state_width for family in FAMILIES.values())
+    joints = [f'joint{i}' for i in range(widest - 1)]  # and one of the gripper
+    data = changed('state.single_arm.joints', joints)
+    data['action']['single_arm']['state'] = 'none'
+    assert parse(data, SOURCE).state_width == widest
+    match = f'state: {widest + 1}: the state is too wide; allowed: at most {widest} elements'
+    with pytest.raises(RobotFileError, match=match):
+        parse(changed('state.single_arm.joints', [*joints, 'one_more']), SOURCE)
+
+
+@pytest.mark.parametrize('tag', sorted({t for f in FAMILIES.values() for t in f.numbers.slots}))
+def test_every_familys_tag_is_taken(tag):
+    assert parse(changed('embodiment', tag), SOURCE).embodiment == tag
 
 
 def test_duplicate_key(tmp_path):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from gr00t_core.checkpoint.metadata import metadata_from_limits
-from gr00t_core.embodiments import DATA_CONFIGS, PROJECTOR_INDEX
-from gr00t_core.robot.description import MAX_STATE_WIDTH
+from gr00t_core.embodiments import DATA_CONFIGS
+from gr00t_core.models.n1_5.numbers import NUMBERS
 from gr00t_core.robot.file import load_robot, shipped_robots
 from gr00t_core.transforms.state_action import group_transform, INVERTIBLE, NORMALIZATIONS
 
@@ -42,7 +42,7 @@ def test_robot_can_be_transformed(name):
     entry = metadata_from_limits(robot)
     state = [group_transform('state', t, entry) for t in robot.data_config.state]
     action = [group_transform('action', t, entry) for t in robot.data_config.action]
-    assert sum(group.model_width for group in state) <= MAX_STATE_WIDTH
+    assert sum(group.model_width for group in state) <= NUMBERS.state_width
     for group, limits in zip(action, [g.limits for g in robot.action]):
         middle = ((limits.lower + limits.upper) / 2)[None]
         back = group.unapply(group.apply(middle))
@@ -77,7 +77,7 @@ def test_limits_are_sane(name):
 
 def test_projector_slots():
     slots = {'gr1': 24, 'oxe_droid': 17, 'agibot_genie1': 26, 'new_embodiment': 31}
-    assert slots == PROJECTOR_INDEX
+    assert slots == NUMBERS.slots
 
 
 def test_data_configs_are_the_twelve():

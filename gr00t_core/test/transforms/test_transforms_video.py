@@ -10,6 +10,7 @@ from PIL import Image
 import pytest
 import torch
 
+from gr00t_core.models.n1_5.numbers import NUMBERS
 from gr00t_core.transforms import augment
 from gr00t_core.transforms.augment import Augmentation
 from gr00t_core.transforms.prompt import PromptTransform
@@ -54,9 +55,9 @@ def reference(frame, size, crop):
 )
 def test_eval_pipeline_against_a_slow_reference(height, width, size):
     frame = picture(height, width)
-    out = VideoTransform(size).frames([frame])
+    out = VideoTransform(size, NUMBERS.crop).frames([frame])
     assert out.shape == (1, size, size, 3)
-    exact = reference(frame[0], size, 0.95)
+    exact = reference(frame[0], size, NUMBERS.crop)
     # Truncation moves an exact integer by one when float32 rounds it down.
     assert np.abs(out[0] - np.floor(exact)).max() <= 1
     assert (out[0] == np.floor(exact + 1e-3)).mean() > 0.95
@@ -87,7 +88,7 @@ def test_other_sizes_are_resized_as_by_pillow():
 
 def test_views_are_the_inner_axis_and_share_the_window():
     first, second = picture(60, 80), picture(60, 80, seed=1)
-    video = VideoTransform(32, augmentation=STILL)
+    video = VideoTransform(32, NUMBERS.crop, augmentation=STILL)
     both = video.frames([first.repeat(2, axis=0), second.repeat(2, axis=0)])
     assert both.shape == (4, 32, 32, 3)
     np.testing.assert_array_equal(both[0], both[2])
@@ -99,7 +100,9 @@ def test_views_are_the_inner_axis_and_share_the_window():
 
 def test_training_crops_anywhere_and_reproducibly():
     frame = picture(100, 100)
-    video = VideoTransform(95, augmentation=STILL)  # as large as the crop: nothing is resampled
+    video = VideoTransform(
+        95, NUMBERS.crop, augmentation=STILL
+    )  # as large as the crop: nothing is resampled
     corners = set()
     for seed in range(200):
         out = video.frames([frame], np.random.default_rng(seed))[0]
@@ -113,13 +116,13 @@ def test_training_crops_anywhere_and_reproducibly():
     assert len(places) == 1
     assert {top for top, _ in corners} == {left for _, left in corners} == set(range(6))
     generators = (np.random.default_rng(3), np.random.default_rng(3))
-    first, second = (VideoTransform(32).apply([frame], g) for g in generators)
+    first, second = (VideoTransform(32, NUMBERS.crop).apply([frame], g) for g in generators)
     np.testing.assert_array_equal(first, second)
 
 
 def test_jitter_varies_training_images_alike_in_all_views():
     frame = picture(50, 50)
-    video = VideoTransform(32)
+    video = VideoTransform(32, NUMBERS.crop)
     same = video.frames([frame, frame], np.random.default_rng(0))
     np.testing.assert_array_equal(same[0], same[1])
     assert len({video.frames([frame], np.random.default_rng(s)).tobytes() for s in range(8)}) == 8

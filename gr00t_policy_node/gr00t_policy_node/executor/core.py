@@ -11,81 +11,29 @@ A action width. Times are integer nanoseconds of one clock, which may jump.
 
 from collections import Counter
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-import math
 
 import numpy as np
 
-from gr00t_core.errors import ParameterError
 from gr00t_core.robot.description import NANOSECONDS, Robot
-from gr00t_policy_node.executor.admission import malformed, ReceivedChunk, untimely, valid_until
+from gr00t_policy_node.executor.admission import ReceivedChunk
 from gr00t_policy_node.executor.buttons import Buttons
-from gr00t_policy_node.executor.deltas import boxed, DeltaRows
+from gr00t_policy_node.executor.chunks import Chunks
+from gr00t_policy_node.executor.command import Command
+from gr00t_policy_node.executor.deltas import boxed
 from gr00t_policy_node.executor.entrance import Refusal, Rejection
 from gr00t_policy_node.executor.gate import nothing_sent, passed, started
-from gr00t_policy_node.executor.handover import Plan, sample
 from gr00t_policy_node.executor.inputs import Measurements, Teleoperation
 from gr00t_policy_node.executor.layout import Array, layout_of
 from gr00t_policy_node.executor.modes import Mode, next_mode, Situation
-from gr00t_policy_node.executor.motion import Motion
+from gr00t_policy_node.executor.motion import Motion, too_far
+from gr00t_policy_node.executor.settings import Settings, to_ns
+from gr00t_policy_node.executor.starts import Starts
 
 # A stop is commanded for at least so many periods, so that a controller that misses a message
 # still gets it.
 STOP_PERIODS = 10
 # A clock that falls back by no more is being set right; time stands still meanwhile.
 LARGEST_SLEW_NS = NANOSECONDS // 10
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a user may choose; times in s. `executor_parameters` says what it means."""
-
-    control_rate_hz: float = 100.0
-    handover: str = 'crossfade'
-    blend_s: float = 0.2
-    ensemble_decay: float = 0.01
-    position_margin: float = 0.01
-    max_jump_s: float = 0.5
-    chunk_timeout_s: float = 1.0
-    max_future_s: float = 0.1
-    state_timeout_s: float = 0.2
-    takeover_timeout_s: float = 0.3
-    soft_start_s: float = 1.0
-    on_timeout: str = 'hold'
-    e_stop_required: bool = False
-    e_stop_timeout_s: float = 1.0
-    e_stop_topics: tuple[str, ...] = ('e_stop',)
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that are not finite: nan compares as neither near nor far."""
-        for name, value in vars(self).items():
-            if isinstance(value, float) and not math.isfinite(value):
-                raise ParameterError(f'parameter {name}: {value!r} is not finite')
-
-
-@dataclass(frozen=True)
-class Command:
-    """What to command now.
-
-    Attributes:
-        stamp_ns: Time of the command.
-        values: (A,) in the groups' units.
-        velocity: (A,) velocity of the position columns, per s; 0 elsewhere.
-        groups: The groups that are commanded. Columns of all others hold their last command, or
-            nan when there was none; their topics stay silent.
-        due: Delta groups whose delta is to be sent now.
-    """
-
-    stamp_ns: int
-    values: Array
-    velocity: Array
-    groups: frozenset[str]
-    due: frozenset[str]
-
-    @property
-    def step(self) -> bool:
-        """Return whether a delta is to be sent now."""
-        return bool(self.due)
 
 
 class ExecutorCore:
@@ -103,58 +51,42 @@ class ExecutorCore:
         self._dt = 1.0 / settings.control_rate_hz
         self.period_ns = round(NANOSECONDS / settings.control_rate_hz)
         self.motion = Motion(self.layout, settings.position_margin, self._dt)
-        self.plan = Plan(
-            self.layout,
-            settings.handover,
-            _ns(settings.blend_s),
-            settings.ensemble_decay,
-            self.period_ns,
-            _ns(settings.chunk_timeout_s),
-        )
-        future_ns = _ns(settings.max_future_s)
+        future_ns = to_ns(settings.max_future_s)
         self.measured = Measurements(
             robot,
             self.layout,
-            _ns(settings.state_timeout_s),
+            to_ns(settings.state_timeout_s),
             future_ns,
             settings.max_jump_s,
         )
         self.teleop = Teleoperation(
-            robot, self.layout, _ns(settings.takeover_timeout_s), future_ns
+            robot, self.layout, to_ns(settings.takeover_timeout_s), future_ns
         )
         self.buttons = Buttons(
-            settings.e_stop_topics, settings.e_stop_required, _ns(settings.e_stop_timeout_s)
+            settings.e_stop_topics, settings.e_stop_required, to_ns(settings.e_stop_timeout_s)
         )
         self.measured_by = self.measured.measured_by
+        self.chunks = Chunks(
+            robot, self.layout, settings, self.period_ns, self.measured, self.motion
+        )
+        self.plan = self.chunks.plan
         self.mode = Mode.WAITING
         self.reason = 'started'
-        self.rejections: Counter[Rejection] = Counter()
-        self.refusal: Refusal | None = None  # of the newest chunk
-        self.accepted = 0
         self.clock_jumps = 0
         self.breaches = 0
         self.boxed_out = ''  # the last delta that the workspace stopped
         # The node keeps these up to date; each says why nothing may be commanded, '' when it may.
         self.unheard = ''  # a command topic that has no subscriber: no start
         self.rival = ''  # another node that commands the robot: no start, and a latched stop
-        self._rows = DeltaRows()
+        self._starts = Starts(robot, self.layout, self.measured_by)
         self._sent = nothing_sent(self.layout)
         self._deltas = frozenset(
             g.name for g in robot.action if g.command == 'delta' and g.kind != 'binary'
         )
-        # Groups of one topic are commanded together or not at all.
-        self._mates = {
-            group.name: tuple(
-                other.name for other in robot.action if other.stream.topic == group.stream.topic
-            )
-            for group in robot.action
-        }
         self._commanded: frozenset[str] = frozenset()  # by the last tick; empty: silent
         self._e_stopped = False
         self._halted = ''
         self._resume_ns: int | None = None
-        self._newest_ns: int | None = None
-        self._valid_until_ns = 0
         self._last_ns: int | None = None
         self._soft_ns = 0
         self._next_step_ns = 0
@@ -175,20 +107,12 @@ class ExecutorCore:
 
     def offer(self, received: ReceivedChunk, now_ns: int) -> Rejection | None:
         """Take a chunk if it may be followed; else return, and count, why not."""
-        self.refusal = self._refusal(received, now_ns)
-        if self.refusal is not None:
-            self.rejections[self.refusal.reason] += 1
-            return self.refusal.reason
-        self.accepted += 1
-        self._newest_ns = received.stamp_ns
-        self._valid_until_ns = valid_until(
-            received.stamp_ns,
-            received.step_ns,
-            received.horizon,
-            _ns(self.settings.chunk_timeout_s),
-        )
-        self.plan.add(received.chunk(), now_ns)
-        return None
+        closed = None
+        if self._e_stopped:
+            closed = Rejection.E_STOPPED
+        elif self.mode is Mode.TAKEOVER:
+            closed = Rejection.TAKEN_OVER
+        return self.chunks.offer(received, now_ns, closed, self._resume_ns)
 
     def teleoperate(
         self, group: str, values: Array, now_ns: int, stamp_ns: int | None = None
@@ -300,6 +224,21 @@ class ExecutorCore:
         return float(self._ways().max(initial=0.0))
 
     @property
+    def rejections(self) -> Counter[Rejection]:
+        """Return how many chunks were refused, by reason."""
+        return self.chunks.rejections
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Return why the newest chunk is not followed; None when it is."""
+        return self.chunks.refusal
+
+    @property
+    def accepted(self) -> int:
+        """Return how many chunks were taken."""
+        return self.chunks.accepted
+
+    @property
     def silent(self) -> bool:
         """Return whether the last control period commanded nothing."""
         return not self._commanded
@@ -314,8 +253,7 @@ class ExecutorCore:
         """Move by one control period; return the delta groups that are due."""
         if self.mode is Mode.RUNNING:
             previous, target = self.plan.sample(now_ns)
-            chunk = self.plan.newest
-            row = self._rows.take(chunk, now_ns) if self._deltas and chunk is not None else None
+            row = self.chunks.row(now_ns) if self._deltas else None
             target[self.layout.delta] = 0.0 if row is None else row[self.layout.delta]
             self.motion.follow(previous, self._boxed(target), self._scale(now_ns), None)
             return frozenset() if row is None else self._deltas
@@ -356,47 +294,13 @@ class ExecutorCore:
         self._commanded = frozenset()
         self.motion.silence()
 
-    def _refusal(self, received: ReceivedChunk, now_ns: int) -> Refusal | None:
-        refusal = malformed(received, self.layout, self.robot.embodiment)
-        if refusal is not None:
-            return refusal
-        if self._e_stopped:
-            return Refusal(Rejection.E_STOPPED, '')
-        if self.mode is Mode.TAKEOVER:
-            return Refusal(Rejection.TAKEN_OVER, '')
-        refusal = untimely(
-            received,
-            now_ns,
-            newest_ns=self._newest_ns,
-            resume_ns=self._resume_ns,
-            max_age_ns=_ns(self.settings.chunk_timeout_s),
-            max_future_ns=_ns(self.settings.max_future_s),
-        )
-        if refusal is not None:
-            return refusal
-        fault = self.measured.fault(now_ns)
-        if fault is not None:
-            return Refusal(Rejection.NO_STATE, fault)
-        wanted = sample([received.chunk()], (now_ns,), self.layout)[0, 0]
-        ways = self.motion.distance(wanted, self.measured.values)
-        far = self._far(ways)
-        return None if far is None else Refusal(Rejection.JUMP, far)
-
     def _ways(self) -> Array:
         """Return how far (A,) each commanded column is from the measured place, in s."""
         ways = self.motion.distance(self.motion.values, self.measured.values)
         return np.where(self.motion.active, ways, 0.0)
 
-    def _far(self, ways: Array) -> str | None:
-        """Return which column is further away than `max_jump_s`, and how far; None when none."""
-        if (ways <= self.settings.max_jump_s).all():  # nan is no permission
-            return None
-        worst = int(ways.argmax())
-        velocity = self.layout.speed[worst]
-        return (
-            f'{self.layout.names[worst]} {ways[worst] * velocity:.3g} away, allowed'
-            f' {self.settings.max_jump_s * velocity:.3g} (max_jump_s)'
-        )
+    def _too_far(self) -> str | None:
+        return too_far(self.layout, self._ways(), self.settings.max_jump_s)
 
     def _watch(self, now_ns: int) -> None:
         """Latch when a button or another node says so."""
@@ -409,10 +313,10 @@ class ExecutorCore:
     def _decide(self, now_ns: int) -> None:
         """Change the mode by what is known now."""
         fault = self._fault(now_ns)
-        planned = self.plan.newest is not None and now_ns <= self._valid_until_ns
+        planned = self.chunks.cover(now_ns)
         lost = None
         if not planned:
-            why = self.refusal
+            why = self.chunks.refusal
             lost = 'no fresh action chunk' + (f' (the newest was rejected: {why})' if why else '')
         driven, unheld = self._driven(now_ns)
         mode = next_mode(
@@ -447,73 +351,29 @@ class ExecutorCore:
         if mode in (Mode.STOPPING, Mode.ESTOPPED):
             # Silence stays silence (`_at_rest`): only what was commanded needs to brake.
             self._next_step_ns = now_ns
-            self.plan.clear()
-            self._rows.forget()
-            self._valid_until_ns = 0
+            self.chunks.forget()
         if before is Mode.TAKEOVER or mode is Mode.TAKEOVER:
-            self.plan.clear()
-            self._rows.forget()
-            self._valid_until_ns = 0
+            self.chunks.forget()
             self._resume_ns = now_ns if before is Mode.TAKEOVER else self._resume_ns
         if mode in (Mode.RUNNING, Mode.TAKEOVER):
             self._soft_ns = self._next_step_ns = now_ns
             self._start(driven if mode is Mode.TAKEOVER else self.layout.slices, now_ns)
 
     def _driven(self, now_ns: int) -> tuple[list[str], str | None]:
-        """Return the teleoperated groups that can be commanded, and why another one cannot.
-
-        The groups of one topic go together. One without teleoperation holds the measured place
-        or its last command; without either its topic stays silent.
-        """
         live = self.teleop.live(now_ns)
-        driven, unheld = [], None
-        for name in live:
-            lost = [
-                mate
-                for mate in self._mates[name]
-                if mate not in live and mate not in self._commanded and not self._holdable(mate)
-            ]
-            if lost:
-                unheld = (
-                    f'teleoperation of {name}: {lost[0]} shares its topic, and there is no value'
-                    f' that it could hold: teleoperate {lost[0]} as well'
-                )
-            else:
-                driven.append(name)
-        return driven, unheld
-
-    def _holdable(self, group: str) -> bool:
-        columns = self.layout.slices[group]
-        return (
-            columns.start in self.layout.direct
-            or group in self.measured_by
-            or bool(np.isfinite(self.motion.values[columns]).all())
-        )
+        return self._starts.driven(live, self._commanded, self.motion.values)
 
     def _start(self, driven: Iterable[str], now_ns: int | None = None) -> None:
-        """Begin to command groups, and those that share their topics, which were silent so far.
-
-        They begin at the measured place, at rest; where nothing measures, at what is asked for
-        first (clamped); where no source asks, at the last command.
-        """
+        """Begin to command groups, and those that share their topics, which were silent so far."""
         asked = set(driven)
-        names = {mate for name in asked for mate in self._mates[name]}
-        columns = self.layout.mask(names) & ~self.motion.active
+        columns = self._starts.columns(asked, self.motion.active)
         if not columns.any():
             return
         if self.mode is Mode.TAKEOVER:
             wanted = self.teleop.peek()
         else:
             wanted = self.plan.sample(now_ns or self._last_ns or 0)[1]
-        paced = self.layout.paced
-        wanted[paced] = np.clip(wanted, self.layout.lower, self.layout.upper)[paced]
-        place = np.where(self.layout.mask(asked), wanted, self.motion.values)
-        place[self.layout.binary] = np.where(np.isfinite(place), place >= 0.5, np.nan)[
-            self.layout.binary
-        ]
-        measured = self.measured.values
-        place = np.where(np.isnan(measured), place, measured)
-        place = self.layout.zeroed(place)
+        place = self._starts.place(asked, wanted, self.motion.values, self.measured.values)
         self.motion.place(place, columns)
         self._sent = started(self.layout, self._sent, place, columns)
 
@@ -530,7 +390,7 @@ class ExecutorCore:
             return f'no node subscribes to {self.unheard}'
         stale = self.measured.fault(now_ns)
         if stale is None and self._commanded:
-            far = self._far(self._ways())
+            far = self._too_far()
             return far and f'the robot is not where it was commanded: {far}'
         return stale
 
@@ -552,15 +412,9 @@ class ExecutorCore:
         self.measured.forget()
         self.teleop.forget()
         self.buttons.rebase(now_ns)
-        self.plan.clear()
-        self._rows.forget()
-        self._valid_until_ns = 0
-        self._newest_ns = None
+        self.chunks.forget()
+        self.chunks.newest_ns = None
         self._next_step_ns = now_ns
         self._resume_ns = None if self._resume_ns is None else now_ns
         if self.mode in (Mode.RUNNING, Mode.TAKEOVER, Mode.HOLDING):
             self._enter(Mode.STOPPING, 'the clock jumped back', now_ns)
-
-
-def _ns(seconds: float) -> int:
-    return round(seconds * NANOSECONDS)

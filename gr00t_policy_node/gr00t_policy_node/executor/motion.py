@@ -235,3 +235,21 @@ def travel_s(layout: Layout, group: str, values: Array, measured: Array) -> Arra
     if layout.has_endless:
         apart = difference(values, measured, layout.continuous[columns])
     return np.asarray(np.abs(apart) / layout.velocity[columns])
+
+
+def too_far(layout: Layout, ways: Array, max_jump_s: float) -> str | None:
+    """Return which column is further away than allowed, and how far; None when none is.
+
+    Args:
+        layout: The robot's columns.
+        ways: (A,) of `Motion.distance`, in s.
+        max_jump_s: What is allowed, in s at the velocity limit.
+    """
+    if (ways <= max_jump_s).all():  # nan is no permission
+        return None
+    worst = int(ways.argmax())
+    velocity = layout.speed[worst]
+    return (
+        f'{layout.names[worst]} {ways[worst] * velocity:.3g} away, allowed'
+        f' {max_jump_s * velocity:.3g} (max_jump_s)'
+    )

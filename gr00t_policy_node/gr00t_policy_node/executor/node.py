@@ -15,7 +15,6 @@ import functools
 import gc
 import os
 from pathlib import Path
-import signal
 import time
 import traceback
 from typing import Any
@@ -32,14 +31,16 @@ from rclpy.qos import QoSProfile
 from std_srvs.srv import Trigger
 
 from gr00t_core.errors import Gr00tError
+from gr00t_core.messages.stamps import nanoseconds
 from gr00t_core.robot.description import NANOSECONDS
 from gr00t_core.robot.file import load_robot
 from gr00t_msgs.msg import CommandSource
 from gr00t_policy_node.executor import command_source, report
 from gr00t_policy_node.executor import parameters as executor_parameters
 from gr00t_policy_node.executor.admission import ReceivedChunk
+from gr00t_policy_node.executor.command import Command
 from gr00t_policy_node.executor.complaints import Complaints
-from gr00t_policy_node.executor.core import Command, ExecutorCore
+from gr00t_policy_node.executor.core import ExecutorCore
 from gr00t_policy_node.executor.leaving import LeavingContext
 from gr00t_policy_node.executor.lines import lines
 from gr00t_policy_node.executor.modes import Mode
@@ -49,6 +50,7 @@ from gr00t_policy_node.executor.rivals import Rivals
 from gr00t_policy_node.executor.topics import Topics
 from gr00t_ros import diagnostics
 from gr00t_ros.start import initialize
+from gr00t_ros.stopping import count_signals
 
 # In simulated time a step of /clock may span several control periods; no more are made up for.
 MOST_PERIODS = 100
@@ -141,10 +143,9 @@ class ExecutorNode(Node):
         return self.core.silent
 
     def _on_chunk(self, message: Any) -> None:
-        stamp, step = message.header.stamp, message.step
         received = ReceivedChunk(
-            stamp_ns=stamp.sec * NANOSECONDS + stamp.nanosec,
-            step_ns=step.sec * NANOSECONDS + step.nanosec,
+            stamp_ns=nanoseconds(message.header.stamp),
+            step_ns=nanoseconds(message.step),
             embodiment=message.embodiment,
             names=tuple(message.names),
             horizon=message.horizon,
@@ -355,9 +356,7 @@ def main(args: list[str] | None = None) -> int:
     """
     context = LeavingContext()
     initialize('chunk_executor', args, context)
-    signals: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _: signals.append(number))
+    signals = count_signals()
     node = None
     executor = SingleThreadedExecutor(context=context)
     reason = 'the node is being stopped'

@@ -18,7 +18,7 @@ from gr00t_core.messages.fields import COMPONENTS
 from gr00t_core.messages.message_classes import message_class as message_class
 from gr00t_core.messages.stamps import put_nanoseconds
 from gr00t_core.robot.description import ActionGroup, Robot
-from gr00t_policy_node.executor.core import Command
+from gr00t_policy_node.executor.command import Command
 from gr00t_policy_node.executor.layout import Layout
 
 TRAJECTORY = 'trajectory_msgs/msg/JointTrajectory'

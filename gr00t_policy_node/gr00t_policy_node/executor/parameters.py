@@ -8,8 +8,8 @@ from typing import Any
 from rclpy.node import Node
 
 from gr00t_core.errors import ParameterError
-from gr00t_policy_node.executor.core import Settings
 from gr00t_policy_node.executor.handover import METHODS
+from gr00t_policy_node.executor.settings import Settings
 from gr00t_ros import parameters
 from gr00t_ros.parameters import Allowed
 

@@ -27,9 +27,10 @@ from gr00t_policy_node.executor.entrance import Refusal
 from gr00t_policy_node.executor.outputs import message_class, Output
 from gr00t_policy_node.executor.senders import Queue
 from gr00t_ros.polling import take_all, Unwaited
+from gr00t_ros.qos import best_effort
 
 # Several publishers may share a topic: a fast one must not push out what a slow one sent.
-STREAM = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
+STREAM = best_effort(20)
 # A flood of messages must not keep the robot from being commanded.
 MOST_BUTTONS, MOST_CHUNKS, MOST_MESSAGES = 2000, 20, 200
 

@@ -17,7 +17,6 @@ from action_msgs.srv import CancelGoal
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.action import ActionClient
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.task import Future
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -26,6 +25,7 @@ from gr00t_msgs.action import ExecuteInstruction
 from gr00t_msgs.msg import TaskOutcome
 from gr00t_msgs.srv import EndGoal
 from gr00t_ros.node_names import node_of, UNKNOWN_NODE
+from gr00t_ros.qos import latched
 
 GOAL = 'execute_instruction'
 TRIGGER = 'std_srvs/srv/Trigger'
@@ -33,7 +33,7 @@ CHUNK = 'gr00t_msgs/msg/ActionChunk'
 DIAGNOSTICS = '/diagnostics'
 # Names that launch gives to our nodes: a policy node that is not configured shows nothing else.
 OUR_NAMES = ('policy_node', 'chunk_executor')
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+LATCHED = latched(1)
 
 
 @dataclass(frozen=True)

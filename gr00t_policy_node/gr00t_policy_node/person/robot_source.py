@@ -10,7 +10,6 @@ import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from gr00t_core.errors import Gr00tError, RobotFileError
@@ -21,6 +20,7 @@ from gr00t_core.robot.sight import SeenTopic, Sight
 from gr00t_policy_node.executor.layout import layout_of
 from gr00t_policy_node.executor.outputs import outputs_of
 from gr00t_ros.node_names import node_of
+from gr00t_ros.qos import matched
 
 NODE = 'gr00t_robot_check'
 # DDS finds other nodes in 10 ms, or in seconds on a busy machine.
@@ -119,16 +119,12 @@ class _Listening:
         self._times: list[float] = []
         self._samples: dict[tuple[str, ...], Any] = {}
         publishers = node.get_publishers_info_by_topic(topic)
-        reliable = bool(publishers) and all(
-            each.qos_profile.reliability == ReliabilityPolicy.RELIABLE for each in publishers
-        )
-        policy = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
         try:
             node.create_subscription(
                 message_class(kind, topic),
                 topic,
                 self._add,
-                QoSProfile(depth=DEPTH, reliability=policy),
+                matched([each.qos_profile for each in publishers], DEPTH),
             )
         except RobotFileError as error:
             self._trouble = str(error)

@@ -12,11 +12,9 @@ threads of `inference`. All hand their outcomes back through a guard condition.
 """
 
 import os
-import signal
 import sys
 import time
 import traceback
-from types import FrameType
 
 from diagnostic_msgs.msg import DiagnosticArray
 import rclpy
@@ -44,6 +42,7 @@ from gr00t_policy_node.policy.supervisor import Supervisor
 from gr00t_ros import diagnostics
 from gr00t_ros.rclpy_internals import deactivate_publishers, state_label, watch_transitions
 from gr00t_ros.start import initialize
+from gr00t_ros.stopping import count_signals, ignore_signals
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 LOADING = 'waiting for the policy'
@@ -51,7 +50,6 @@ DIAGNOSTICS_S = 1.0
 WATCH_S = 0.1
 # Frames without a chunk are warned of at most so often; diagnostics show the rest.
 QUIET_S = 5.0
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class PolicyNode(LifecycleNode):
@@ -389,16 +387,7 @@ def main(args: list[str] | None = None) -> int:
     sys.setswitchinterval(0.001)
     keep_freed_memory()
     initialize('policy_node', args)
-    # Own handlers: those of rclpy end the context first, and then nothing can be said any more.
-    signals: list[int] = []
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        """End whatever the main thread does."""
-        signals.append(number)
-        raise KeyboardInterrupt
-
-    for number in STOP_SIGNALS:
-        signal.signal(number, interrupt)
+    signals = count_signals(interrupt=True)
     node = None
     executor = SingleThreadedExecutor()
     try:
@@ -414,8 +403,7 @@ def main(args: list[str] | None = None) -> int:
         if not signals:  # rclpy's C++ makes an error of its own out of an interrupt
             raise
     finally:
-        for number in STOP_SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+        ignore_signals()
         if node is not None:
             node.close()
             node.destroy_node()

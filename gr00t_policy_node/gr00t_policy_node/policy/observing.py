@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from rclpy.clock import Clock
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 
 from gr00t_core.alignment.timeline import (
@@ -35,17 +35,18 @@ from gr00t_core.alignment.timeline import (
 )
 from gr00t_core.errors import ObservationError
 from gr00t_core.messages import cdr
+from gr00t_core.messages.camera_types import STILL_IMAGES
 from gr00t_core.messages.fields import stamp_ns as header_stamp_ns
 from gr00t_core.messages.images import decode_image, RGB
 from gr00t_core.messages.message_classes import message_class
 from gr00t_core.robot.description import Camera, NANOSECONDS, Robot, Stream
 from gr00t_policy_node.policy.rates import RateMeter
 from gr00t_ros.polling import take_all, Unwaited
+from gr00t_ros.qos import matched
 
 # Samples are kept for the rows that may still be asked for; this bounds them when the reference
 # camera, whose frames say what may be forgotten, is silent.
 HISTORY_NS = NANOSECONDS
-STILL_IMAGES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 # A queue holds what arrives between two calls of `take` or while the executor is busy.
 QUEUE_S = 0.2
 # While a row waits for a sample the queues are looked into so often; a long wait, for a slow
@@ -94,21 +95,6 @@ class PictureError(ObservationError):
     def __init__(self, camera: str, text: str) -> None:
         super().__init__(text)
         self.camera = camera
-
-
-def matched_qos(offered: list[QoSProfile], stream: Stream) -> QoSProfile:
-    """Return the profile to subscribe with: reliable when every publisher found is.
-
-    Best effort else: it receives from any publisher, also from one that comes later.
-    """
-    reliable = bool(offered) and all(
-        profile.reliability == ReliabilityPolicy.RELIABLE for profile in offered
-    )
-    return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST,
-        depth=max(2, round(stream.rate_hz * QUEUE_S)),
-        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
-    )
 
 
 class Observer:
@@ -167,7 +153,8 @@ class Observer:
             topic = self._node.resolve_topic_name(feed.stream.topic)
             found = self._node.get_publishers_info_by_topic(topic)
             feed.publishers = len(found)
-            qos = matched_qos([info.qos_profile for info in found], feed.stream)
+            depth = max(2, round(feed.stream.rate_hz * QUEUE_S))
+            qos = matched([info.qos_profile for info in found], depth)
             if feed.subscription is not None and (not found or feed.reliable == _reliable(qos)):
                 continue
             is_reference = feed.camera is self._timeline.reference

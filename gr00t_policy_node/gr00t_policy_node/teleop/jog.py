@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rclpy.node import Node
 
 from gr00t_core.robot.description import NANOSECONDS, Robot
-from gr00t_policy_node.executor.core import Command
+from gr00t_policy_node.executor.command import Command
 from gr00t_policy_node.executor.layout import layout_of
 from gr00t_policy_node.executor.outputs import Output, outputs_of
 

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from gr00t_core.errors import ObservationError
 from gr00t_core.messages.fields import read_carried_group
 from gr00t_core.messages.message_classes import message_class
 from gr00t_core.robot.description import Robot
+from gr00t_ros.qos import best_effort
 
-STREAM = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+STREAM = best_effort(5)
 # A command that is older than this is none that the robot follows now (s).
 COMMANDED_S, MEASURED_S = 0.5, 1.0
 Values = NDArray[np.float64]

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from gr00t_core.robot.file import load_robot
 from gr00t_policy_node.executor.buttons import Buttons, GONE_NS
-from gr00t_policy_node.executor.core import ExecutorCore, Settings
+from gr00t_policy_node.executor.core import ExecutorCore
 from gr00t_policy_node.executor.modes import Mode
+from gr00t_policy_node.executor.settings import Settings
 
 SECOND = 1_000_000_000
 NOW = 1_000 * SECOND

@@ -14,9 +14,10 @@ import yaml
 from gr00t_core.actions.chunk import ActionChunk
 from gr00t_core.robot.file import parse
 from gr00t_policy_node.executor.admission import ReceivedChunk
-from gr00t_policy_node.executor.core import ExecutorCore, Settings
+from gr00t_policy_node.executor.core import ExecutorCore
 from gr00t_policy_node.executor.deltas import DeltaRows
 from gr00t_policy_node.executor.modes import Mode
+from gr00t_policy_node.executor.settings import Settings
 
 EVERYTHING = Path(__file__).parents[1].joinpath('everything.yaml')
 SECOND = 1_000_000_000

@@ -12,9 +12,10 @@ import pytest
 
 from gr00t_core.robot.file import load_robot
 from gr00t_policy_node.executor.admission import ReceivedChunk
-from gr00t_policy_node.executor.core import ExecutorCore, LARGEST_SLEW_NS, Settings, STOP_PERIODS
+from gr00t_policy_node.executor.core import ExecutorCore, LARGEST_SLEW_NS, STOP_PERIODS
 from gr00t_policy_node.executor.entrance import Rejection
 from gr00t_policy_node.executor.modes import Mode
+from gr00t_policy_node.executor.settings import Settings
 
 SO101 = load_robot('so101')
 EVERYTHING = load_robot(Path(__file__).parents[1].joinpath('everything.yaml'))
@@ -188,7 +189,7 @@ def test_without_fresh_chunks_it_stops_in_time_and_resumes_by_itself():
         world.offer(moved, horizon=4)  # it ends 83 ms later
         world.tick(3)
     assert world.moving
-    ended_ns = world.core._valid_until_ns
+    ended_ns = world.core.chunks._valid_until_ns
     while world.moving:
         world.tick()
     limits = world.layout

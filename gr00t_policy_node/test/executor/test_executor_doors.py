@@ -14,11 +14,12 @@ import yaml
 
 from gr00t_core.errors import ParameterError
 from gr00t_core.robot.file import load_robot, parse
-from gr00t_policy_node.executor.core import ExecutorCore, Settings
+from gr00t_policy_node.executor.core import ExecutorCore
 from gr00t_policy_node.executor.entrance import Rejection
 from gr00t_policy_node.executor.handover import Plan, sample
 from gr00t_policy_node.executor.layout import layout_of
 from gr00t_policy_node.executor.modes import Mode
+from gr00t_policy_node.executor.settings import Settings
 
 FILE = Path(__file__).parents[1].joinpath('everything.yaml')
 PANDA = load_robot('panda_bimanual')

@@ -16,7 +16,7 @@ from gr00t_core.messages.fields import read_group
 from gr00t_core.robot.file import load_robot, shipped_robots
 
 pytest.importorskip('rclpy', reason='needs ROS messages')
-from gr00t_policy_node.executor.core import Command
+from gr00t_policy_node.executor.command import Command
 from gr00t_policy_node.executor.layout import layout_of
 from gr00t_policy_node.executor.outputs import outputs_of
 

@@ -20,7 +20,6 @@ from gr00t_core.robot.file import load_robot
 pytest.importorskip('rclpy')
 
 from builtin_interfaces.msg import Time
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -88,18 +87,6 @@ def test_images_of_big_endian_machines_are_read_and_other_encodings_refused():
     np.testing.assert_array_equal(np.frombuffer(read.data, np.uint8), pixels)
     with pytest.raises(ObservationError, match='not plain CDR'):
         cdr.read_image(b'\x00\x03' + data[2:], name)
-
-
-def test_reliability_follows_the_publishers():
-    reliable = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-    best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-    stream = ROBOT.reference.stream
-    for offered, expected in (
-        ([], ReliabilityPolicy.BEST_EFFORT),
-        ([reliable, reliable], ReliabilityPolicy.RELIABLE),
-        ([reliable, best_effort], ReliabilityPolicy.BEST_EFFORT),
-    ):
-        assert observing.matched_qos(offered, stream).reliability == expected
 
 
 def test_zero_observation_has_the_shapes_of_the_robot():

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import tyro
 
 from gr00t_core.dataset.decisions import by_bag, read_decisions
+from gr00t_core.dataset.schema import WrittenVersion
 from gr00t_core.dataset.video.writer import VideoOptions
 from gr00t_core.dataset.write.assemble import assemble, Header
 from gr00t_core.dataset.write.atomic_folder import check_ours, locked
@@ -72,7 +73,7 @@ class Convert:
     bags: tyro.conf.Positional[tuple[Path, ...]]
     robot: str
     output: Path
-    version: Literal['v2.1', 'v3.0'] = 'v2.1'
+    version: WrittenVersion = 'v2.1'
     fps: float | None = None
     action_from: Literal['command', 'next_state', 'delta'] = 'command'
     split: str = 'bag'

@@ -13,7 +13,7 @@ from typing import Any
 
 from rclpy.duration import Duration
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.subscription import Subscription
 from rosbags.interfaces import (
     Qos,
@@ -27,6 +27,7 @@ from rosbags.interfaces import (
 from gr00t_core.errors import BagError, RobotFileError
 from gr00t_core.messages.message_classes import message_class
 from gr00t_core.robot.description import NANOSECONDS, Stream
+from gr00t_ros.qos import latched, matched
 from rosbag_tools.record.episode_bag import RecordedTopic
 from rosbag_tools.record.stream_watch import StreamWatch
 
@@ -175,11 +176,7 @@ class _Latch:
         return self._changed_at is not None and now - self._changed_at > LATCH_SETTLE_S
 
 
-LATCHED = QoSProfile(
-    depth=EXTRA_QUEUE,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-)
+LATCHED = latched(EXTRA_QUEUE)
 
 
 def recorded_qos(profile: QoSProfile) -> Qos:
@@ -199,19 +196,13 @@ def recorded_qos(profile: QoSProfile) -> Qos:
 
 def _matched(offered: Sequence[QoSProfile], stream: Stream | None) -> QoSProfile:
     """Return a profile that all the publishers match; best effort while there are none."""
-    reliable = bool(offered) and all(
-        profile.reliability == ReliabilityPolicy.RELIABLE for profile in offered
-    )
-    latched = bool(offered) and all(
+    kept = bool(offered) and all(
         profile.durability == DurabilityPolicy.TRANSIENT_LOCAL for profile in offered
     )
     depth = EXTRA_QUEUE if stream is None else max(round(stream.rate_hz * QUEUE_S), SMALLEST_QUEUE)
-    return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST,
-        depth=depth,
-        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
-        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
-    )
+    profile = matched(offered, depth)
+    profile.durability = DurabilityPolicy.TRANSIENT_LOCAL if kept else DurabilityPolicy.VOLATILE
+    return profile
 
 
 def _qos_time(duration: Duration) -> QosTime:

@@ -9,7 +9,6 @@ code once it is saved, so that a wrong setup is seen before an hour of it is rec
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-import signal
 import time
 from typing import Any
 
@@ -25,6 +24,7 @@ from gr00t_msgs.msg import TaskOutcome
 from gr00t_msgs.srv import DiscardEpisode, StartEpisode, StopEpisode
 from gr00t_ros.parameters import declare
 from gr00t_ros.start import initialize
+from gr00t_ros.stopping import count_signals
 from rosbag_tools.record.buttons import Buttons
 from rosbag_tools.record.jpeg_topics import robot_text
 from rosbag_tools.record.judge import Verdict
@@ -370,11 +370,7 @@ def run(
         arguments: ROS arguments, None for those of the process.
     """
     initialize('recorder', None if arguments is None else list(arguments))
-    # Own handlers, that let a message be written to its end: those of rclpy end the context first,
-    # in which nothing can be waited for or said any more.
-    signals: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _: signals.append(number))
+    signals = count_signals()  # a message is written to its end
     executor = SingleThreadedExecutor()
     node = None
     try:

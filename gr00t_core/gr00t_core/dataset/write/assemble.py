@@ -9,14 +9,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gr00t_core.dataset.formats.v21 import write_v21
-from gr00t_core.dataset.formats.v30 import write_texts, write_v30
+from gr00t_core.dataset.formats.registry import FORMATS
+from gr00t_core.dataset.formats.v30 import write_texts
 from gr00t_core.dataset.modality import parse_modality
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.dataset.schema import (
     CHUNKS_SIZE,
-    DATA_V2,
-    DATA_V3,
     Feature,
     INFO,
     Info,
@@ -25,10 +23,6 @@ from gr00t_core.dataset.schema import (
     read_json,
     ROBOT,
     SUBTASKS,
-    V21,
-    V30,
-    VIDEO_V2,
-    VIDEO_V3,
 )
 from gr00t_core.dataset.write.atomic_folder import recover, replacing
 from gr00t_core.dataset.write.numbering import Numbering, output_features
@@ -37,8 +31,6 @@ from gr00t_core.errors import DatasetError
 from gr00t_core.robot.description import Robot
 
 MODES = ('new', 'extend', 'replace')
-WRITERS = {V21: write_v21, V30: write_v30}
-TEMPLATES = {V21: (DATA_V2, VIDEO_V2), V30: (DATA_V3, VIDEO_V3)}
 
 
 @dataclass(frozen=True)
@@ -96,8 +88,8 @@ def assemble(
         DatasetError: The episodes differ in rate or features, do not fit the dataset that is
             extended, or the output exists.
     """
-    if version not in WRITERS:
-        raise DatasetError(f'dataset version {version!r}: can write {", ".join(WRITERS)}')
+    if version not in FORMATS:
+        raise DatasetError(f'dataset version {version!r}: can write {", ".join(FORMATS)}')
     if mode not in MODES:
         raise DatasetError(f'mode {mode!r}: expected one of {", ".join(MODES)}')
     if not pieces:
@@ -114,7 +106,7 @@ def assemble(
         _check(piece, features, fps, str(output) if base else pieces[0].where)
     with replacing(output) as tree:
         numbering = Numbering(features, fps, base)
-        WRITERS[version](tree, pieces, numbering, base)
+        FORMATS[version].write(tree, pieces, numbering, base)
         if numbering.subtasks:
             write_texts(tree / SUBTASKS, 'subtask', numbering.subtasks)
         info = Info(
@@ -124,8 +116,8 @@ def assemble(
             total_episodes=numbering.episodes,
             total_frames=numbering.frames,
             chunks_size=CHUNKS_SIZE,
-            data_path=TEMPLATES[version][0],
-            video_path=TEMPLATES[version][1]
+            data_path=FORMATS[version].data_path,
+            video_path=FORMATS[version].video_path
             if any(f.is_video for f in features.values())
             else None,
             features=features,
@@ -152,7 +144,7 @@ def _base(output: Path, version: str, header: Header) -> Dataset:
             f'{output}: its modality.json is not that of the new episodes; is it the same robot'
             ' file?'
         )
-    if (base.info.data_path, base.info.chunks_size) != (TEMPLATES[version][0], CHUNKS_SIZE):
+    if (base.info.data_path, base.info.chunks_size) != (FORMATS[version].data_path, CHUNKS_SIZE):
         raise DatasetError(
             f'{output}: its files are laid out in a way of their own; rewrite it with `gr00t'
             ' merge` first'

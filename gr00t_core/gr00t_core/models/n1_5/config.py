@@ -10,13 +10,15 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from gr00t_core.errors import CheckpointError
 from gr00t_core.hub_names import how_to_download
 from gr00t_core.instructions import shown
 from gr00t_core.json_file import read_json
+from gr00t_core.models import lerobot_says_n1_7
 from gr00t_core.models.n1_5.json_section import Section
+from gr00t_core.models.n1_5.numbers import NUMBERS
 from gr00t_core.models.n1_5.sizes import EAGLE_3B, published_3b
 
 MODEL_TYPE = 'gr00t_n1_5'
@@ -138,6 +140,8 @@ class Gr00tConfig:
             back from here.
     """
 
+    numbers: ClassVar = NUMBERS
+
     vision: VisionConfig
     language: LanguageConfig
     action_head: ActionHeadConfig
@@ -174,7 +178,7 @@ class Gr00tConfig:
         if not isinstance(raw, dict):
             raise CheckpointError(f'{source}: expected a JSON object, found {type(raw).__name__}.')
         if raw.get('type') == 'groot' and 'model_type' not in raw:
-            if _is_lerobot_n1_7(raw):
+            if lerobot_says_n1_7(raw):
                 raise CheckpointError(
                     f'{source}: LeRobot 0.6 or later made this checkpoint, and it holds GR00T'
                     f' N1.7; only N1.5 can be loaded. LeRobot 0.5.1 and `gr00t finetune` train it.'
@@ -299,20 +303,6 @@ _HEAD_KEYS = {
     'add_pos_embed': 'add_pos_embed',
     'use_vlln': 'use_vlln',
 }
-
-
-def _is_lerobot_n1_7(raw: Mapping[str, Any]) -> bool:
-    """Return whether a LeRobot config.json of type groot holds N1.7, by LeRobot's own signs.
-
-    Source: `_infer_groot_model_version_from_config` and `GrootConfig` of LeRobot 0.6.
-    """
-    if isinstance(raw.get('tokenizer_assets_repo'), str):  # N1.5 alone had it
-        return False
-    return (
-        'GR00T-N1.7' in str(raw.get('base_model_path'))
-        or 132 in (raw.get('max_state_dim'), raw.get('max_action_dim'))
-        or str(raw.get('model_version')).lower() in {'n1.7', 'n1_7', 'n1d7'}
-    )
 
 
 def _vision(eagle: Section) -> VisionConfig:

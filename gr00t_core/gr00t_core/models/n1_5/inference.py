@@ -18,11 +18,12 @@ from gr00t_core.checkpoint.metadata import (
     METADATA_FILE,
     read_metadata,
 )
-from gr00t_core.embodiments import DATA_CONFIGS, DataConfig, PROJECTOR_INDEX
+from gr00t_core.embodiments import DATA_CONFIGS, DataConfig
 from gr00t_core.errors import CheckpointError, ObservationError
 from gr00t_core.models.folded.request import Prompt
 from gr00t_core.models.folded.resample import FixedVideo, RawVideo
 from gr00t_core.models.n1_5.config import Gr00tConfig
+from gr00t_core.models.n1_5.numbers import NUMBERS
 from gr00t_core.robot.description import Robot
 from gr00t_core.transforms import EmbodimentTransforms, PromptTransform
 
@@ -71,16 +72,16 @@ def transforms(
 def video(config: Gr00tConfig, on_device: bool) -> FixedVideo | RawVideo:
     """Return how camera frames are prepared for a folded engine."""
     size = config.vision.image_size
-    return RawVideo(size) if on_device else FixedVideo(size)
+    return RawVideo(size, NUMBERS.crop) if on_device else FixedVideo(size, NUMBERS.crop)
 
 
 def heads(checkpoint: str | Path) -> dict[str, tuple[int, int]]:
     """Return the tags of a checkpoint: slot and images of a sample."""
     known = read_metadata(checkpoint)
     return {
-        tag: (PROJECTOR_INDEX[tag], len(entry['modalities']['video']))
+        tag: (NUMBERS.slots[tag], len(entry['modalities']['video']))
         for tag, entry in known.items()
-        if tag in PROJECTOR_INDEX
+        if tag in NUMBERS.slots
     }
 
 

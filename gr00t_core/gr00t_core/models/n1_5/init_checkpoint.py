@@ -15,6 +15,7 @@ import tyro
 
 from gr00t_core.checkpoint.metadata import metadata_from_limits, write_metadata
 from gr00t_core.errors import CheckpointError
+from gr00t_core.models import FAMILIES
 from gr00t_core.models.n1_5.config import Gr00tConfig
 from gr00t_core.models.n1_5.sizes import SIZES
 from gr00t_core.robot.description import Robot
@@ -73,13 +74,21 @@ def init_checkpoint(
         family: Key of `gr00t_core.models.FAMILIES`.
 
     Raises:
-        CheckpointError: No such size, or `out` holds something.
+        CheckpointError: No such size, `out` holds something, or the robot is wider than the family
+            takes or its tag has no slot there.
     """
     out = Path(out)
     if size not in SIZES:
         raise CheckpointError(f'size {size!r} is unknown; allowed: {", ".join(SIZES)}.')
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise CheckpointError(f'{out} exists and is not an empty folder: give a new name.')
+    numbers = FAMILIES[family].numbers
+    misfits = numbers.misfits(robot.embodiment, robot.state_width, robot.action_width)
+    if misfits:
+        raise CheckpointError(
+            f'{robot.source}: {FAMILIES[family].title} does not fit: {"; ".join(misfits)}.'
+            ' Change the robot file, or take another --family.'
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f'.{out.name}-') as scratch:
         folder = Path(scratch) / 'checkpoint'

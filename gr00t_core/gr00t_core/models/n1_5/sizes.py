@@ -12,10 +12,12 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
+from gr00t_core.models.n1_5.numbers import NUMBERS
+
 EAGLE_3B: Mapping[str, Any] = {
     'model_type': 'eagle_2_5_vl',
     'image_token_index': 151_669,
-    'force_image_size': 224,
+    'force_image_size': NUMBERS.image_side,
     'mlp_connector_layers': 1,
     'select_layer': -1,
     'use_pixel_shuffle': False,
@@ -23,7 +25,7 @@ EAGLE_3B: Mapping[str, Any] = {
         'model_type': 'siglip_vision_model',
         'hidden_act': 'gelu_pytorch_tanh',
         'hidden_size': 1152,
-        'image_size': 224,
+        'image_size': NUMBERS.image_side,
         'intermediate_size': 4304,
         'layer_norm_eps': 1e-6,
         'num_attention_heads': 16,
@@ -51,8 +53,8 @@ EAGLE_3B: Mapping[str, Any] = {
 _CONFIG_3B: Mapping[str, Any] = {
     'model_type': 'gr00t_n1_5',
     'architectures': ['GR00T_N1_5'],
-    'action_dim': 32,
-    'action_horizon': 16,
+    'action_dim': NUMBERS.action_width,
+    'action_horizon': NUMBERS.horizon,
     'hidden_size': 2048,
     'model_dtype': 'float32',
     'torch_dtype': 'bfloat16',
@@ -67,8 +69,8 @@ _CONFIG_3B: Mapping[str, Any] = {
         'use_flash_attention': True,
     },
     'action_head_cfg': {
-        'action_dim': 32,
-        'action_horizon': 16,
+        'action_dim': NUMBERS.action_width,
+        'action_horizon': NUMBERS.horizon,
         'add_pos_embed': True,
         'backbone_embedding_dim': 2048,
         'diffusion_model_cfg': {
@@ -85,10 +87,10 @@ _CONFIG_3B: Mapping[str, Any] = {
         },
         'hidden_size': 1024,
         'input_embedding_dim': 1536,
-        'max_action_dim': 32,
+        'max_action_dim': NUMBERS.action_width,
         'max_num_embodiments': 32,
         'max_seq_len': 1024,
-        'max_state_dim': 64,
+        'max_state_dim': NUMBERS.state_width,
         'model_dtype': 'float32',
         'noise_beta_alpha': 1.5,
         'noise_beta_beta': 1.0,

@@ -19,39 +19,24 @@ from gr00t_core.instructions import shown
 from gr00t_core.json_file import read_json
 from gr00t_core.models.n1_7.groups import Group, POSES
 from gr00t_core.models.n1_7.images import ImageTransform
+from gr00t_core.models.n1_7.numbers import NUMBERS
 
 PROCESSOR, STATISTICS, SLOTS = 'processor_config.json', 'statistics.json', 'embodiment_id.json'
 STATISTIC_NAMES = ('min', 'max', 'mean', 'std', 'q01', 'q99')
-# Tag → slot of the category-specific weights, where embodiment_id.json does not say otherwise.
-DEFAULT_SLOTS = {
-    'simpler_env_google': 0,
-    'simpler_env_widowx': 1,
-    'libero_sim': 2,
-    'new_embodiment': 10,
-    'oxe_droid_relative_eef_relative_joint': 24,
-    'real_g1_relative_eef_relative_joints': 25,
-    'unitree_g1_full_body_with_waist_height_nav_cmd': 25,
-    'real_r1_pro_sharpa_relative_eef': 26,
-    'real_r1_pro_sharpa_relative_eef_human': 26,
-    'real_r1_pro_sharpa_relative_eef_maxinsights': 26,
-    'real_r1_pro_sharpa_relative_eef_mecka': 26,
-    'xdof_relative_eef_relative_joint': 27,
-    'xdof_relative_eef_relative_joint_subtask': 27,
-}
 # Upstream's class defaults of processor_kwargs.
 _DEFAULTS: Mapping[str, Any] = {
     'apply_sincos_state_encoding': False,
     'clip_outliers': True,
-    'crop_fraction': 0.95,
+    'crop_fraction': NUMBERS.crop,
     'exclude_state': False,
     'formalize_language': True,
     'image_crop_size': None,
     'image_target_size': None,
     'letter_box_transform': False,
     'max_action_dim': 29,
-    'max_action_horizon': 40,
+    'max_action_horizon': NUMBERS.horizon,
     'max_state_dim': 29,
-    'shortest_image_edge': 256,
+    'shortest_image_edge': NUMBERS.image_side,
     'state_dropout_prob': 0.0,
     'use_albumentations': False,
     'use_percentiles': False,
@@ -118,7 +103,7 @@ class ProcessorConfig:
         self.statistics = self._read(STATISTICS)
         has_slots = contents is not None or (self.folder / SLOTS).is_file()
         told = self._read(SLOTS) if has_slots else {}
-        self.slots: dict[str, int] = {**DEFAULT_SLOTS, **told}
+        self.slots: dict[str, int] = {**NUMBERS.slots, **told}
         layouts = self.settings.get('modality_configs')
         if not isinstance(layouts, dict):
             self._fail('modality_configs', layouts, 'an object tag → modalities')

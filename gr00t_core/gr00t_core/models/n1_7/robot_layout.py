@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from gr00t_core.errors import CheckpointError, DatasetError
 from gr00t_core.json_file import read_json
+from gr00t_core.models.n1_7.numbers import NUMBERS
 from gr00t_core.models.n1_7.processor_config import (
-    DEFAULT_SLOTS,
     PROCESSOR,
+    ProcessorConfig,
     SLOTS,
     STATISTICS,
 )
@@ -30,12 +31,12 @@ from gr00t_core.robot.description import Robot
 # What NVIDIA's published checkpoints say; steps and widths come from the model and the robot.
 _SETTINGS: Mapping[str, Any] = {
     'image_crop_size': [230, 230],
-    'image_target_size': [256, 256],
+    'image_target_size': [NUMBERS.image_side] * 2,
     'use_albumentations': True,
     'random_rotation_angle': None,
     'color_jitter_params': {'brightness': 0.3, 'contrast': 0.4, 'saturation': 0.5, 'hue': 0.08},
-    'shortest_image_edge': 256,
-    'crop_fraction': 0.95,
+    'shortest_image_edge': NUMBERS.image_side,
+    'crop_fraction': NUMBERS.crop,
     'letter_box_transform': False,
     'model_name': 'nvidia/Cosmos-Reason2-2B',
     'model_type': 'qwen',
@@ -180,10 +181,8 @@ def processor_files(
         group.normalization == 'q99' for robot, _ in robots for group in robot.action
     )
     statistics: dict[str, Any] = {}
-    slots = dict(DEFAULT_SLOTS)
+    slots = dict(NUMBERS.slots)
     if source is not None:
-        from gr00t_core.models.n1_7.processor_config import ProcessorConfig
-
         known = ProcessorConfig(source)
         settings = read_json(known.folder / PROCESSOR)['processor_kwargs']
         statistics, slots = dict(known.statistics), dict(known.slots)

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
+from gr00t_core.models.n1_7.numbers import NUMBERS
+
 COSMOS_REASON2_2B: Mapping[str, Any] = {
     'model_type': 'qwen3_vl',
     'image_token_id': 151_655,
@@ -74,9 +76,9 @@ _CONFIG_3B: Mapping[str, Any] = {
     'tune_projector': True,
     'tune_diffusion_model': True,
     'tune_vlln': True,
-    'max_state_dim': 132,
-    'max_action_dim': 132,
-    'action_horizon': 40,
+    'max_state_dim': NUMBERS.state_width,
+    'max_action_dim': NUMBERS.action_width,
+    'action_horizon': NUMBERS.horizon,
     'state_history_length': 1,
     'hidden_size': 1024,
     'input_embedding_dim': 1536,
