@@ -89,6 +89,31 @@ def test_declares_what_its_tests_import(package: str) -> None:
     assert not missing, f'{package}/package.xml lacks what its tests import: {sorted(missing)}'
 
 
+def test_the_readme_says_what_the_ros_build_farm_could_take() -> None:
+    """A package can go there if its requirements, and its packages' ones, have rosdep keys."""
+    keys = {'msgpack', 'numpy', 'pyserial', 'pyyaml', 'pyzmq'}
+
+    def needs(package: str) -> set[str]:
+        setup = ROOT / package / 'setup.py'
+        if not setup.is_file():
+            return set()
+        keywords = [
+            node
+            for node in ast.walk(ast.parse(setup.read_text()))
+            if isinstance(node, ast.keyword)
+        ]
+        (listed,) = (each.value for each in keywords if each.arg == 'install_requires')
+        found = set(ast.literal_eval(listed))
+        others = {depend.name for depend in manifest(package).exec_depends} & set(PACKAGES)
+        return found.union(*map(needs, others)) - set(PACKAGES)
+
+    possible = {package for package in PACKAGES if needs(package) <= keys}
+    text = (ROOT / 'README.md').read_text('utf-8').partition('**From where.**')[2]
+    could, _, rest = text.partition('\n\n')[0].partition('These need packages from PyPI')
+    assert set(re.findall(r'`(\w+)`', could)) & set(PACKAGES) == possible
+    assert set(re.findall(r'`(\w+)`', rest)) & set(PACKAGES) == set(PACKAGES) - possible
+
+
 @pytest.mark.parametrize('package', PACKAGES)
 def test_manifest_is_well_formed(package: str) -> None:
     info = manifest(package)

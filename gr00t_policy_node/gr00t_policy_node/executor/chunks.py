@@ -55,7 +55,7 @@ class Chunks:
         self.refusal: Refusal | None = None
         self.rejections: Counter[Rejection] = Counter()
         self.accepted = 0
-        self._rows = DeltaRows()
+        self._rows = DeltaRows(period_ns)
         self._valid_until_ns = 0
 
     def offer(

@@ -18,7 +18,9 @@ from gr00t_policy_node.executor.layout import Array, Layout
 class DeltaRows:
     """Choose the row of deltas that is due."""
 
-    def __init__(self) -> None:
+    def __init__(self, period_ns: int) -> None:
+        """Begin without a chunk; `period_ns` is the control period."""
+        self._period_ns = period_ns
         self._chunk: ActionChunk | None = None
         self._next = 0  # row
         self._due_ns = 0
@@ -48,8 +50,10 @@ class DeltaRows:
         row: Array = chunk.values[self._next].astype(np.float64)
         due_ns = self._due_ns + step_ns
         if first:
-            # Not later than half a step behind the chunk's own times: far from both edges.
-            due_ns = min(due_ns, chunk.stamp_ns + self._next * step_ns + 3 * step_ns // 2)
+            # Not later than half a step behind the chunk's own times: far from both edges. And
+            # early enough that a control period, even a late one, begins before the last row ends.
+            behind_ns = min(step_ns // 2, max(step_ns - 3 * self._period_ns // 2, 0))
+            due_ns = min(due_ns, chunk.stamp_ns + (self._next + 1) * step_ns + behind_ns)
         self._due_ns = due_ns if due_ns > now_ns else now_ns + step_ns
         self._next += 1
         return row
