@@ -22,6 +22,9 @@ NODES = (
     *('so101_follower', 'so101_leader', 'usb_cameras'),
 )
 PARAMETERS = 'ros__parameters'
+# What every rclpy node understands. All are booleans, and rclpy ends with a traceback on others.
+STANDARD = ('use_sim_time', 'start_type_description_service')
+_BOOLEANS = ('y', 'Y', 'n', 'N')  # for rcl, though not for PyYAML
 EXAMPLE = f"write 'NODE:' first, below it '{PARAMETERS}:', below it the parameters"
 
 
@@ -34,7 +37,8 @@ def check(path: Path, nodes: Sequence[str] = ()) -> None:
 
     Raises:
         ParameterError: The file is missing, unreadable, no YAML, has parameters outside of a
-            node's `ros__parameters`, misspells a node of the suite, or sets nothing for `nodes`.
+            node's `ros__parameters`, misspells a node of the suite, sets nothing for `nodes`, or
+            gives `use_sim_time` another value than a boolean.
     """
     found = sections(path)
     for section in found:
@@ -50,6 +54,21 @@ def check(path: Path, nodes: Sequence[str] = ()) -> None:
             f'parameter file {path}: no section is for {", ".join(nodes)}; it has '
             f"{', '.join(found)}; write e.g. '/**/{nodes[0].rpartition('/')[2]}:'"
         )
+
+
+def check_standard(where: str, name: str, value: Any) -> None:
+    """Refuse a value that rclpy itself refuses of a parameter that every node has.
+
+    Args:
+        where: The file or command line that sets it, for the message.
+        name: Of the parameter.
+        value: As YAML gives it.
+
+    Raises:
+        ParameterError: A standard parameter is not a boolean.
+    """
+    if name in STANDARD and not isinstance(value, bool) and value not in _BOOLEANS:
+        raise ParameterError(f'{where}: parameter {name}: {value!r} is not true or false')
 
 
 def sections(path: Path) -> list[str]:
@@ -84,6 +103,8 @@ def _walk(path: Path, section: str, tree: dict[Any, Any]) -> Iterator[str]:
     """Give the sections below a namespace; a namespace may hold namespaces and nodes."""
     for key, value in tree.items():
         if key == PARAMETERS and section and isinstance(value, dict):
+            for name, given in value.items():
+                check_standard(f'parameter file {path}: {section}', name, given)
             yield section
         elif key != PARAMETERS and isinstance(value, dict) and value:
             yield from _walk(path, f'{section}/{key}' if section else str(key), value)

@@ -21,14 +21,13 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from gr00t_core.errors import ParameterError
+from gr00t_ros.parameter_files import STANDARD
 from gr00t_ros.rclpy_internals import overrides
 
 # A range of numbers (both ends included), choices of strings, or nothing said (None or empty).
 Allowed = tuple[float, float] | tuple[str, ...] | None
 # Parameter → (default, what it does, what is allowed). The type is that of the default.
 Table = Mapping[str, tuple[Any, str, Allowed]]
-# What every rclpy node understands; rclpy itself refuses values of another type.
-STANDARD = ('use_sim_time', 'start_type_description_service')
 STANDARD_PREFIXES = ('qos_overrides.',)
 KINDS: Mapping[type, str] = {
     bool: 'true or false',

@@ -7,17 +7,20 @@ SIGTERM in the case of `ros2 launch`, they stop nothing. So each node watches it
 (decision 0025).
 """
 
+import contextlib
 import os
 from pathlib import Path
 import signal
 import sys
 import threading
 import time
+from typing import Any
 
 import rclpy
 from rclpy.context import Context
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
+import yaml
 
 from gr00t_core import dds_segments
 from gr00t_core.errors import ParameterError
@@ -46,8 +49,11 @@ def initialize(
     log = get_logger(program)
     try:
         watch_starter(program)
-        for path in parameter_file_arguments(sys.argv if arguments is None else arguments):
+        words = sys.argv if arguments is None else arguments
+        for path in parameter_file_arguments(words):
             parameter_files.check(path)
+        for name, value in parameter_arguments(words):
+            parameter_files.check_standard('arguments', name, value)
     except ParameterError as error:
         log.fatal(str(error))
         raise SystemExit(1) from None
@@ -62,13 +68,29 @@ def initialize(
 
 def parameter_file_arguments(arguments: list[str]) -> list[Path]:
     """Return the files that the ROS arguments of a command line name with --params-file."""
+    return [Path(value) for value in _ros_options(arguments, '--params-file')]
+
+
+def parameter_arguments(arguments: list[str]) -> list[tuple[str, Any]]:
+    """Return the parameters that -p NAME:=VALUE sets, values as YAML; rcl judges their form."""
+    found = []
+    for option in _ros_options(arguments, '-p', '--param'):
+        name, given, value = option.partition(':=')
+        with contextlib.suppress(yaml.YAMLError):
+            if given:
+                found.append((name.rpartition(':')[2], yaml.safe_load(value)))
+    return found
+
+
+def _ros_options(arguments: list[str], *options: str) -> list[str]:
+    """Return what follows the named options among the ROS arguments of a command line."""
     found = []
     ros = False
     for word, following in zip(arguments, [*arguments[1:], '']):
         if word in ('--ros-args', '--'):
             ros = word == '--ros-args'
-        elif ros and word == '--params-file' and following:
-            found.append(Path(following))
+        elif ros and word in options and following:
+            found.append(following)
     return found
 
 

@@ -10,6 +10,7 @@ from gr00t_ros.parameter_files import check, fits, sections
 GOOD = [
     ('/**/chunk_executor:\n  ros__parameters: {shadow: true}\n', ['/**/chunk_executor']),
     ('/**:\n  ros__parameters: {use_sim_time: true}\n', ['/**']),
+    ('/**:\n  ros__parameters: {use_sim_time: n}\n', ['/**']),
     ('left:\n  sim:\n    ros__parameters: {seed: 1}\n', ['left/sim']),
     (
         'recorder:\n  ros__parameters: {zstd: true}\n'
@@ -31,6 +32,8 @@ BAD = [
     ('- shadow\n', 'it sets no parameter'),
     ('a: [1\n', 'not valid YAML'),
     ('/**/chunk_executer:\n  ros__parameters: {shadow: true}\n', 'did you mean chunk_executor'),
+    ('/**:\n  ros__parameters: {use_sim_time: 1}\n', 'use_sim_time: 1 is not true or false'),
+    ('sim:\n  ros__parameters: {start_type_description_service: no thanks}\n', 'true or false'),
     ('executor_chunk: 3\n', 'is not in the ros__parameters'),
 ]
 

@@ -120,6 +120,8 @@ def test_a_node_that_nobody_named_a_starter_for_starts(ros_domain):
         (['--params-file', 'flat.yaml'], "robot: 'so101' is not in the ros__parameters"),
         (['-p', 'x'], 'ROS refuses the arguments'),
         (['--no-such-flag'], 'ROS refuses the arguments'),
+        (['-p', 'use_sim_time:=1'], 'arguments: parameter use_sim_time: 1 is not true or false'),
+        (['--param', 'a:use_sim_time:=never'], "use_sim_time: 'never' is not true or false"),
     ],
 )
 def test_bad_arguments_are_one_line(ros_domain, tmp_path, arguments, said):

@@ -49,8 +49,8 @@ class Evaluate:
         seed_start: First scene; training scenes are refused.
         backend: server (a `gr00t serve` process), or torch, onnxruntime, tensorrt inside the node.
         server_address: A running `gr00t serve`, e.g. tcp://gpu-host:5555.
-        real_time: Let time pass by the clock; without it every wait is for the policy, and the
-            result does not depend on how fast the machine is.
+        real_time: Let time pass by the clock; without it the simulator waits for the policy. On a
+            busy machine a command may still act a tick later: duration and jerk then differ.
         baselines: Run the baselines, too: instruction swapped, image blanked, zero action, mean
             trajectory.
         baseline_episodes: Episodes of each baseline; as many as of the policy by default.

@@ -114,9 +114,14 @@ def stored_tensors(folder: str | Path) -> dict[str, StoredTensor]:
     if single.exists():
         return _header(single)
     if not index.exists():
+        found = sorted(path.name for path in folder.glob('*'))
+        if any(name.endswith('.onnx') for name in found):
+            raise CheckpointError(
+                f'{folder} is an ONNX export: it runs, but it holds no weights to train or to'
+                ' export. Give the checkpoint that was exported.'
+            )
         raise CheckpointError(
-            f'{folder} holds neither {SINGLE} nor {INDEX}; '
-            f'found {sorted(path.name for path in folder.glob("*"))}. '
+            f'{folder} holds neither {SINGLE} nor {INDEX}; found {found}. '
             f'Give the folder that holds the weights in safetensors format.'
         )
     try:

@@ -229,6 +229,10 @@ def spoil_both_layouts(folder):
     (folder / INDEX).write_text('{"weight_map": {}}')
 
 
+def spoil_by_export(folder):
+    (folder / SINGLE).rename(folder / 'vision_language.onnx')
+
+
 def spoil_index(folder):
     (folder / SINGLE).rename(folder / 'model-00001-of-00001.safetensors')
     (folder / INDEX).write_text('{"weight_')
@@ -244,6 +248,7 @@ def spoil_index(folder):
         (spoil_truncate, [SINGLE, 'not a whole safetensors file', 'Copy the file again']),
         (spoil_empty, [SINGLE, 'not a whole safetensors file']),
         (spoil_no_weights, ['holds neither', 'pytorch_model.bin']),
+        (spoil_by_export, ['is an ONNX export', 'Give the checkpoint that was exported']),
         (spoil_no_embedding, [f'missing: {EMBED_TOKENS} (160, 64)']),
         (spoil_shard, ['model-00002-of-', 'is missing but', 'Copy the shard again']),
         (spoil_shard_key, [INDEX, VLLN]),
