@@ -29,12 +29,9 @@ from torch import Tensor
 
 from gr00t_core.checkpoint.metadata import METADATA_FILE, write_metadata
 from gr00t_core.errors import CheckpointError
-from gr00t_core.models.n1_5.checkpoint import N1_5
-from gr00t_core.models.n1_5.config import Gr00tConfig
 from gr00t_core.models.n1_5.tokenizer import QWEN_FILES
-from gr00t_core.models.n1_7.checkpoint import N1_7
-from gr00t_core.models.n1_7.config import Gr00tN17Config
 from gr00t_core.models.n1_7.robot_layout import write_files
+from gr00t_core.models.network import PolicyNetwork
 from gr00t_core.models.vocabulary import TOKENIZER_FILE
 from gr00t_core.models.weights import save_weights
 from gr00t_core.policy import ROBOT_FILE
@@ -92,7 +89,7 @@ def save_checkpoint(
     output: Path,
     step: int,
     published: Mapping[str, Tensor],
-    config: Gr00tConfig | Gr00tN17Config,
+    model: PolicyNetwork,
     companions: Companions,
     trained: Mapping[str, Tensor],
     state: Mapping[str, Any],
@@ -104,7 +101,7 @@ def save_checkpoint(
         output: Output folder of the run.
         step: Optimiser steps done.
         published: State dict of the whole model, for everyone else.
-        config: The model's.
+        model: Of any family; its configuration and the names of its weights are written.
         companions: What else goes in.
         trained: What trains, as it stands, to go on from.
         state: Step, optimiser state and moving average.
@@ -117,8 +114,7 @@ def save_checkpoint(
     scratch = output / f'.{folder.name}.part'
     shutil.rmtree(scratch, ignore_errors=True)
     (scratch / STATE).mkdir(parents=True)
-    layout = N1_5 if isinstance(config, Gr00tConfig) else N1_7
-    save_weights(published, config, scratch, layout)
+    save_weights(published, model.config, scratch, model.layout)
     companions.write(scratch)
     save_file(
         {name: value.detach().cpu().contiguous() for name, value in trained.items()},

@@ -13,7 +13,7 @@ feature width.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ from gr00t_training.frame_cache import FrameSource
 from gr00t_training.pixels import draw, Jitter, pixel_values, Variation
 from gr00t_training.step_table import StepTable
 
-_VARIATION = 1  # keeps the draws of the variation apart from those of the mixture
+VARIATION = 1  # keeps the draws of the variation apart from those of the mixture
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,8 @@ class TrainingData(torch_data.Dataset[TrainingBatch]):
         features: One cache per member, in place of the images.
     """
 
+    light: ClassVar[bool] = True  # batches of cached frames need no processes to prepare them
+
     def __init__(
         self,
         mixture: Mixture,
@@ -116,7 +118,7 @@ class TrainingData(torch_data.Dataset[TrainingBatch]):
             member, episode, step = self.mixture.place(epoch, index)
             table = self._tables[member]
             seed = draw_seed(epoch, index, self.mixture.seed)
-            generator = np.random.default_rng((seed, _VARIATION))
+            generator = np.random.default_rng((seed, VARIATION))
             text = table.text(episode, step, generator)
             prompts.append(table.prompt(text))
             states.append(table.state_of(episode, step, generator))
@@ -132,7 +134,7 @@ class TrainingData(torch_data.Dataset[TrainingBatch]):
                 variation = draw(self._augmentation, generator)
             for camera in table.transforms.cameras:
                 frame = self._sources[member].frame(camera, episode, step)
-                frame = _cropped(frame, table.transforms.video.crop, variation)
+                frame = cropped_frame(frame, table.transforms.video.crop, variation)
                 key = (table.transforms.embodiment, f'{camera} {frame.shape}')
                 views.setdefault(key, []).append((images, frame))
                 if variation is not None:
@@ -148,7 +150,7 @@ class TrainingData(torch_data.Dataset[TrainingBatch]):
             'action_mask': torch.from_numpy(np.stack(masks)),
         }
         if features:
-            tensors['features'] = _left_padded(features)
+            tensors['features'] = left_padded(features)
         return TrainingBatch(
             tensors,
             [
@@ -223,9 +225,10 @@ def make_loader(
     return loader
 
 
-def _cropped(
+def cropped_frame(
     frame: NDArray[np.uint8], crop: float, variation: Variation | None
 ) -> NDArray[np.uint8]:
+    """Return the window of a frame (h, w, 3) that a variation chose; None for the centre."""
     place = (0.5, 0.5) if variation is None else variation.place
     rows, columns = (
         crop_window(n, crop, at, centred=variation is None) for n, at in zip(frame.shape, place)
@@ -243,6 +246,7 @@ def _padded(prompts: Sequence[NDArray[np.int64]], pad_id: int) -> tuple[Tensor, 
     return torch.from_numpy(input_ids), torch.from_numpy(attention_mask)
 
 
-def _left_padded(features: Sequence[Tensor]) -> Tensor:
+def left_padded(features: Sequence[Tensor]) -> Tensor:
+    """Join features (T, F) to (B, T, F), zeros on the left of shorter ones."""
     length = max(map(len, features))
     return torch.stack([torch.nn.functional.pad(f, (0, 0, length - len(f), 0)) for f in features])

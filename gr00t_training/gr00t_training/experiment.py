@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+import torch
+from torch import Tensor
 
 from gr00t_core.dataset.checks.robot_fit import require_fit
 from gr00t_core.dataset.corrections import counted, row_weights
@@ -27,9 +29,16 @@ from gr00t_core.robot.file import load_robot
 from gr00t_core.transforms import EmbodimentTransforms, PromptTransform, Training, VideoTransform
 from gr00t_core.transforms.augment import Augmentation
 from gr00t_training.config import FinetuneConfig
-from gr00t_training.data import TrainingData
-from gr00t_training.feature_cache import FeatureCache, open_feature_cache
-from gr00t_training.frame_cache import FrameSource, model_side, open_frame_cache, Videos
+from gr00t_training.data import cropped_frame, TrainingData
+from gr00t_training.feature_cache import FeatureCache, open_feature_cache, places_of, Steps
+from gr00t_training.frame_cache import (
+    FrameSource,
+    model_side,
+    open_frame_cache,
+    Resize,
+    Videos,
+)
+from gr00t_training.pixels import pixel_values
 from gr00t_training.step_table import StepTable
 
 _log = logging.getLogger(__name__)
@@ -197,19 +206,32 @@ def cached_shapes(transforms: EmbodimentTransforms, kind: str) -> dict[str, tupl
 
 def frame_sources(
     subjects: Sequence[Subject],
-    transforms: Mapping[str, EmbodimentTransforms],
+    shapes: Mapping[str, Mapping[str, tuple[int, int]]],
     config: FinetuneConfig,
     progress: Progress,
+    resize: Resize | None = None,
+    resized_by: str = 'bilinear',
 ) -> list[FrameSource]:
-    """Return where each dataset's frames come from; makes the caches that are missing."""
+    """Return where each dataset's frames come from; makes the caches that are missing.
+
+    Args:
+        subjects: From `open_subjects`.
+        shapes: Tag → camera → (height, width) of cached frames.
+        config: What the run is told.
+        progress: Called while caches are made.
+        resize: Makes frames of another size; None for the plain way.
+        resized_by: What `resize` does, for the key of the cache.
+    """
     if config.frame_cache == 'off':
         return [Videos(subject.dataset) for subject in subjects]
     return [
         open_frame_cache(
             subject.dataset,
-            cached_shapes(transforms[subject.tag], config.frame_cache),
+            shapes[subject.tag],
             config.cache_dir,
             progress,
+            resize,
+            resized_by,
         )
         for subject in subjects
     ]
@@ -239,7 +261,8 @@ def training_data(
         StepTable(member, transforms[member.tag], config.mask_padded_steps)
         for member in mixture.members
     ]
-    sources = frame_sources(subjects, transforms, config, progress)
+    shapes = {tag: cached_shapes(of, config.frame_cache) for tag, of in transforms.items()}
+    sources = frame_sources(subjects, shapes, config, progress)
     features: list[FeatureCache] = []
     if config.feature_cache and model is not None:
         features = [
@@ -247,11 +270,47 @@ def training_data(
                 model,
                 Path(config.checkpoint),
                 subject.dataset,
-                table,
-                source,
+                _plain_steps(subject.dataset, table, source),
                 config.cache_dir,
                 progress,
             )
             for subject, table, source in zip(subjects, tables, sources, strict=True)
         ]
     return TrainingData(mixture, tables, sources, augmentation(config), positions, features)
+
+
+def _plain_steps(dataset: Dataset, table: StepTable, source: FrameSource) -> Steps:
+    """Return the steps of a dataset for the feature cache: centre crops, plain prompts."""
+    transforms = table.transforms
+    cameras, video = list(transforms.cameras), transforms.video
+
+    def prompt(episode: int, step: int) -> NDArray[np.int64]:
+        return table.prompt(table.text(episode, step, None))
+
+    def batch(places: Sequence[tuple[int, int]]) -> dict[str, Tensor]:
+        frames = []
+        for view, camera in enumerate(cameras):
+            cropped = [
+                cropped_frame(source.frame(camera, *place), video.crop, None) for place in places
+            ]
+            where = torch.arange(len(places)) * len(cameras) + view
+            frames.append((torch.from_numpy(np.stack(cropped)), where))
+        ids = torch.from_numpy(np.stack([prompt(*place) for place in places]))
+        images = pixel_values(frames, len(places) * len(cameras), video.size, None)
+        return {
+            'pixel_values': images,
+            'input_ids': ids,
+            'attention_mask': torch.ones_like(ids),
+        }
+
+    return Steps(
+        [len(prompt(*place)) for place in places_of(dataset)],
+        batch,
+        {
+            'cameras': cameras,
+            'frames': type(source).__name__,
+            'video': [video.size, video.crop],
+            'prompt': repr(transforms.prompt),
+            'language': transforms.language,
+        },
+    )

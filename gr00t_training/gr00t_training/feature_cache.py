@@ -13,7 +13,8 @@ dataset, cameras and how images and prompt are prepared.
 Shapes: N steps · T tokens of a step · F feature width.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 import json
 import logging
@@ -26,11 +27,7 @@ from torch import Tensor
 
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.errors import CheckpointError
-from gr00t_core.models.n1_5 import Gr00tN15
-from gr00t_core.transforms.video import crop_window
-from gr00t_training.frame_cache import FrameSource, require_room
-from gr00t_training.pixels import pixel_values
-from gr00t_training.step_table import StepTable
+from gr00t_training.frame_cache import require_room
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +56,31 @@ class FeatureCache:
         return torch.from_numpy(stored).view(self._dtype)
 
 
-def refuse_if_tuned(model: Gr00tN15, varied: bool) -> None:
+@dataclass(frozen=True)
+class Steps:
+    """The steps of a dataset as the backbone takes them, without variation.
+
+    Attributes:
+        lengths: (N,) tokens of each step's prompt.
+        batch: Makes a model batch of (episode, step) places whose prompts are of one length.
+        prepared: How images and prompt are prepared, as JSON; part of the key.
+    """
+
+    lengths: Sequence[int]
+    batch: Callable[[Sequence[tuple[int, int]]], Mapping[str, Tensor]]
+    prepared: Mapping[str, Any]
+
+
+def places_of(dataset: Dataset) -> list[tuple[int, int]]:
+    """Return (episode, step) of every step, in the order of the cache."""
+    return [
+        (number, step)
+        for number, episode in enumerate(dataset.episodes)
+        for step in range(episode.length)
+    ]
+
+
+def refuse_if_tuned(model: Any, varied: bool) -> None:
     """Raise CheckpointError where cached features would not be what the model computes.
 
     Args:
@@ -70,30 +91,28 @@ def refuse_if_tuned(model: Gr00tN15, varied: bool) -> None:
     if tuned:
         raise CheckpointError(
             f'--feature-cache: the backbone trains ({len(tuned)} tensors, the first {tuned[0]}),'
-            ' so its features change. Leave out --tune-llm, --tune-visual and --lora-full-model,'
-            ' or use --frame-cache instead'
+            ' so its features change. Leave out --tune-llm, --tune-top-llm-layers, --tune-visual'
+            ' and --lora-full-model, or use --frame-cache instead'
         )
     if varied:
         raise CheckpointError('--feature-cache keeps one prompt per step: set language_dropout 0')
 
 
 def open_feature_cache(
-    model: Gr00tN15,
+    model: Any,
     checkpoint: Path,
     dataset: Dataset,
-    table: StepTable,
-    source: FrameSource,
+    steps: Steps,
     cache_dir: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> FeatureCache:
     """Open the features of a dataset; compute them first if they are not there.
 
     Args:
-        model: On the device and in the dtype in which it will train.
+        model: Of any family, on the device and in the dtype in which it will train.
         checkpoint: Where the model came from; part of the key.
         dataset: The dataset.
-        table: Its prompts.
-        source: Its frames.
+        steps: Its steps.
         cache_dir: Where caches lie.
         progress: Called with steps done and steps in all.
 
@@ -102,17 +121,12 @@ def open_feature_cache(
     """
     dtype = next(model.backbone.parameters()).dtype
     dtype = dtype if dtype in _DTYPES else torch.float32
-    description = _description(checkpoint, dataset, table, source, dtype)
+    description = _description(checkpoint, dataset, steps, dtype)
     text = json.dumps(description, sort_keys=True)
     folder = cache_dir.expanduser() / f'features-{sha256(text.encode()).hexdigest()[:16]}'
-    width = model.config.project_to_dim or model.config.language.hidden_size
+    width = model.config.action_head.backbone_embedding_dim
     if not (folder / 'cache.json').is_file():
-        prompts = [
-            table.prompt(table.text(number, step, None))
-            for number, episode in enumerate(dataset.episodes)
-            for step in range(episode.length)
-        ]
-        offsets = np.concatenate(([0], np.cumsum([len(prompt) for prompt in prompts])))
+        offsets = np.concatenate(([0], np.cumsum(steps.lengths)))
         size = int(offsets[-1]) * width * dtype.itemsize
         require_room(folder, size, 'the feature cache')
         _log.info('feature cache: %.2f GB in %s', size / 1e9, folder)
@@ -120,7 +134,7 @@ def open_feature_cache(
         stored = np.memmap(
             folder / 'features.bin', _DTYPES[dtype], 'w+', shape=(int(offsets[-1]), width)
         )
-        _fill(model, dataset, table, source, prompts, stored, offsets, dtype, progress)
+        _fill(model, places_of(dataset), steps, stored, offsets, dtype, progress)
         stored.flush()
         (folder / 'cache.json').write_text(json.dumps(description, indent=2) + '\n')
     return FeatureCache(dataset, folder, width, dtype)
@@ -128,59 +142,31 @@ def open_feature_cache(
 
 @torch.no_grad()
 def _fill(
-    model: Gr00tN15,
-    dataset: Dataset,
-    table: StepTable,
-    source: FrameSource,
-    prompts: list[Any],
+    model: Any,
+    places: Sequence[tuple[int, int]],
+    steps: Steps,
     stored: Any,
     offsets: Any,
     dtype: torch.dtype,
     progress: Callable[[int, int], None],
 ) -> None:
-    transforms, device = table.transforms, model.device
-    cameras = list(transforms.cameras)
-    steps = [
-        (number, step)
-        for number, episode in enumerate(dataset.episodes)
-        for step in range(episode.length)
-    ]
-    first = 0
-    while first < len(steps):
+    lengths, first = steps.lengths, 0
+    while first < len(places):
         last = first + 1  # a batch has one length, so that nothing is padded
-        while last < min(first + _BATCH, len(steps)) and len(prompts[last]) == len(prompts[first]):
+        while last < min(first + _BATCH, len(places)) and lengths[last] == lengths[first]:
             last += 1
-        frames = []
-        for view, camera in enumerate(cameras):
-            cropped = [
-                _centred(source.frame(camera, *place), transforms.video.crop)
-                for place in steps[first:last]
-            ]
-            places = torch.arange(last - first) * len(cameras) + view
-            frames.append((torch.from_numpy(np.stack(cropped)).to(device), places.to(device)))
-        images = pixel_values(frames, (last - first) * len(cameras), transforms.video.size, None)
-        ids = torch.from_numpy(np.stack(prompts[first:last])).to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
-            features = model.backbone(images, ids).to(dtype).cpu().flatten(0, 1)
-        view_dtype = torch.uint16 if dtype == torch.bfloat16 else dtype
+        half = dtype == torch.bfloat16
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=half):
+            features = model.encode(steps.batch(places[first:last])).to(dtype).cpu().flatten(0, 1)
+        view_dtype = torch.uint16 if half else dtype
         stored[offsets[first] : offsets[last]] = features.view(view_dtype).numpy()
-        progress(last, len(steps))
+        progress(last, len(places))
         first = last
 
 
-def _centred(frame: Any, crop: float) -> Any:
-    rows, columns = (crop_window(n, crop, 0.5, centred=True) for n in frame.shape[:2])
-    return frame[rows, columns]
-
-
 def _description(
-    checkpoint: Path,
-    dataset: Dataset,
-    table: StepTable,
-    source: FrameSource,
-    dtype: torch.dtype,
+    checkpoint: Path, dataset: Dataset, steps: Steps, dtype: torch.dtype
 ) -> Mapping[str, Any]:
-    transforms = table.transforms
     files = sorted([*checkpoint.glob('*.safetensors'), checkpoint / 'config.json'])
     data = sorted(path for path in dataset.path.rglob('*') if path.is_file())
     return {
@@ -189,11 +175,7 @@ def _description(
             str(dataset.path.resolve()),
             sha256(json.dumps([_stamp(path) for path in data]).encode()).hexdigest(),
         ],
-        'cameras': list(transforms.cameras),
-        'frames': type(source).__name__,
-        'video': [transforms.video.size, transforms.video.crop],
-        'prompt': repr(transforms.prompt),
-        'language': transforms.language,
+        **steps.prepared,
         'dtype': str(dtype),
     }
 

@@ -142,8 +142,8 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
     for line in new:
         _log.warning('new weights: %s', line)
     horizon = model.config.action_head.action_horizon
-    if family == 'n1_7' and config.action_horizon is not None:
-        horizon = config.action_horizon
+    if family == 'n1_7':
+        horizon = n1_7.chunk_steps(config, subjects, model.config)
     mixture = experiment.make_mixture(subjects, config, horizon)
     if config.keep_statistics:
         metadata = {
@@ -191,12 +191,10 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
     model.to(accelerator.device)
     positions = {slot: slots.position(slot) for slot in tables_slots}
     with accelerator.main_process_first():  # it makes the caches, the others find them
-        if family == 'n1_7':
-            data: TrainingData = n1_7.ProcessedData(mixture, transforms, config, positions)
-        else:
-            data = experiment.training_data(
-                subjects, mixture, transforms, config, positions, model, _progress()
-            )
+        make: Any = n1_7.training_data if family == 'n1_7' else experiment.training_data
+        data: TrainingData = make(
+            subjects, mixture, transforms, config, positions, model, _progress()
+        )
     robot = next((subject.robot for subject in subjects if subject.robot is not None), None)
     companions = Companions(
         config.checkpoint, list(metadata.values()), robot.source if robot else None, run, files
@@ -216,7 +214,15 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
     elif config.resume:
         _log.warning('--resume: %s holds no checkpoint; the run begins at step 0', config.output)
     trainer = Trainer(
-        config, accelerator, model, half, slots, data, companions, _workers(config), evaluate
+        config,
+        accelerator,
+        model,
+        half,
+        slots,
+        data,
+        companions,
+        _workers(config, data.light),
+        evaluate,
     )
     existed = config.output.exists()
     try:
@@ -292,10 +298,10 @@ def _set_dtypes(model: 'Gr00tN15', half: bool) -> None:
         parameter.data = parameter.data.to(torch.bfloat16 if halved else torch.float32)
 
 
-def _workers(config: FinetuneConfig) -> int:
+def _workers(config: FinetuneConfig, light: bool) -> int:
     if config.dataloader_num_workers is not None:
         return config.dataloader_num_workers
-    if config.frame_cache != 'off' or config.feature_cache:
+    if config.feature_cache or (light and config.frame_cache != 'off'):
         return 0
     return min(_MAX_WORKERS, os.cpu_count() or 1)
 

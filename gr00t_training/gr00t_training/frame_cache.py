@@ -33,6 +33,7 @@ _DECODED_AT_ONCE = 64  # frames
 _SPARE = 2**30  # bytes left free on the disk
 
 Frames = NDArray[np.uint8]
+Resize = Callable[[Frames, tuple[int, int]], Frames]  # frames (n, h, w, 3), (height, width)
 
 
 class FrameSource(Protocol):
@@ -88,6 +89,8 @@ def open_frame_cache(
     shapes: Mapping[str, tuple[int, int]],
     cache_dir: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    resize: Resize | None = None,
+    resized_by: str = 'bilinear',
 ) -> FrameCache:
     """Open the cache of a dataset; make it first if it is not there.
 
@@ -96,11 +99,13 @@ def open_frame_cache(
         shapes: Camera name → (height, width) of the cached frames.
         cache_dir: Where caches lie.
         progress: Called with frames done and frames in all.
+        resize: Makes frames of another size; None for `resized`.
+        resized_by: What `resize` does; part of the key.
 
     Raises:
         DatasetError: Not enough room on the disk, or a video is damaged.
     """
-    description = _description(dataset, shapes)
+    description = _description(dataset, shapes) | {'resized_by': resized_by}
     text = json.dumps(description, sort_keys=True)
     folder = cache_dir.expanduser() / f'frames-{sha256(text.encode()).hexdigest()[:16]}'
     done = folder / 'cache.json'
@@ -108,7 +113,7 @@ def open_frame_cache(
     if not done.is_file():
         require_room(folder, size, 'the frame cache')
         _log.info('frame cache: %.2f GB in %s', size / 1e9, folder)
-        _fill(dataset, folder, shapes, progress)
+        _fill(dataset, folder, shapes, progress, resize or resized)
         done.write_text(json.dumps(description, indent=2) + '\n', encoding='utf-8')
     return FrameCache(dataset, folder, shapes)
 
@@ -129,6 +134,7 @@ def _fill(
     folder: Path,
     shapes: Mapping[str, tuple[int, int]],
     progress: Callable[[int, int], None],
+    resize: Resize,
 ) -> None:
     caches = {
         camera: np.memmap(folder / f'{camera}.u8', np.uint8, 'w+', shape=(len(dataset), *shape, 3))
@@ -141,7 +147,7 @@ def _fill(
             steps = range(first, min(first + _DECODED_AT_ONCE, episode.length))
             frames = dataset.frames(number, f'video.{camera}', steps)
             start = episode.start + first
-            caches[camera][start : start + len(steps)] = resized(frames, shapes[camera])
+            caches[camera][start : start + len(steps)] = resize(frames, shapes[camera])
         return episode.length
 
     total, done = len(dataset) * len(shapes), 0

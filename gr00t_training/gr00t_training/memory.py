@@ -9,9 +9,10 @@ Models", arXiv:2205.05198, which counts 34 bytes at 2 bytes per value plus dropo
 values; with recomputation 1. An estimate, good to about 30 %.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from gr00t_core.models.n1_5 import Gr00tN15
 from gr00t_training.config import FinetuneConfig
 
 _VALUES_PER_BLOCK = 17
@@ -44,8 +45,10 @@ class Load:
     processes: int = 1
 
     @classmethod
-    def of(cls, model: Gr00tN15, config: FinetuneConfig, views: int, processes: int) -> 'Load':
-        """Describe a run of `model` as it is set up."""
+    def of(
+        cls, model: Any, config: FinetuneConfig, images: Sequence[int], processes: int
+    ) -> 'Load':
+        """Describe a run of `model` as it is set up; `images` are the tokens of each image."""
         trainable: dict[str, int] = {}
         frozen: dict[str, int] = {}
         for name, parameter in model.named_parameters():
@@ -53,17 +56,17 @@ class Load:
             counts[_part(name)] = counts.get(_part(name), 0) + parameter.numel()
         sizes = model.config
         head = sizes.action_head
-        prompt = views * (sizes.vision.num_tokens + 7) + _PROMPT
+        prompt = sum(images) + 7 * len(images) + _PROMPT
         sequence = 1 + head.num_future_tokens + head.action_horizon
         blocks = {
             'diffusion': (head.dit.num_layers, head.dit.width, sequence * config.noise_draws),
-            'attention': (head.vl_self_attention.num_layers, head.vl_self_attention.width, prompt),
+            'attention': (head.vl_layers, head.backbone_embedding_dim, prompt),
         }
         if trainable.keys() & {'language', 'vision'}:
             blocks['language'] = (sizes.language.num_layers, sizes.language.hidden_size, prompt)
         if 'vision' in trainable:
-            tokens = views * sizes.vision.num_tokens
-            blocks['vision'] = (sizes.vision.num_layers, sizes.vision.hidden_size, tokens)
+            patches = sum(images) * sizes.vision.merge_size**2
+            blocks['vision'] = (sizes.vision.num_layers, sizes.vision.hidden_size, patches)
         return cls(
             trainable,
             frozen,

@@ -3,29 +3,30 @@
 """What training N1.7 does its own way: processor files, transforms and batches.
 
 Images keep their aspect ratio and become patches here, sample by sample, so that batches may mix
-robots with any cameras. Training varies the crop; colours are left as they are.
-
-Shapes: B batch · N images · P patches of all images · H horizon · A padded width.
+robots with any cameras. Training varies the crop; colours are left as they are. A frame cache of
+the model's size loses nothing: it holds the frames after the first step of the image path.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from gr00t_core.dataset.mixture import draw_seed, Mixture
+from gr00t_core.dataset.reader import Dataset
 from gr00t_core.models.n1_7.config import Gr00tN17Config
 from gr00t_core.models.n1_7.processor import N17Transforms
 from gr00t_core.models.n1_7.processor_config import PROCESSOR, ProcessorConfig, SLOTS, STATISTICS
 from gr00t_core.models.n1_7.robot_layout import processor_files, relations, relative_statistics
-from gr00t_core.transforms.concat import collate
+from gr00t_core.transforms import collate, Training
 from gr00t_training.config import FinetuneConfig
-from gr00t_training.data import TrainingBatch, TrainingData
-from gr00t_training.experiment import Subject
+from gr00t_training.data import left_padded, TrainingBatch, TrainingData, VARIATION
+from gr00t_training.experiment import frame_sources, Progress, Subject
+from gr00t_training.feature_cache import FeatureCache, open_feature_cache, places_of, Steps
+from gr00t_training.frame_cache import Frames, FrameSource
 from gr00t_training.preflight import PreflightError
-
-_VARIATION = 1  # keeps the draws of the variation apart from those of the mixture
 
 
 def check_options(config: FinetuneConfig, subjects: Sequence[Subject]) -> None:
@@ -35,18 +36,38 @@ def check_options(config: FinetuneConfig, subjects: Sequence[Subject]) -> None:
         PreflightError: Names the option and what to do.
     """
     absent = {
-        '--frame-cache': config.frame_cache != 'off',
-        '--feature-cache': config.feature_cache,
         '--action-dim': config.action_dim is not None,
-        '--state-noise': config.state_noise > 0,
-        '--language-dropout': config.language_dropout > 0,
         '--data-config': any(subject.robot is None for subject in subjects),
     }
     if given := [option for option, present in absent.items() if present]:
         raise PreflightError(
-            f'{", ".join(given)}: not there for N1.7 checkpoints yet. Leave it out (and give'
-            ' --robot in place of a data config)'
+            f'{", ".join(given)}: for N1.5 checkpoints only. N1.7 pads every robot to 132 values'
+            ' and takes its groups from the robot file: leave the option out, and give --robot in'
+            ' place of a data config'
         )
+
+
+def chunk_steps(config: FinetuneConfig, subjects: Sequence[Subject], model: Gr00tN17Config) -> int:
+    """Return the steps of the robots' chunks.
+
+    With --keep-statistics they are those of the checkpoint's statistics.
+
+    Raises:
+        PreflightError: More than the model has, or others than the statistics have.
+    """
+    most, told = model.action_head.action_horizon, config.action_horizon
+    if config.keep_statistics:
+        own = ProcessorConfig(config.checkpoint)
+        known = {len(own.layout(subject.tag).action_steps) for subject in subjects}
+        if len(known) > 1 or (told or min(known)) not in known:
+            raise PreflightError(
+                f'--keep-statistics: they are of chunks of {", ".join(map(str, sorted(known)))}'
+                f' steps, --action-horizon is {told}. Leave out one of both options'
+            )
+        return min(known)
+    if told is not None and not 1 <= told <= most:
+        raise PreflightError(f"--action-horizon {told}: expected 1 to the model's {most}")
+    return told or most
 
 
 def processor_contents(
@@ -63,13 +84,9 @@ def processor_contents(
     are put in, relative groups with statistics per step over every whole chunk that is drawn from.
 
     Raises:
-        PreflightError: The horizon is longer than the model's.
         CheckpointError: A file of the checkpoint is damaged, or N1.7 has no slot for a tag.
         DatasetError: No episode is as long as a chunk.
     """
-    most = model.action_head.action_horizon
-    if not 1 <= horizon <= most:
-        raise PreflightError(f"--action-horizon {horizon}: expected 1 to the model's {most}")
     if config.keep_statistics:
         own = ProcessorConfig(config.checkpoint)
         content = {'processor_kwargs': own.settings, 'processor_class': 'Gr00tN1d7Processor'}
@@ -106,12 +123,62 @@ def make_transforms(
         CheckpointError: No tokenizer is found, or the groups are wider than the model's.
     """
     processor = ProcessorConfig(config.checkpoint, files)
-    return {
-        subject.tag: N17Transforms.load(
+    made = {}
+    for subject in subjects:
+        of = N17Transforms.load(
             config.checkpoint, model, subject.tag, robot=subject.robot, processor=processor
         )
-        for subject in subjects
-    }
+        dropout = config.state_dropout or of.training.state_dropout
+        made[subject.tag] = replace(
+            of,
+            training=Training(config.state_noise, dropout),
+            random_crop=config.augment,
+            language_dropout=config.language_dropout,
+        )
+    return made
+
+
+def training_data(
+    subjects: Sequence[Subject],
+    mixture: Mixture,
+    transforms: Mapping[str, N17Transforms],
+    config: FinetuneConfig,
+    positions: Mapping[int, int],
+    model: Any = None,
+    progress: Progress = lambda done, total: None,
+) -> 'ProcessedData':
+    """Put the batches together; arguments as of `experiment.training_data`."""
+    images = next(iter(transforms.values())).images
+    if config.frame_cache == 'model':
+        transforms = {
+            tag: replace(
+                of,
+                resolutions={c: images.shrunk_size(*size) for c, size in of.resolutions.items()},
+            )
+            for tag, of in transforms.items()
+        }
+    shapes = {tag: of.resolutions for tag, of in transforms.items()}
+
+    def shrunk(frames: Frames, shape: tuple[int, int]) -> Frames:
+        if frames.shape[1:3] == shape:
+            return frames
+        return np.stack([images.shrunk(frame) for frame in frames])
+
+    sources = frame_sources(subjects, shapes, config, progress, shrunk, repr(images))
+    data = ProcessedData(mixture, transforms, sources, config.mask_padded_steps, positions)
+    if config.feature_cache and model is not None:
+        data.features = tuple(
+            open_feature_cache(
+                model,
+                config.checkpoint,
+                subject.dataset,
+                data.plain_steps(number, subject.dataset),
+                config.cache_dir,
+                progress,
+            )
+            for number, subject in enumerate(subjects)
+        )
+    return data
 
 
 class ProcessedData(TrainingData):
@@ -119,42 +186,99 @@ class ProcessedData(TrainingData):
 
     Args:
         mixture: What is drawn.
-        transforms: Tag → transforms.
-        config: What the run is told: `augment`, `mask_padded_steps`.
+        transforms: Tag → transforms, whose resolutions are those of the frames of `sources`.
+        sources: Where a member's frames come from.
+        mask_padded_steps: Leave steps past the end of an episode out of the loss.
         positions: Embodiment slot → what the model is given for it.
+
+    Attributes:
+        features: One cache per member, in place of the images; empty without.
     """
+
+    light = False
 
     def __init__(
         self,
         mixture: Mixture,
         transforms: Mapping[str, N17Transforms],
-        config: FinetuneConfig,
+        sources: Sequence[FrameSource],
+        mask_padded_steps: bool,
         positions: Mapping[int, int],
     ) -> None:
-        super().__init__(mixture, (), (), None, positions)
+        super().__init__(mixture, (), sources, None, positions)
+        self.features: tuple[FeatureCache, ...] = ()
         self._transforms = dict(transforms)
-        self._augment, self._mask_padded_steps = config.augment, config.mask_padded_steps
+        self._pad_id = next(iter(transforms.values())).tokenizer.pad_id
+        self._mask_padded_steps = mask_padded_steps
 
     def __getitem__(self, numbers: Sequence[int]) -> TrainingBatch:
         """Return the batch of these samples of the run."""
-        samples = []
+        samples, features = [], []
         for number in numbers:
             epoch, index = self._place(number)
             which, episode, step = self.mixture.place(epoch, index)
             member = self.mixture.members[which]
             transforms = self._transforms[member.tag]
-            seed = (draw_seed(epoch, index, self.mixture.seed), _VARIATION)
+            seed = (draw_seed(epoch, index, self.mixture.seed), VARIATION)
             sample = transforms.apply(
-                member.dataset.step(episode, step, member.configs),
-                self._augment,
+                self._observation(which, member.dataset, episode, step),
+                True,
                 np.random.default_rng(seed),
+                pictures=not self.features,
             )
             if self._mask_padded_steps:
                 left = member.dataset.episodes[episode].length - step
                 sample['action_mask'][:, left:] = 0
             sample['embodiment_id'][:] = self._positions[transforms.slot]
             samples.append(sample)
+            if self.features:
+                features.append(self.features[which].step(episode, step))
         lengths = {sample['input_ids'].shape[1] for sample in samples}
-        pad_id = next(iter(self._transforms.values())).tokenizer.pad_id
-        tensors = {key: torch.from_numpy(v) for key, v in collate(samples, pad_id).items()}
+        tensors = self._joined(samples)
+        if features:
+            tensors['features'] = left_padded(features)
         return TrainingBatch(tensors, [], 0, None, ragged=len(lengths) > 1)
+
+    def plain_steps(self, which: int, dataset: Dataset) -> Steps:
+        """Return the steps of member `which`, of all its episodes, for the feature cache."""
+        transforms = self._transforms[self.mixture.members[which].tag]
+
+        def batch(places: Sequence[tuple[int, int]]) -> dict[str, torch.Tensor]:
+            observed = (self._observation(which, dataset, *place) for place in places)
+            return self._joined([transforms.apply(observation) for observation in observed])
+
+        def text(episode: int, step: int) -> str:
+            return dataset.annotations(episode, transforms.language, [step])[0]
+
+        return Steps(
+            [transforms.prompt_length(text(*place)) for place in places_of(dataset)],
+            batch,
+            {
+                'cameras': {
+                    name: list(transforms.resolutions[name]) for name in transforms.cameras
+                },
+                'frames': type(self._sources[which]).__name__,
+                'images': repr(transforms.images),
+                'prompt': transforms.tokenizer.text('Is this formalised?'),
+                'language': transforms.language,
+            },
+        )
+
+    def _observation(
+        self, which: int, dataset: Dataset, episode: int, step: int
+    ) -> dict[str, Any]:
+        """Return a step with the frames of its source; blank ones where features are cached."""
+        member = self.mixture.members[which]
+        transforms = self._transforms[member.tag]
+        configs = {kind: of for kind, of in member.configs.items() if kind != 'video'}
+        observation = dict(dataset.step(episode, step, configs))
+        for camera in transforms.cameras:
+            observation[f'video.{camera}'] = (
+                np.broadcast_to(np.uint8(0), (1, *transforms.resolutions[camera], 3))
+                if self.features
+                else self._sources[which].frame(camera, episode, step)[None]
+            )
+        return observation
+
+    def _joined(self, samples: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
+        return {k: torch.from_numpy(v) for k, v in collate(samples, self._pad_id).items()}

@@ -51,7 +51,7 @@ class Objective(nn.Module):
             return self._loss(batch, noise, time)
 
     def _loss(self, batch: TrainingBatch, noise: Tensor, time: Tensor) -> Tensor:
-        if isinstance(self.model, Gr00tN17):  # no caches to see to: the model's own loss
+        if isinstance(self.model, Gr00tN17):
             return self.model.loss(batch.tensors, noise, time)
         head, tensors = self.model.action_head, batch.tensors
         # Padding has no cached features to attend to.

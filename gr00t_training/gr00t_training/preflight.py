@@ -216,6 +216,13 @@ def disk(output: Path, model: Gr00tN15, keep: int) -> list[str]:
     ]
 
 
+def image_tokens(model: Any, transforms: Any) -> list[int]:
+    """Return the tokens of each image of a sample."""
+    if isinstance(model, Gr00tN15):
+        return [model.config.vision.num_tokens] * len(transforms.cameras)
+    return list(transforms.image_tokens)
+
+
 def memory(
     config: FinetuneConfig,
     transforms: Mapping[str, EmbodimentTransforms],
@@ -223,11 +230,11 @@ def memory(
     accelerator: Accelerator,
 ) -> list[str]:
     """Find a GPU that is too small, and the switch that would make the run fit."""
-    if accelerator.device.type != 'cuda' or not isinstance(model, Gr00tN15):
+    if accelerator.device.type != 'cuda':
         return []
     free, _ = torch.cuda.mem_get_info(accelerator.device)
-    views = max(len(t.cameras) for t in transforms.values())
-    load = Load.of(model, config, views, accelerator.num_processes)
+    images = max((image_tokens(model, of) for of in transforms.values()), key=sum)
+    load = Load.of(model, config, images, accelerator.num_processes)
     needed = estimate(load).total
     if needed <= free:
         return []

@@ -228,7 +228,7 @@ class Trainer:
                 config.output,
                 step,
                 self.slots.expand(plain),
-                self.model.config,
+                self.model,
                 self.companions,
                 trained,
                 state,

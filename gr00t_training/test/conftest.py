@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the training tests share: a small recorded dataset and a tiny checkpoint for it."""
 
+from collections.abc import Callable
 import json
 from pathlib import Path
 
@@ -53,20 +54,45 @@ def so101_dataset(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope='session')
-def tiny_checkpoint(tmp_path_factory) -> Path:
-    """Give a tiny checkpoint for the SO-101 without dropout, so that runs can be compared."""
-    folder = tmp_path_factory.mktemp('checkpoints') / 'tiny'
-    init_checkpoint('tiny', load_robot('so101'), folder)
-    path = folder / 'config.json'
-    content = json.loads(path.read_text())
-    for part in ('diffusion_model_cfg', 'vl_self_attention_cfg'):
-        content['action_head_cfg'][part]['dropout'] = 0.0
-    path.write_text(json.dumps(content))
-    return folder
+def tiny_checkpoints(tmp_path_factory) -> Callable[[str], Path]:
+    """Give a function: family → tiny checkpoint for the SO-101, without dropout.
+
+    So runs can be compared.
+    """
+    root = tmp_path_factory.mktemp('checkpoints')
+
+    def make(family: str) -> Path:
+        folder = root / f'tiny-{family}'
+        if folder.exists():
+            return folder
+        init_checkpoint('tiny', load_robot('so101'), folder, family=family)
+        path = folder / 'config.json'
+        content = json.loads(path.read_text())
+        head = content['action_head_cfg'] if family == 'n1_5' else content
+        for part in ('diffusion_model_cfg', 'vl_self_attention_cfg'):
+            head[part]['dropout'] = 0.0
+        if family == 'n1_7':
+            head['state_dropout_prob'] = 0.0
+        path.write_text(json.dumps(content))
+        return folder
+
+    return make
 
 
 @pytest.fixture
-def told(so101_dataset, tiny_checkpoint, tmp_path):
+def family() -> str:
+    """Name the family of checkpoints; a test that is parametrised by it runs for each."""
+    return 'n1_5'
+
+
+@pytest.fixture
+def tiny_checkpoint(tiny_checkpoints, family) -> Path:
+    """Give a tiny checkpoint of the test's family."""
+    return tiny_checkpoints(family)
+
+
+@pytest.fixture
+def told(so101_dataset, tiny_checkpoint, family, tmp_path):
     """Give a function that makes the configuration of a short run on the CPU."""
     from gr00t_training.config import FinetuneConfig
 
@@ -85,6 +111,8 @@ def told(so101_dataset, tiny_checkpoint, tmp_path):
             'cache_dir': tmp_path / 'cache',
             'cpu': True,
         }
+        if family == 'n1_7':  # its 40 steps are more than the dataset's episodes have
+            defaults['action_horizon'] = 16
         return FinetuneConfig(**(defaults | options))
 
     return make

@@ -1,52 +1,32 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`gr00t finetune` and `gr00t evaluate` with an N1.7 checkpoint: same commands, own files."""
+"""What `gr00t finetune` does for N1.7 alone; what both families do is tested for both."""
 
 from dataclasses import replace
 import json
 
 import numpy as np
 import pytest
-from safetensors.torch import load_file
 import torch
 
+from gr00t_core.errors import Gr00tError
 from gr00t_core.models import load_model
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
-from gr00t_core.models.n1_7.groot import Gr00tN17
+from gr00t_core.models.n1_7.inference import example
 from gr00t_core.policy import Gr00tPolicy
-from gr00t_core.robot.file import load_robot
-from gr00t_training.evaluate import evaluate, EvaluateConfig
 from gr00t_training.finetune import finetune
 from gr00t_training.preflight import PreflightError
 
 HORIZON = 12
 
 
-@pytest.fixture(scope='module')
-def n17_checkpoint(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('checkpoints') / 'n17'
-    init_checkpoint('tiny', load_robot('so101'), folder, family='n1_7')
-    return folder
-
-
 @pytest.fixture
-def n17_told(told, n17_checkpoint):
-    def make(**options):
-        return told(
-            **{'checkpoint': n17_checkpoint, 'action_horizon': HORIZON, 'batch_size': 2, **options}
-        )
-
-    return make
+def family():
+    return 'n1_7'
 
 
-def losses(output):
-    lines = (output / 'metrics.jsonl').read_text().splitlines()
-    return [json.loads(line)['train/loss'] for line in lines]
-
-
-def test_a_run_writes_a_checkpoint_that_answers(n17_told, n17_checkpoint, tmp_path):
-    output = finetune(n17_told(output=tmp_path / 'run', max_steps=4, tune_top_llm_layers=1))
-    before, after = (load_model(folder).state_dict() for folder in (n17_checkpoint, output))
+def test_a_run_writes_a_checkpoint_that_answers(told, tiny_checkpoint):
+    output = finetune(told(max_steps=4, tune_top_llm_layers=1, action_horizon=HORIZON))
+    before, after = (load_model(folder).state_dict() for folder in (tiny_checkpoint, output))
     changed = {name for name, value in after.items() if not torch.equal(value, before[name])}
     assert any(name.startswith('action_head.dit.') for name in changed)
     assert not any(name.startswith('backbone.vision.') for name in changed)
@@ -66,60 +46,44 @@ def test_a_run_writes_a_checkpoint_that_answers(n17_told, n17_checkpoint, tmp_pa
     assert max(statistics['action']['single_arm']['max']) < 0.61
 
 
-def test_a_resumed_run_is_the_same_bit_for_bit(n17_told, tmp_path):
-    options = {'save_steps': 2, 'lr_scheduler_type': 'constant', 'warmup_ratio': 0.0}
-    whole = finetune(n17_told(output=tmp_path / 'whole', max_steps=4, **options))
-    config = n17_told(output=tmp_path / 'half', max_steps=2, **options)
-    finetune(config)
-    resumed = finetune(replace(config, max_steps=4, resume=True))
-    ours, theirs = (load_file(folder / 'model.safetensors') for folder in (whole, resumed))
-    assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
-    assert losses(whole) == losses(resumed)
-
-
-def test_lora_and_evaluate(n17_told, so101_dataset, tmp_path):
-    output = finetune(
-        n17_told(output=tmp_path / 'lora', max_steps=2, lora_rank=2, lora_full_model=True)
-    )
-    model = load_model(output)
-    assert isinstance(model, Gr00tN17)
-    assert not [name for name in model.state_dict() if 'lora' in name]
-    result = evaluate(
-        EvaluateConfig((output,), so101_dataset, tmp_path / 'report', steps=HORIZON * 2)
-    )
-    (checkpoint,) = result['checkpoints']
-    assert np.isfinite(checkpoint['mse'])
-
-
-def test_early_evaluation_and_draws(n17_told, tmp_path):
-    output = finetune(
-        n17_told(
-            output=tmp_path / 'early',
-            max_steps=2,
-            noise_draws=3,
-            eval_steps=2,
-            eval_episodes=(2,),
-            mask_padded_steps=True,
-            tune_visual=True,
-            gradient_checkpointing=True,
-        )
-    )
-    lines = [json.loads(line) for line in (output / 'metrics.jsonl').read_text().splitlines()]
-    assert any('eval/mse' in line for line in lines)
-
-
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        ({'feature_cache': True}, '--feature-cache: not there for N1.7'),
+        ({'action_dim': 40}, '--action-dim: for N1.5 checkpoints only'),
+        ({'tune_top_llm_layers': 1, 'feature_cache': True}, 'the backbone trains'),
         ({'action_horizon': 41}, "expected 1 to the model's 40"),
     ],
 )
-def test_what_n17_does_not_offer_is_said_before_the_first_step(n17_told, options, message):
-    with pytest.raises(PreflightError, match=message):
-        finetune(n17_told(**options))
+def test_what_n17_does_not_offer_is_said_before_the_first_step(told, options, message):
+    with pytest.raises(Gr00tError, match=message):
+        finetune(told(**options))
 
 
-def test_n15_refuses_n17s_switch(told):
+@pytest.mark.parametrize('family', ['n1_5'])
+def test_n15_refuses_n17s_switch(told, family):
     with pytest.raises(PreflightError, match='--tune-top-llm-layers 2 is for'):
         finetune(told(tune_top_llm_layers=2))
+
+
+def test_state_dropout_of_the_head_acts_in_training_only(tiny_checkpoint):
+    """A dropped state changes nothing any more; kept states do, and answers are never dropped."""
+    model = load_model(tiny_checkpoint)
+    head, numbers = model.config.action_head, np.random.default_rng(0)
+    batch = {k: torch.from_numpy(v) for k, v in example(model.config, 1, numbers).items()}
+    batch |= {'embodiment_id': torch.tensor([10]), 'state': torch.zeros(1, 1, head.state_dim)}
+    noise = torch.randn(1, head.action_horizon, head.action_dim)
+    batch |= {'action': torch.zeros_like(noise), 'action_mask': torch.ones_like(noise)}
+
+    def losses(probability, training):
+        dropped = replace(head, state_dropout_prob=probability)
+        model.action_head.config = dropped
+        model.train(training)
+        with torch.no_grad():
+            return [
+                float(model.loss(batch | {'state': state}, noise, torch.tensor([0.5])))
+                for state in (batch['state'], batch['state'] + 1)
+            ]
+
+    assert len(set(losses(0.999, training=True))) == 1
+    assert len(set(losses(0.0, training=True))) == 2
+    assert losses(0.999, training=False) == losses(0.0, training=False)

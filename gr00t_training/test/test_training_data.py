@@ -8,21 +8,30 @@ import torch
 
 from gr00t_core.dataset.mixture import draw_seed
 from gr00t_core.errors import DatasetError
-from gr00t_core.models.n1_5.config import Gr00tConfig
+from gr00t_core.models import FAMILIES, family_of, load_config
 from gr00t_core.transforms import collate
-from gr00t_training import experiment, frame_cache
+from gr00t_training import experiment, frame_cache, n1_7
 from gr00t_training.data import make_loader
 
-SLOT = 31
+SLOTS = {'n1_5': 31, 'n1_7': 10}
+each_family = pytest.mark.parametrize('family', FAMILIES)
 
 
 def build(config):
     """Return subjects, mixture, transforms and data, as a run makes them."""
-    model_config = Gr00tConfig.load(config.checkpoint)
+    family, model_config = family_of(config.checkpoint).name, load_config(config.checkpoint)
+    positions = {SLOTS[family]: SLOTS[family]}
     subjects = experiment.open_subjects(config)
-    mixture = experiment.make_mixture(subjects, config, model_config.action_head.action_horizon)
-    transforms = experiment.make_transforms(subjects, mixture.metadata(), config, model_config)
-    data = experiment.training_data(subjects, mixture, transforms, config, {SLOT: SLOT})
+    horizon = config.action_horizon or model_config.action_head.action_horizon
+    mixture = experiment.make_mixture(subjects, config, horizon)
+    metadata = mixture.metadata()
+    if family == 'n1_7':
+        files = n1_7.processor_contents(subjects, mixture, metadata, config, model_config, horizon)
+        transforms = n1_7.make_transforms(subjects, config, model_config, files)
+        data = n1_7.training_data(subjects, mixture, transforms, config, positions)
+    else:
+        transforms = experiment.make_transforms(subjects, metadata, config, model_config)
+        data = experiment.training_data(subjects, mixture, transforms, config, positions)
     return subjects, mixture, transforms, data
 
 
@@ -38,33 +47,47 @@ def plain_batch(mixture, transforms, numbers, training):
     return collate(batches, next(iter(transforms.values())).tokenizer.pad_id)
 
 
+def images_of(batch, transforms, family):
+    """Return the images as the model takes them: whole ones, or patches."""
+    if family == 'n1_7':
+        return batch.tensors['pixel_values']
+    return batch.pixel_values(transforms['new_embodiment'].video.size)
+
+
 NUMBERS = [0, 5, 17, 60, 73, 74, 150]
 
 
+@each_family
 @pytest.mark.parametrize('augment', [False, True])
-def test_batches_are_what_the_transforms_make(told, augment):
-    config = told(augment=augment, state_noise=0.05, state_dropout=0.3, language_dropout=0.2)
-    _, mixture, transforms, data = build(config)
-    if not augment:
-        config = told(augment=False)
-        _, mixture, transforms, data = build(config)
+def test_batches_are_what_the_transforms_make(told, family, augment):
+    varied = {'state_noise': 0.05, 'state_dropout': 0.5, 'language_dropout': 0.2}
+    _, mixture, transforms, data = build(told(augment=augment, **(varied if augment else {})))
     batch = data[NUMBERS]
-    expected = plain_batch(mixture, transforms, NUMBERS, training=augment)
+    training = augment or family == 'n1_7'  # whose crop alone `augment` varies
+    expected = plain_batch(mixture, transforms, NUMBERS, training)
     for key in ('input_ids', 'attention_mask', 'embodiment_id', 'action', 'action_mask', 'state'):
         # Noise is added in float32 here, in float64 there.
         np.testing.assert_allclose(
             batch.tensors[key].numpy(), expected[key], rtol=0, atol=2e-7, err_msg=key
         )
-    images = batch.pixel_values(transforms['new_embodiment'].video.size).numpy()
-    if not augment:
+    images = images_of(batch, transforms, family).numpy()
+    if not augment or family == 'n1_7':
         np.testing.assert_array_equal(images, expected['pixel_values'])
     else:
         levels = np.abs(images - expected['pixel_values']) * 127.5
         assert levels.max() < 1.01  # truncation: a factor's last bit may move a pixel by one level
         assert (levels > 0.5).mean() < 0.01
     assert batch.ragged
+    if augment:
+        _, _, _, plain = build(told(augment=False))
+        other = plain[NUMBERS]
+        changed = (batch.tensors['state'] != other.tensors['state']).flatten(1).any(1)
+        assert changed.all()
+        dropped = (batch.tensors['state'] == 0).flatten(1).all(1)
+        assert 0 < int(dropped.sum()) < len(NUMBERS)
 
 
+@each_family
 def test_batches_do_not_depend_on_processes_or_workers(told):
     _, _, _, data = build(told())
     whole = [batch.tensors['state'] for batch in make_loader(data, 3, 6, 4)]
@@ -76,14 +99,15 @@ def test_batches_do_not_depend_on_processes_or_workers(told):
         torch.testing.assert_close(torch.cat((halves[0][k], halves[1][k])), batch, rtol=0, atol=0)
 
 
-def test_source_cache_gives_the_decoded_pixels(told):
+@each_family
+def test_source_cache_gives_the_decoded_pixels(told, family):
     _, _, _, decoded = build(told())
     subjects, _, transforms, cached = build(told(frame_cache='source'))
-    size = transforms['new_embodiment'].video.size
-    a, b = decoded[NUMBERS], cached[NUMBERS]
-    torch.testing.assert_close(a.pixel_values(size), b.pixel_values(size), rtol=0, atol=0)
-    shapes = experiment.cached_shapes(transforms['new_embodiment'], 'source')
-    assert frame_cache.cache_bytes(subjects[0].dataset, shapes) == 2 * 74 * 240 * 320 * 3
+    a, b = (images_of(data[NUMBERS], transforms, family) for data in (decoded, cached))
+    torch.testing.assert_close(a, b, rtol=0, atol=0)
+    if family == 'n1_5':
+        shapes = experiment.cached_shapes(transforms['new_embodiment'], 'source')
+        assert frame_cache.cache_bytes(subjects[0].dataset, shapes) == 2 * 74 * 240 * 320 * 3
 
 
 def test_model_cache_is_close_and_small(told):
@@ -94,6 +118,15 @@ def test_model_cache_is_close_and_small(told):
     assert b.frames[0][0].shape[1:] == (size, size, 3)  # cropped to size: nothing is resized
     difference = (a.pixel_values(size) - b.pixel_values(size)).abs() * 127.5
     assert difference.mean() < 1.5  # grey levels; edges of the synthetic square are the worst case
+
+
+@pytest.mark.parametrize('family', ['n1_7'])
+def test_model_cache_of_n17_loses_nothing(told, family):
+    """It holds the frames after the first step of the image path: no crop differs."""
+    _, _, transforms, decoded = build(told())
+    _, _, _, cached = build(told(frame_cache='model'))
+    a, b = (images_of(data[NUMBERS], transforms, family) for data in (decoded, cached))
+    torch.testing.assert_close(a, b, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize('size', [56, 112, 224])
@@ -109,6 +142,7 @@ def test_caches_ask_for_room_first(told, monkeypatch):
         build(told(frame_cache='source'))
 
 
+@each_family
 def test_held_out_episodes_are_never_drawn(told):
     _, mixture, _, _ = build(told(eval_episodes=(0, 2)))
     assert len(mixture) == 24
@@ -116,6 +150,7 @@ def test_held_out_episodes_are_never_drawn(told):
     assert drawn == {1}
 
 
+@each_family
 def test_steps_past_the_end_may_be_left_out_of_the_loss(told):
     _, mixture, _, data = build(told(mask_padded_steps=True))
     numbers = range(40)
@@ -123,7 +158,7 @@ def test_steps_past_the_end_may_be_left_out_of_the_loss(told):
     for row, number in enumerate(numbers):
         _, episode, step = mixture.place(0, int(mixture.order(0)[number]))
         rest = min(16, int(mixture.members[0].dataset.lengths[episode]) - step)
-        assert masks[row].any(dim=1).sum() == rest
+        assert (masks[row] > 0).any(dim=1).sum() == rest
 
 
 def test_mixture_needs_matching_options(told, so101_dataset):

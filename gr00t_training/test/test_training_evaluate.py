@@ -12,6 +12,7 @@ import pytest
 from gr00t_core.dataset.modality import configs_for_robot
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.errors import DatasetError, Gr00tError
+from gr00t_core.models import FAMILIES
 from gr00t_core.models.n1_5.numbers import NUMBERS
 from gr00t_core.robot.file import load_robot
 from gr00t_training.baselines import HOLD, hold, MEAN, mean, verdict
@@ -88,9 +89,10 @@ def test_wrong_questions_are_refused(dataset):
         predict_episode(nan, dataset, CONFIGS, 0)
 
 
+@pytest.mark.parametrize('family', FAMILIES)
 def test_report_of_two_checkpoints(tiny_checkpoint, so101_dataset, tmp_path, capsys):
     config = EvaluateConfig(
-        checkpoint=(tiny_checkpoint, tiny_checkpoint.parent / '.' / 'tiny'),
+        checkpoint=(tiny_checkpoint, tiny_checkpoint.parent / '.' / tiny_checkpoint.name),
         dataset=so101_dataset,
         output=tmp_path / 'report',
         episodes=(0, 2),

@@ -3,12 +3,14 @@
 """Loss, gradients and AdamW steps: the fast forms against the plain ones."""
 
 from copy import deepcopy
+from importlib import import_module
 
+import numpy as np
 import pytest
 import torch
 import transformers
 
-from gr00t_core.models.n1_5 import Gr00tN15
+from gr00t_core.models import FAMILIES, load_model
 from gr00t_training.ema import MovingAverage
 from gr00t_training.objective import draw_noise, recompute_activations
 from gr00t_training.optimizer import learning_rate, make_optimizer, parameter_groups
@@ -17,26 +19,29 @@ from gr00t_training.slots import ActiveSlots
 SLOT, B, K = 31, 3, 4
 
 
+@pytest.fixture(params=FAMILIES)
+def family(request):
+    return request.param
+
+
 @pytest.fixture
 def model(tiny_checkpoint):
-    model = Gr00tN15.from_pretrained(tiny_checkpoint)
+    model = load_model(tiny_checkpoint)
     model.set_trainable()
     return model.train()
 
 
 def make_batch(model, slots, seed=0):
+    config, head = model.config, model.config.action_head
+    family = next(f for f in FAMILIES.values() if f.model.endswith(type(model).__name__))
+    inference, numbers = import_module(family.inference), np.random.default_rng(seed)
+    samples = [inference.example(config, 1, numbers) for _ in range(B)]
+    joined = {key: np.concatenate([one[key] for one in samples]) for key in samples[0]}
     generator = torch.Generator().manual_seed(seed)
-    config = model.config
-    ids = torch.randint(6, 200, (B, 40), generator=generator)
-    ids[:, 5 : 5 + config.vision.num_tokens] = config.image_token_id
-    head = config.action_head
-    side = config.vision.image_size
     mask = torch.zeros(B, head.action_horizon, head.action_dim, dtype=torch.bool)
     mask[..., :6] = True
     return {
-        'pixel_values': torch.rand(B, 3, side, side, generator=generator) * 2 - 1,
-        'input_ids': ids,
-        'attention_mask': torch.ones_like(ids),
+        **{key: torch.from_numpy(value) for key, value in joined.items()},
         'state': torch.randn(B, 1, head.state_dim, generator=generator),
         'embodiment_id': torch.tensor(slots),
         'action': torch.randn(B, head.action_horizon, head.action_dim, generator=generator),
@@ -119,7 +124,11 @@ def test_noise_draws_equal_repeating_the_sample(model):
     shared.backward()
     gradients = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
     model.zero_grad()
-    repeated = {key: value.repeat_interleave(K, dim=0) for key, value in batch.items()}
+    # Whatever lies along the batch: samples, their images, their patches.
+    repeated = {
+        key: torch.cat([part for part in value.chunk(B) for _ in range(K)])
+        for key, value in batch.items()
+    }
     plain = model.loss(repeated, noise, time)
     plain.backward()
     torch.testing.assert_close(shared, plain, rtol=1e-6, atol=0)

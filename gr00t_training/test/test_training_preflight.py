@@ -10,6 +10,7 @@ import pytest
 from gr00t_core.checkpoint.metadata import metadata_from_limits
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.errors import CheckpointError, DatasetError, Gr00tError
+from gr00t_core.models import FAMILIES, load_model
 from gr00t_core.robot.file import load_robot
 from gr00t_training import preflight
 from gr00t_training.finetune import finetune
@@ -109,6 +110,19 @@ def test_memory_of_the_3b_model_is_plausible():
     assert 15e9 < found.total < 32e9
     assert estimate(replace(N15, recompute=True)).total < found.total
     assert estimate(replace(N15, batch=64)).total > found.total
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+def test_the_memory_of_every_family_is_estimated(told, tiny_checkpoint, family):
+    model = load_model(tiny_checkpoint)
+    model.set_trainable(tune_llm=True, tune_visual=True)
+    load = Load.of(model, told(), [50, 50], 1)
+    counted = sum(load.trainable.values()) + sum(load.frozen.values())
+    assert counted == sum(p.numel() for p in model.parameters())
+    assert load.blocks.keys() == {'diffusion', 'attention', 'language', 'vision'}
+    more = Load.of(model, told(), [50, 50, 50], 1)
+    assert estimate(more).activations > estimate(load).activations
+    assert estimate(more).weights == estimate(load).weights
 
 
 def test_remedies_fit_and_the_gentlest_come_first():

@@ -20,12 +20,14 @@ import torch
 
 from gr00t_core.checkpoint.metadata import read_metadata, write_metadata
 from gr00t_core.errors import CheckpointError, Gr00tError
+from gr00t_core.models import FAMILIES, load_model
 from gr00t_core.models.n1_5 import Gr00tN15
 from gr00t_core.policy import Gr00tPolicy
 from gr00t_training.checkpointing import checkpoints
 from gr00t_training.finetune import finetune
 from gr00t_training.preflight import PreflightError
 
+each_family = pytest.mark.parametrize('family', FAMILIES)
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -97,6 +99,7 @@ def finish(runs):
         assert run.returncode == 0, errors
 
 
+@each_family
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(told, tmp_path):
     options = {
         'max_steps': 12,
@@ -197,6 +200,7 @@ def test_resume_refuses_other_settings_and_runs_refuse_used_folders(told):
         finetune(told(max_steps=2, resume=True))
 
 
+@each_family
 @pytest.mark.parametrize('fsdp', [False, True])
 def test_two_processes_equal_one_with_twice_the_batch(told, tmp_path, fsdp):
     # Padding is hidden: else a sample's loss depends on what it shares a batch with. Adam's
@@ -213,6 +217,7 @@ def test_two_processes_equal_one_with_twice_the_batch(told, tmp_path, fsdp):
 
 
 @pytest.mark.slow
+@each_family
 @pytest.mark.parametrize('fsdp', [False, True])
 def test_two_killed_processes_go_on_as_if_nothing_had_happened(told, tmp_path, fsdp):
     options = {'max_steps': 8, 'save_steps': 2, 'ema_decay': 0.9, 'batch_size': 2, 'fsdp': fsdp}
@@ -255,6 +260,7 @@ def test_two_embodiments_train_together(told, so101_dataset, shared_data):
         assert action[f'action.{group}'].shape == (16, width)
 
 
+@each_family
 def test_checkpoints_load_everywhere(told, so101_dataset):
     output = finetune(told(max_steps=5, save_steps=1, save_total_limit=2), 'gr00t finetune …')
     assert list(checkpoints(output)) == [4, 5]
@@ -291,6 +297,7 @@ def test_metadata_of_other_embodiments_is_kept(told, tiny_checkpoint, tmp_path):
     assert not torch.equal(after[name][31], before[name][31])
 
 
+@each_family
 def test_cached_features_give_the_same_run(told, tmp_path):
     # One instruction length, so that nothing is padded; no augmentation, as cached features have.
     options = {'max_steps': 3, 'augment': False, 'eval_episodes': (1,)}
@@ -309,14 +316,16 @@ def test_cached_features_give_the_same_run(told, tmp_path):
             finetune(told(output=tmp_path / 'refused', feature_cache=True, **tuned))
 
 
+@each_family
 def test_padded_features_are_masked(told, tmp_path):
     finetune(told(feature_cache=True, batch_size=8))  # both instructions: ragged batches
 
 
+@each_family
 def test_lora_checkpoints_are_plain_ones(told, tiny_checkpoint):
     output = finetune(told(max_steps=4, lora_rank=4, ema_decay=0.5, learning_rate=1e-2))
-    model = Gr00tN15.from_pretrained(output)  # no key missing, none left over
-    before = Gr00tN15.from_pretrained(tiny_checkpoint).state_dict()
+    model = load_model(output)  # no key missing, none left over
+    before = load_model(tiny_checkpoint).state_dict()
     changed = {name for name, v in model.state_dict().items() if not torch.equal(v, before[name])}
     assert any('dit' in name and 'q_proj' in name for name in changed)
     assert not any('mlp' in name for name in changed)
@@ -343,6 +352,7 @@ def test_another_horizon_and_width_keep_what_fits(told, tiny_checkpoint, caplog)
         torch.testing.assert_close(value[both], old[name], rtol=0, atol=0)
 
 
+@each_family
 def test_options_that_change_nothing_but_speed(told, tmp_path):
     """Frame cache at source size, gradient checkpointing: the same weights."""
     options = {'max_steps': 2, 'tune_llm': True, 'tune_visual': True}
@@ -353,6 +363,7 @@ def test_options_that_change_nothing_but_speed(told, tmp_path):
     assert_equal(weights(plain), weights(fast), rtol=1e-4, atol=2e-5)
 
 
+@each_family
 def test_early_evaluation_and_bf16(told):
     config = told(max_steps=4, eval_steps=2, eval_episodes=(2,), bf16=True, state_noise=0.01)
     output = finetune(config)
@@ -371,12 +382,21 @@ def test_tensorboard_gets_the_figures(told):
     assert [event.step for event in events.Scalars('train/loss')] == [1, 2]
 
 
-def test_statistics_of_the_checkpoint_can_be_kept(told):
-    config = told(max_steps=1, keep_statistics=True)
-    known = read_metadata(config.checkpoint)
-    assert read_metadata(finetune(config)) == known
+@each_family
+def test_statistics_of_the_checkpoint_can_be_kept(told, family):
+    def known(folder):
+        relative = folder / 'statistics.json'
+        more = json.loads(relative.read_text()) if family == 'n1_7' else None
+        return read_metadata(folder), more
+
+    config = told(max_steps=1, keep_statistics=True, action_horizon=None)
+    assert known(finetune(config)) == known(config.checkpoint)
     other = finetune(told(max_steps=1, output=config.output.with_name('other')))
-    assert read_metadata(other) != known
+    for ours, theirs in zip(known(other), known(config.checkpoint)):
+        assert ours is None or ours != theirs
+    if family == 'n1_7':  # statistics of 40 steps say nothing of 16
+        with pytest.raises(PreflightError, match='of chunks of 40 steps, --action-horizon is 16'):
+            finetune(told(keep_statistics=True))
 
 
 def test_wandb_gets_the_figures_offline(told, monkeypatch):
@@ -388,6 +408,7 @@ def test_wandb_gets_the_figures_offline(told, monkeypatch):
 
 
 @pytest.mark.slow
+@each_family
 def test_a_compiled_run_trains_the_same_weights(told, tmp_path):
     """Epsilon is large: k biases have no gradient but rounding, which Adam would blow up."""
     options = {'max_steps': 2, 'tune_visual': True, 'tune_llm': True, 'dropout': 0.0}

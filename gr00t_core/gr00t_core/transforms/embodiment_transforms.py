@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from gr00t_core.checkpoint.metadata import check_entry, check_robot
 from gr00t_core.embodiments import DataConfig
-from gr00t_core.errors import CheckpointError, ObservationError, RobotFileError
+from gr00t_core.errors import CheckpointError, RobotFileError
 from gr00t_core.robot.description import Robot
-from gr00t_core.transforms import observation as checks
+from gr00t_core.transforms.checked import CheckedTransforms
 from gr00t_core.transforms.concat import Batch, collate, pad, split
 from gr00t_core.transforms.observation import Observation
 from gr00t_core.transforms.prompt import PromptTransform
@@ -44,7 +44,7 @@ class Training:
 
 
 @dataclass(frozen=True, eq=False)
-class EmbodimentTransforms:
+class EmbodimentTransforms(CheckedTransforms):
     """The transforms of one embodiment.
 
     Attributes:
@@ -191,7 +191,7 @@ class EmbodimentTransforms:
         Raises:
             ObservationError: A key is missing or unexpected, or has a wrong shape or dtype.
         """
-        samples = self._checked(observation, with_action=training)
+        samples = self.checked(observation, with_action=training)
         if not training:
             return self._prepared(samples, None)
         generator = generator or np.random.default_rng()
@@ -209,14 +209,7 @@ class EmbodimentTransforms:
         Raises:
             ObservationError: A state key is missing, or has a wrong shape or dtype.
         """
-        keys = [f'state.{group.name}' for group in self.state]
-        known = {key: value for key, value in observation.items() if key in keys}
-        checks.check_keys(known, keys, ())
-        batched = checks.is_batched(known)
-        samples = {
-            key: checks.numbers(known, key, 1, group.width, batched=batched)
-            for key, group in zip(keys, self.state)
-        }
+        samples = self.checked_states(observation)
         return {'state': pad(self._state(samples, None), self.state_width, 'the state')[0]}
 
     @property
@@ -260,41 +253,9 @@ class EmbodimentTransforms:
         parts = [group.apply(np.asarray(action[f'action.{group.name}'])) for group in self.action]
         return pad(np.concatenate(parts, axis=-1), self.action_width, 'the action')
 
-    def modality_keys(self) -> dict[str, list[str]]:
-        """Return upstream's four modalities and their keys."""
-        return {
-            'video': [f'video.{name}' for name in self.cameras],
-            'state': [f'state.{group.name}' for group in self.state],
-            'action': [f'action.{group.name}' for group in self.action],
-            'language': [self.language],
-        }
-
-    def _checked(self, observation: Observation, *, with_action: bool) -> dict[str, Any]:
-        """Return every expected key with a batch axis."""
-        keys = self.modality_keys()
-        actions = keys.pop('action')
-        with_action = with_action or any(key in observation for key in actions)
-        required = [key for group in keys.values() for key in group]
-        checks.check_keys(observation, required + actions * with_action, actions)
-        batched = checks.is_batched(observation)
-        samples: dict[str, Any] = {}
-        for group in self.state:
-            key = f'state.{group.name}'
-            samples[key] = checks.numbers(observation, key, 1, group.width, batched=batched)
-        for name, resolution in self.cameras.items():
-            key = f'video.{name}'
-            samples[key] = checks.frames(observation, key, resolution, batched=batched)
-        for group in self.action if with_action else ():
-            key = f'action.{group.name}'
-            samples[key] = checks.numbers(
-                observation, key, self.horizon, group.width, batched=batched
-            )
-        sizes = {key: len(value) for key, value in samples.items()}
-        if len(set(sizes.values())) > 1:
-            raise ObservationError(f'batch sizes differ: {sizes}')
-        count = next(iter(sizes.values()))
-        samples[self.language] = checks.instructions(observation, self.language, count)
-        return samples
+    def resolution(self, camera: str) -> tuple[int, int]:
+        """Return (height, width) that a camera's frames must have."""
+        return self.cameras[camera]
 
     def _prepared(
         self, samples: Mapping[str, Any], generator: np.random.Generator | None

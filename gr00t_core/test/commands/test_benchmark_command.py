@@ -11,20 +11,19 @@ import pytest
 
 from gr00t_core.commands.benchmark import main, percentiles
 from gr00t_core.errors import BackendError
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
-from gr00t_core.robot.file import load_robot
+from gr00t_core.models import FAMILIES
 
 BENCHMARKS = Path(__file__).resolve().parents[3] / 'benchmarks'
 
 
-@pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('benchmark') / 'tiny'
-    init_checkpoint('tiny', load_robot('so101'), folder)
-    return folder
+@pytest.fixture
+def checkpoint(tiny_checkpoint):
+    return tiny_checkpoint('n1_5')
 
 
-def test_table_and_json(checkpoint, tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize('family', FAMILIES)
+def test_table_and_json(tiny_checkpoint, family, tmp_path, capsys, monkeypatch):
+    checkpoint = tiny_checkpoint(family)
     monkeypatch.setenv('OMP_NUM_THREADS', '1')
     out = tmp_path / 'result.json'
     assert main(['--checkpoint', str(checkpoint), '--calls', '3', '--output', str(out)]) == 0

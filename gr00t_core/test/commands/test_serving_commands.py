@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`gr00t serve` and `gr00t client`, run as users run them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import os
 from pathlib import Path
 import re
@@ -22,9 +22,8 @@ from gr00t_core.commands import client as client_command
 from gr00t_core.commands import serve as serve_command
 from gr00t_core.commands.serve import read_token
 from gr00t_core.errors import CheckpointError, ServingError
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
+from gr00t_core.models import FAMILIES
 from gr00t_core.policy import Gr00tPolicy
-from gr00t_core.robot.file import load_robot
 from gr00t_core.serving.client import PolicyClient
 from gr00t_core.serving.server import PolicyServer
 from gr00t_core.serving.service import PolicyService
@@ -33,11 +32,9 @@ SERVE = [sys.executable, '-m', 'gr00t_core', 'serve']
 ENVIRONMENT = os.environ | {'OMP_NUM_THREADS': '1'}
 
 
-@pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp('checkpoint') / 'tiny'
-    init_checkpoint('tiny', load_robot('so101'), folder)
-    return folder
+@pytest.fixture
+def checkpoint(tiny_checkpoint: Callable[[str], Path]) -> Path:
+    return tiny_checkpoint('n1_5')
 
 
 def serve(*options: str, **environment: str) -> subprocess.Popen[str]:
@@ -50,7 +47,11 @@ def serve(*options: str, **environment: str) -> subprocess.Popen[str]:
     )
 
 
-def test_a_served_checkpoint_answers_as_in_process(checkpoint: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize('family', FAMILIES)
+def test_a_served_checkpoint_answers_as_in_process(
+    tiny_checkpoint: Callable[[str], Path], family: str, tmp_path: Path
+) -> None:
+    checkpoint = tiny_checkpoint(family)
     bind = f'ipc://{tmp_path}/policy'
     options = ('--checkpoint', str(checkpoint), '--bind', bind, '--device', 'cpu', '--seed', '3')
     process = serve(*options, '--threads', '1', '--http-port', '0', GR00T_API_TOKEN='secret')

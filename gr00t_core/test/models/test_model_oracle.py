@@ -5,8 +5,9 @@
 import pytest
 import torch
 
+from gr00t_core.models.layers.config import LanguageConfig
 from gr00t_core.models.n1_5.checkpoint import checkpoint_key
-from gr00t_core.models.n1_5.config import LanguageConfig, VisionConfig
+from gr00t_core.models.n1_5.config import VisionConfig
 from gr00t_core.models.n1_5.language import LanguageModel
 from gr00t_core.models.n1_5.vision import VisionTower
 

@@ -83,8 +83,13 @@ def test_pictures_are_exact(arrays, facts):
         transform = ImageTransform(256, 0.95, image['letter_box'])
         picture = transform.picture(arrays[f'image.{name}.raw'])
         assert np.array_equal(picture, arrays[f'image.{name}.eval']), name
-        patches, grid = transform.patches(picture)
+        patches = transform.patches(picture)
+        raw = arrays[f'image.{name}.raw']
+        grid = transform.grid(*raw.shape[:2])
         assert list(grid) == image['grid_thw']
+        small = transform.shrunk(raw)  # what a frame cache keeps loses nothing
+        assert small.shape[:2] == transform.shrunk_size(*raw.shape[:2])
+        assert np.array_equal(transform.picture(small), picture)
         assert len(patches) == 4 * image['tokens']
         assert qwen_size(*picture.shape[:2], 32) == tuple(image['qwen_size'])
         # Undo the cut into patches: the picture after Qwen's resize comes back.

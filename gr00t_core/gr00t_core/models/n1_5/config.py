@@ -13,10 +13,20 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from gr00t_core.errors import CheckpointError
-from gr00t_core.hub_names import how_to_download
 from gr00t_core.instructions import shown
-from gr00t_core.json_file import read_json
 from gr00t_core.models import lerobot_says_n1_7
+from gr00t_core.models.layers.config import (
+    attention_config,
+    ATTENTION_KEYS,
+    dit_config,
+    DIT_KEYS,
+    DiTConfig,
+    language_config,
+    LanguageConfig,
+    SelfAttentionConfig,
+    TEXT_KEYS,
+    told,
+)
 from gr00t_core.models.n1_5.json_section import Section
 from gr00t_core.models.n1_5.numbers import NUMBERS
 from gr00t_core.models.n1_5.sizes import EAGLE_3B, published_3b
@@ -37,49 +47,14 @@ class VisionConfig:
     layer_norm_eps: float
 
     @property
+    def merge_size(self) -> int:
+        """Return how many patches, along each side, make a token: one."""
+        return 1
+
+    @property
     def num_tokens(self) -> int:
         """Return the number of tokens of one view."""
         return (self.image_size // self.patch_size) ** 2
-
-
-@dataclass(frozen=True)
-class LanguageConfig:
-    """Qwen3 decoder; `num_layers` counts the layers that are kept (select_layer)."""
-
-    vocab_size: int
-    hidden_size: int
-    intermediate_size: int
-    num_layers: int
-    num_heads: int
-    num_kv_heads: int
-    head_dim: int
-    rms_norm_eps: float
-    rope_theta: float
-
-
-@dataclass(frozen=True)
-class SelfAttentionConfig:
-    """Self-attention blocks over the vision-language features."""
-
-    num_layers: int
-    num_heads: int
-    head_dim: int
-    dropout: float
-    final_dropout: bool
-
-    @property
-    def width(self) -> int:
-        """Return the token width."""
-        return self.num_heads * self.head_dim
-
-
-@dataclass(frozen=True)
-class DiTConfig(SelfAttentionConfig):
-    """Diffusion transformer; with `interleave_self_attention` odd blocks attend to themselves."""
-
-    output_dim: int
-    cross_attention_dim: int
-    interleave_self_attention: bool
 
 
 @dataclass(frozen=True)
@@ -157,20 +132,9 @@ class Gr00tConfig:
             CheckpointError: No such file, not JSON, another model type, a field missing, of a
                 wrong type, or of a value that this model cannot honour.
         """
-        path = Path(folder) / 'config.json'
-        try:
-            raw = read_json(path)
-        except FileNotFoundError:
-            raise CheckpointError(
-                f'{path} does not exist: a checkpoint holds config.json and model*.safetensors. '
-                f'Give the folder that holds them, or make one with `gr00t init-checkpoint`.'
-                + how_to_download(folder, 'model')
-            ) from None
-        except ValueError as error:
-            raise CheckpointError(
-                f'{path} cannot be read as JSON: {error}. Copy the checkpoint again.'
-            ) from None
-        return cls.from_json(raw, str(path))
+        from gr00t_core.models import read_config
+
+        return cls.from_json(read_config(folder), str(Path(folder) / 'config.json'))
 
     @classmethod
     def from_json(cls, raw: Any, source: str = 'config.json') -> 'Gr00tConfig':
@@ -199,7 +163,10 @@ class Gr00tConfig:
             if 'eagle_config' in raw
             else Section(EAGLE_3B, source, 'eagle_config')
         )
-        language = _language(eagle.section('text_config'), backbone.number('select_layer', int))
+        text = eagle.section('text_config')
+        text.require('rope_scaling', None)
+        text.require('use_sliding_window', False)
+        language = language_config(text, backbone.number('select_layer', int))
         project_to_dim = (
             None
             if backbone.value('project_to_dim') is None
@@ -231,22 +198,15 @@ class Gr00tConfig:
             select_layer=self.language.num_layers, project_to_dim=self.project_to_dim
         )
         section = raw['action_head_cfg']
-        section.update({key: getattr(head, name) for key, name in _HEAD_KEYS.items()})
-        section.update(max_action_dim=head.action_dim)
+        section.update(told(head, _HEAD_KEYS), max_action_dim=head.action_dim)
         section['diffusion_model_cfg'].update(
-            {key: getattr(dit, name) for key, name in _DIT_KEYS.items()}
+            told(dit, DIT_KEYS), cross_attention_dim=dit.cross_attention_dim
         )
-        section['vl_self_attention_cfg'].update(
-            {key: getattr(vl, name) for key, name in _ATTENTION_KEYS.items()}
-        )
+        section['vl_self_attention_cfg'].update(told(vl, ATTENTION_KEYS))
         eagle = raw.get('eagle_config', deepcopy(dict(EAGLE_3B)))
         eagle['image_token_index'] = self.image_token_id
-        eagle['vision_config'].update(
-            {key: getattr(self.vision, name) for key, name in _VISION_KEYS.items()}
-        )
-        eagle['text_config'].update(
-            {key: getattr(self.language, name) for key, name in _TEXT_KEYS.items()}
-        )
+        eagle['vision_config'].update(told(self.vision, _VISION_KEYS))
+        eagle['text_config'].update(told(self.language, TEXT_KEYS))
         if 'eagle_config' in raw or eagle != EAGLE_3B:
             raw['eagle_config'] = eagle
         return raw
@@ -261,29 +221,6 @@ _VISION_KEYS = {
     'image_size': 'image_size',
     'patch_size': 'patch_size',
     'layer_norm_eps': 'layer_norm_eps',
-}
-_TEXT_KEYS = {
-    'vocab_size': 'vocab_size',
-    'hidden_size': 'hidden_size',
-    'intermediate_size': 'intermediate_size',
-    'num_attention_heads': 'num_heads',
-    'num_key_value_heads': 'num_kv_heads',
-    'head_dim': 'head_dim',
-    'rms_norm_eps': 'rms_norm_eps',
-    'rope_theta': 'rope_theta',
-}
-_ATTENTION_KEYS = {
-    'num_layers': 'num_layers',
-    'num_attention_heads': 'num_heads',
-    'attention_head_dim': 'head_dim',
-    'dropout': 'dropout',
-    'final_dropout': 'final_dropout',
-}
-_DIT_KEYS = {
-    **_ATTENTION_KEYS,
-    'output_dim': 'output_dim',
-    'cross_attention_dim': 'cross_attention_dim',
-    'interleave_self_attention': 'interleave_self_attention',
 }
 _HEAD_KEYS = {
     'action_dim': 'action_dim',
@@ -326,57 +263,19 @@ def _vision(eagle: Section) -> VisionConfig:
     return vision
 
 
-def _language(section: Section, select_layer: int) -> LanguageConfig:
-    for key, allowed in (
-        ('hidden_act', 'silu'),
-        ('attention_bias', False),
-        ('tie_word_embeddings', True),
-    ):
-        section.require(key, allowed)
-    section.require('rope_scaling', None)
-    section.require('use_sliding_window', False)
-    layers = section.number('num_hidden_layers', int)
-    if layers < select_layer:
-        section.fail(
-            'num_hidden_layers', layers, f'at least backbone_cfg.select_layer = {select_layer}'
-        )
-    language = LanguageConfig(
-        num_layers=select_layer, **section.fields(_TEXT_KEYS, LanguageConfig)
-    )
-    if language.num_heads % language.num_kv_heads:
-        section.fail(
-            'num_key_value_heads', language.num_kv_heads, f'a divisor of {language.num_heads}'
-        )
-    return language
-
-
 def _action_head(section: Section) -> ActionHeadConfig:
     values = {
         'max_num_embodiments': 32,
         **section.values,
     }  # upstream's class default; NVIDIA's file leaves it out
     section = Section(values, section.source, section.path)
-    dit, attention = (
-        section.section('diffusion_model_cfg'),
-        section.section('vl_self_attention_cfg'),
-    )
-    dit.require('norm_type', 'ada_norm')
-    for part in (dit, attention):
-        part.require('positional_embeddings', None)
+    values = section.fields(_HEAD_KEYS, ActionHeadConfig)
     head = ActionHeadConfig(
-        **section.fields(_HEAD_KEYS, ActionHeadConfig),
-        dit=DiTConfig(**dit.fields(_DIT_KEYS, DiTConfig)),
-        vl_self_attention=SelfAttentionConfig(
-            **attention.fields(_ATTENTION_KEYS, SelfAttentionConfig)
-        ),
+        **values,
+        dit=dit_config(section, 'diffusion_model_cfg', values['backbone_embedding_dim']),
+        vl_self_attention=attention_config(section, 'vl_self_attention_cfg'),
     )
     section.require('max_action_dim', head.action_dim)
-    if head.dit.width != head.input_embedding_dim:
-        section.fail('input_embedding_dim', head.input_embedding_dim, head.dit.width)
-    if head.dit.output_dim != head.hidden_size:
-        dit.fail('output_dim', head.dit.output_dim, head.hidden_size)
-    if head.dit.cross_attention_dim != head.backbone_embedding_dim:
-        dit.fail('cross_attention_dim', head.dit.cross_attention_dim, head.backbone_embedding_dim)
     if head.use_vlln and head.vl_self_attention.width != head.backbone_embedding_dim:
         section.fail(
             'vl_self_attention_cfg', head.vl_self_attention.width, head.backbone_embedding_dim

@@ -12,6 +12,15 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
+from gr00t_core.models.layers.sizes import (
+    DIT,
+    HEAD,
+    QWEN3,
+    scale_head,
+    scale_language,
+    Size,
+    VL_SELF_ATTENTION,
+)
 from gr00t_core.models.n1_5.numbers import NUMBERS
 
 EAGLE_3B: Mapping[str, Any] = {
@@ -35,17 +44,8 @@ EAGLE_3B: Mapping[str, Any] = {
     },
     'text_config': {
         'model_type': 'qwen3',
-        'attention_bias': False,
-        'head_dim': 128,
-        'hidden_act': 'silu',
-        'hidden_size': 2048,
-        'intermediate_size': 6144,
-        'num_attention_heads': 16,
-        'num_hidden_layers': 28,
-        'num_key_value_heads': 8,
-        'rms_norm_eps': 1e-6,
+        **QWEN3,
         'rope_theta': 1_000_000.0,
-        'tie_word_embeddings': True,
         'vocab_size': 151_680,
     },
 }
@@ -71,44 +71,13 @@ _CONFIG_3B: Mapping[str, Any] = {
     'action_head_cfg': {
         'action_dim': NUMBERS.action_width,
         'action_horizon': NUMBERS.horizon,
-        'add_pos_embed': True,
-        'backbone_embedding_dim': 2048,
-        'diffusion_model_cfg': {
-            'attention_head_dim': 48,
-            'cross_attention_dim': 2048,
-            'dropout': 0.2,
-            'final_dropout': True,
-            'interleave_self_attention': True,
-            'norm_type': 'ada_norm',
-            'num_attention_heads': 32,
-            'num_layers': 16,
-            'output_dim': 1024,
-            'positional_embeddings': None,
-        },
-        'hidden_size': 1024,
-        'input_embedding_dim': 1536,
+        **HEAD,
+        'diffusion_model_cfg': {**DIT, 'num_layers': 16, 'cross_attention_dim': 2048},
         'max_action_dim': NUMBERS.action_width,
-        'max_num_embodiments': 32,
-        'max_seq_len': 1024,
         'max_state_dim': NUMBERS.state_width,
         'model_dtype': 'float32',
-        'noise_beta_alpha': 1.5,
-        'noise_beta_beta': 1.0,
-        'noise_s': 0.999,
-        'num_inference_timesteps': 4,
         'num_target_vision_tokens': 32,
-        'num_timestep_buckets': 1000,
-        'tune_diffusion_model': True,
-        'tune_projector': True,
-        'use_vlln': True,
-        'vl_self_attention_cfg': {
-            'attention_head_dim': 64,
-            'dropout': 0.2,
-            'final_dropout': True,
-            'num_attention_heads': 32,
-            'num_layers': 4,
-            'positional_embeddings': None,
-        },
+        'vl_self_attention_cfg': VL_SELF_ATTENTION,
     },
 }
 
@@ -122,13 +91,12 @@ def _scaled(
     *,
     image_size: int,
     patch_size: int,
-    vision: tuple[int, int, int],
-    language: tuple[int, int, int],
-    dit: tuple[int, int, int],
+    vision: Size,
+    language: Size,
+    dit: Size,
     hidden_size: int,
     future_tokens: int,
     dropout: float,
-    vocab_size: int,
 ) -> dict[str, Any]:
     """Scale the 3B config.json down; vision, language and dit are (width, layers, heads)."""
     config = published_3b()
@@ -143,47 +111,17 @@ def _scaled(
         num_attention_heads=heads,
         num_hidden_layers=layers,
     )
-    width, layers, heads = language
-    eagle['text_config'].update(
-        head_dim=width // heads,
-        hidden_size=width,
-        intermediate_size=3 * width,
-        num_attention_heads=heads,
-        num_hidden_layers=layers,
-        num_key_value_heads=heads // 2,
-        vocab_size=vocab_size,
-    )
+    scale_language(eagle['text_config'], language)
     config['eagle_config'] = eagle
-    config['hidden_size'] = width
+    config['hidden_size'] = language[0]
     config['torch_dtype'] = 'float32'
-    config['backbone_cfg'].update(eagle_path='', select_layer=layers)
+    config['backbone_cfg'].update(eagle_path='', select_layer=language[1])
     head = config['action_head_cfg']
-    head['vl_self_attention_cfg'].update(
-        attention_head_dim=width // heads, dropout=dropout, num_attention_heads=heads, num_layers=1
-    )
-    context = width
-    width, layers, heads = dit
-    head['diffusion_model_cfg'].update(
-        attention_head_dim=width // heads,
-        cross_attention_dim=context,
-        dropout=dropout,
-        num_attention_heads=heads,
-        num_layers=layers,
-        output_dim=hidden_size,
-    )
-    head.update(
-        backbone_embedding_dim=context,
-        hidden_size=hidden_size,
-        input_embedding_dim=width,
-        max_seq_len=64,
-        num_target_vision_tokens=future_tokens,
-    )
+    scale_head(head, language, dit, hidden_size, dropout)
+    head['diffusion_model_cfg'].update(cross_attention_dim=language[0])
+    head.update(num_target_vision_tokens=future_tokens)
     return config
 
-
-# Vocabulary of the small tokenizer (`tokenizer.make_small_tokenizer`); its image token id is set
-# when it is made.
-SMALL_VOCABULARY = 512
 
 SIZES: Mapping[str, dict[str, Any]] = {
     'tiny': _scaled(
@@ -195,7 +133,6 @@ SIZES: Mapping[str, dict[str, Any]] = {
         hidden_size=32,
         future_tokens=4,
         dropout=0.2,
-        vocab_size=SMALL_VOCABULARY,
     ),
     'small': _scaled(
         image_size=120,
@@ -206,7 +143,6 @@ SIZES: Mapping[str, dict[str, Any]] = {
         hidden_size=64,
         future_tokens=8,
         dropout=0.1,
-        vocab_size=SMALL_VOCABULARY,
     ),
     '3b': published_3b(),
 }

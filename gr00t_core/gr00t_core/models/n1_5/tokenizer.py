@@ -9,19 +9,24 @@ GR00T N1.5: Eagle 2.5's tokenizer, which is Qwen2's vocabulary with the special 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 import json
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from tokenizers import AddedToken, models, pre_tokenizers, Tokenizer, trainers
+from tokenizers import models, pre_tokenizers, Tokenizer, trainers
 
-from gr00t_core.errors import CheckpointError, ObservationError
-from gr00t_core.instructions import MAX_TOKENS, shown
+from gr00t_core.errors import CheckpointError
+from gr00t_core.models.layers.sizes import SMALL_VOCABULARY
 from gr00t_core.models.n1_5.config import Gr00tConfig
-from gr00t_core.models.n1_5.sizes import SMALL_VOCABULARY
-from gr00t_core.models.vocabulary import find_tokenizer, set_byte_level
+from gr00t_core.models.vocabulary import (
+    checked_ids,
+    find_tokenizer,
+    PromptBatch,
+    read_bpe,
+    refuse_control_tokens,
+    refuse_long,
+    set_byte_level,
+    special_token,
+)
 
 SYSTEM = 'You are a helpful assistant.'
 IMAGE_CONTEXT, IMAGE_OPEN, IMAGE_CLOSE = '<IMG_CONTEXT>', '<img>', '</img>'
@@ -51,25 +56,6 @@ _SMALL_CORPUS = (
 )
 
 
-@dataclass(frozen=True)
-class PromptBatch:
-    """Token ids of a batch: `input_ids` and `attention_mask` (B, T) int64, padded on the left."""
-
-    input_ids: NDArray[np.int64]
-    attention_mask: NDArray[np.int64]
-
-    @classmethod
-    def padded(cls, rows: Sequence[Sequence[int]], pad_id: int) -> 'PromptBatch':
-        """Pad the ids of B prompts on the left to the longest."""
-        length = max(map(len, rows))
-        input_ids = np.full((len(rows), length), pad_id, dtype=np.int64)
-        attention_mask = np.zeros((len(rows), length), dtype=np.int64)
-        for row, ids in enumerate(rows):
-            input_ids[row, length - len(ids) :] = ids
-            attention_mask[row, length - len(ids) :] = 1
-        return cls(input_ids, attention_mask)
-
-
 class PromptTokenizer:
     """Instructions and view counts to token ids.
 
@@ -86,22 +72,7 @@ class PromptTokenizer:
             CheckpointError: A special token is missing, an id is wrong, or the vocabulary exceeds
                 the embedding.
         """
-        found = {token: tokenizer.token_to_id(token) for token in SPECIAL_TOKENS}
-        ids = {token: index for token, index in found.items() if index is not None}
-        missing = [token for token in SPECIAL_TOKENS if token not in ids]
-        if missing:
-            raise CheckpointError(
-                f'{source}: the special tokens {missing} are missing. '
-                f'Use the tokenizer of {HUB_REPOSITORY}.'
-            )
-        vocabulary = config.language.vocab_size
-        largest = max(tokenizer.get_vocab().values())
-        if ids[IMAGE_CONTEXT] != config.image_token_id or largest >= vocabulary:
-            raise CheckpointError(
-                f'{source}: {IMAGE_CONTEXT} is {ids[IMAGE_CONTEXT]} and the largest id {largest}, '
-                f'but the checkpoint expects {config.image_token_id} and ids below {vocabulary}. '
-                f'This tokenizer belongs to another checkpoint.'
-            )
+        ids = checked_ids(tokenizer, source, SPECIAL_TOKENS, IMAGE_CONTEXT, config, HUB_REPOSITORY)
         self.source = source
         self.tokens_per_view = config.vision.num_tokens
         self._tokenizer = tokenizer
@@ -114,12 +85,7 @@ class PromptTokenizer:
         Raises:
             ObservationError: The instruction holds the text of a special token.
         """
-        forbidden = [token for token in SPECIAL_TOKENS if token in instruction]
-        if forbidden:
-            raise ObservationError(
-                f'the instruction {shown(instruction)} holds control tokens {forbidden}:'
-                ' remove them.'
-            )
+        refuse_control_tokens(instruction, instruction, SPECIAL_TOKENS)
         context = IMAGE_OPEN + IMAGE_CONTEXT * self.tokens_per_view + IMAGE_CLOSE
         images = ''.join(f'<image {view}>{context}' for view in range(1, views + 1))
         return (
@@ -145,11 +111,7 @@ class PromptTokenizer:
             ObservationError: Names its tokens and how many are allowed.
         """
         tokens = len(self.encode(instruction, views)) - len(self.encode('', views))
-        if tokens > MAX_TOKENS:
-            raise ObservationError(
-                f'the instruction {shown(instruction)} has {tokens} tokens; at most {MAX_TOKENS}'
-                ' are allowed. Say it in a sentence'
-            )
+        refuse_long(instruction, tokens)
 
     def batch(self, instructions: Sequence[str], views: int) -> PromptBatch:
         """Return the ids of B prompts, padded on the left to the longest."""
@@ -186,7 +148,7 @@ def make_small_tokenizer(special_tokens: Sequence[str] = SPECIAL_TOKENS) -> Toke
     set_byte_level(tokenizer)
     trainer = trainers.BpeTrainer(
         vocab_size=SMALL_VOCABULARY,
-        special_tokens=[_added(token) for token in special_tokens],
+        special_tokens=[special_token(token) for token in special_tokens],
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
@@ -194,22 +156,16 @@ def make_small_tokenizer(special_tokens: Sequence[str] = SPECIAL_TOKENS) -> Toke
     return tokenizer
 
 
-def _added(content: str) -> AddedToken:
-    return AddedToken(content, normalized=False, special=True)
-
-
 def _qwen_tokenizer(folder: Path) -> Tokenizer:
-    vocab, merges, added = (str(folder / name) for name in QWEN_FILES)
+    tokenizer = read_bpe(folder, QWEN_FILES)
     try:
-        tokenizer = Tokenizer(models.BPE.from_file(vocab, merges))
-        added_ids: dict[str, int] = json.loads(Path(added).read_text(encoding='utf-8'))
-    except Exception as error:  # the library raises bare Exception
+        added_ids: dict[str, int] = json.loads((folder / QWEN_FILES[2]).read_text('utf-8'))
+    except (OSError, ValueError) as error:
         raise CheckpointError(
             f'{folder}: {", ".join(QWEN_FILES)} cannot be read: {error}.'
         ) from None
-    set_byte_level(tokenizer)
     tokenizer.add_special_tokens(
-        [_added(token) for token in sorted(added_ids, key=lambda token: added_ids[token])]
+        [special_token(token) for token in sorted(added_ids, key=lambda token: added_ids[token])]
     )
     found = {token: tokenizer.token_to_id(token) for token in added_ids}
     probe = tokenizer.encode(_PROBE, add_special_tokens=False).ids

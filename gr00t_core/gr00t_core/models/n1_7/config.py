@@ -14,7 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from gr00t_core.errors import CheckpointError
-from gr00t_core.models.n1_5.config import DiTConfig, LanguageConfig, SelfAttentionConfig
+from gr00t_core.models.layers.config import (
+    attention_config,
+    ATTENTION_KEYS,
+    dit_config,
+    DIT_KEYS,
+    DiTConfig,
+    language_config,
+    LanguageConfig,
+    SelfAttentionConfig,
+    told,
+)
 from gr00t_core.models.n1_5.json_section import Section
 from gr00t_core.models.n1_7.sizes import COSMOS_REASON2_2B, published_3b
 
@@ -138,7 +148,9 @@ class Gr00tN17Config:
         top.require('strict_action_padding_mask', False)
         backbone = Section(_backbone(top), source, 'backbone_config')
         vision = _vision(backbone)
-        language = _language(backbone.section('text_config'), top.number('select_layer', int))
+        language = language_config(
+            backbone.section('text_config'), top.number('select_layer', int)
+        )
         if vision.out_hidden_size != language.hidden_size:
             backbone.fail(
                 'vision_config.out_hidden_size', vision.out_hidden_size, language.hidden_size
@@ -159,30 +171,14 @@ class Gr00tN17Config:
         """Return the content of config.json: `raw` brought up to date with the action head."""
         raw = deepcopy(dict(self.raw))
         head = self.action_head
-        raw.update({key: getattr(head, name) for key, name in _HEAD_KEYS.items()})
-        raw['diffusion_model_cfg'].update(
-            {key: getattr(head.dit, name) for key, name in _DIT_KEYS.items()}
-        )
+        raw.update(told(head, _HEAD_KEYS))
+        raw['diffusion_model_cfg'].update(told(head.dit, DIT_KEYS))
         if head.vl_self_attention is not None:
-            raw['vl_self_attention_cfg'].update(
-                {key: getattr(head.vl_self_attention, n) for key, n in _ATTENTION_KEYS.items()}
-            )
+            raw['vl_self_attention_cfg'].update(told(head.vl_self_attention, ATTENTION_KEYS))
         return raw
 
 
 # NVIDIA's key → our field; the types are the dataclass's.
-_ATTENTION_KEYS = {
-    'num_layers': 'num_layers',
-    'num_attention_heads': 'num_heads',
-    'attention_head_dim': 'head_dim',
-    'dropout': 'dropout',
-    'final_dropout': 'final_dropout',
-}
-_DIT_KEYS = {
-    **_ATTENTION_KEYS,
-    'output_dim': 'output_dim',
-    'interleave_self_attention': 'interleave_self_attention',
-}
 _SAME = {field.name: field.name for field in fields(ActionHeadConfig)}
 _HEAD_KEYS = {
     'max_action_dim': 'action_dim',
@@ -203,16 +199,6 @@ _VISION_KEYS = {
     'spatial_merge_size': 'merge_size',
     'num_position_embeddings': 'num_positions',
     'out_hidden_size': 'out_hidden_size',
-}
-_TEXT_KEYS = {
-    'vocab_size': 'vocab_size',
-    'hidden_size': 'hidden_size',
-    'intermediate_size': 'intermediate_size',
-    'num_attention_heads': 'num_heads',
-    'num_key_value_heads': 'num_kv_heads',
-    'head_dim': 'head_dim',
-    'rms_norm_eps': 'rms_norm_eps',
-    'rope_theta': 'rope_theta',
 }
 # Upstream's class defaults of fields that decide no shape.
 _DEFAULTS: dict[str, Any] = {
@@ -279,23 +265,6 @@ def _vision(backbone: Section) -> VisionConfig:
     return vision
 
 
-def _language(section: Section, select_layer: int) -> LanguageConfig:
-    for key, allowed in (('hidden_act', 'silu'), ('attention_bias', False)):
-        section.require(key, allowed)
-    section.require('tie_word_embeddings', True)
-    layers = section.number('num_hidden_layers', int)
-    if layers < select_layer:
-        section.fail('num_hidden_layers', layers, f'at least select_layer = {select_layer}')
-    language = LanguageConfig(
-        num_layers=select_layer, **section.fields(_TEXT_KEYS, LanguageConfig)
-    )
-    if language.num_heads % language.num_kv_heads:
-        section.fail(
-            'num_key_value_heads', language.num_kv_heads, f'a divisor of {language.num_heads}'
-        )
-    return language
-
-
 def _mrope_section(text: Section, head_dim: int) -> tuple[int, int, int]:
     rope = text.section('rope_scaling')
     rope.require('mrope_interleaved', True)
@@ -313,30 +282,15 @@ def _mrope_section(text: Section, head_dim: int) -> tuple[int, int, int]:
 
 
 def _action_head(top: Section) -> ActionHeadConfig:
-    dit = top.section('diffusion_model_cfg')
-    dit.require('norm_type', 'ada_norm')
-    dit.require('positional_embeddings', None)
-    attention = None
-    told = top.values.get('vl_self_attention_cfg')
-    if told is not None and (not isinstance(told, dict) or told.get('num_layers')):
-        part = top.section('vl_self_attention_cfg')
-        part.require('positional_embeddings', None)
-        attention = SelfAttentionConfig(**part.fields(_ATTENTION_KEYS, SelfAttentionConfig))
-        if attention.width != top.value('backbone_embedding_dim'):
-            top.fail('vl_self_attention_cfg', attention.width, top.value('backbone_embedding_dim'))
+    attention, found = None, top.values.get('vl_self_attention_cfg')
     values = top.fields(_HEAD_KEYS, ActionHeadConfig)
-    head = ActionHeadConfig(
-        **values,
-        dit=DiTConfig(
-            **dit.fields(_DIT_KEYS, DiTConfig),
-            cross_attention_dim=values['backbone_embedding_dim'],
-        ),
-        vl_self_attention=attention,
-    )
-    if head.dit.width != head.input_embedding_dim:
-        top.fail('input_embedding_dim', head.input_embedding_dim, head.dit.width)
-    if head.dit.output_dim != head.hidden_size:
-        dit.fail('output_dim', head.dit.output_dim, head.hidden_size)
+    features = values['backbone_embedding_dim']
+    if found is not None and (not isinstance(found, dict) or found.get('num_layers')):
+        attention = attention_config(top, 'vl_self_attention_cfg')
+        if attention.width != features:
+            top.fail('vl_self_attention_cfg', attention.width, features)
+    dit = dit_config(top, 'diffusion_model_cfg', features)
+    head = ActionHeadConfig(**values, dit=dit, vl_self_attention=attention)
     if head.max_seq_len < head.action_horizon:
         top.fail('max_seq_len', head.max_seq_len, f'at least action_horizon {head.action_horizon}')
     return head

@@ -121,9 +121,15 @@ class Gr00tN17(PolicyNetwork):
         return slot
 
     def attended(self, batch: Batch) -> tuple[Tensor, Masks]:
-        """Return the processed features (B, T, C) and the mask of every DiT block."""
+        """Return the processed features (B, T, C) and the mask of every DiT block.
+
+        A batch may bring `features` (B, T, C), from `encode`, in place of images. Their padding is
+        hidden, since nothing was computed for it.
+        """
         real = batch['attention_mask'].to(self.device).bool()
         image_mask = batch['input_ids'].to(self.device) == self.config.image_token_id
-        hidden = real[:, None, None] if self.mask_padding else None
-        features = self.action_head.process(self.encode(batch), hidden)
-        return features, self.action_head.masks(image_mask, real, self.mask_padding)
+        known = batch.get('features')
+        hide = self.mask_padding or (known is not None and not bool(real.all()))
+        features = self.encode(batch) if known is None else known.to(self.device)
+        features = self.action_head.process(features, real[:, None, None] if hide else None)
+        return features, self.action_head.masks(image_mask, real, hide)

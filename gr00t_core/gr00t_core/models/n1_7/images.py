@@ -54,18 +54,36 @@ class ImageTransform:
 
         `place` in [0, 1) says where the window lies in training; None centres it.
         """
+        frame = self.shrunk(frame)
+        if self.square is not None:
+            side, crop = self.square
+            return antialiased(_cropped(frame, crop, place), side, 'bilinear')
+        return self._shortest_edge(_cropped(frame, self._kept(frame.shape), place))
+
+    def shrunk(self, frame: Frame) -> Frame:
+        """Do steps 1 and 2 on a frame (h, w, 3); doing them again changes nothing."""
         if self.letterbox:
             frame = _letterboxed(frame)
         if self.square is not None:
-            side, crop = self.square
-            frame = antialiased(frame, side, 'bilinear')
-            return antialiased(_cropped(frame, crop, place), side, 'bilinear')
-        frame = self._shortest_edge(frame)
-        kept = tuple(int(n * self.crop) for n in frame.shape[:2])
-        return self._shortest_edge(_cropped(frame, (kept[0], kept[1]), place))
+            return antialiased(frame, self.square[0], 'bilinear')
+        return self._shortest_edge(frame)
 
-    def patches(self, picture: Frame) -> tuple[NDArray[np.float32], tuple[int, int, int]]:
-        """Do steps 4 and 5: return patches (P, values) float32 and the grid (1, rows, columns)."""
+    def shrunk_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the size that `shrunk` makes of frames of this size."""
+        if self.square is not None:
+            return self.square[0]
+        return self._edge_size((max(height, width),) * 2 if self.letterbox else (height, width))
+
+    def grid(self, height: int, width: int) -> tuple[int, int, int]:
+        """Return the grid (1, rows, columns) that `patches` makes of frames of this size."""
+        size = self.shrunk_size(height, width)
+        if self.square is None:
+            size = self._edge_size(self._kept(size))
+        rows, columns = (n // self.patch for n in qwen_size(*size, self.patch * self.merge))
+        return 1, rows, columns
+
+    def patches(self, picture: Frame) -> NDArray[np.float32]:
+        """Do steps 4 and 5: return patches (P, values) float32; `grid` says how they lie."""
         size = qwen_size(picture.shape[0], picture.shape[1], self.patch * self.merge)
         image = antialiased(picture, size, 'bicubic')
         values = (image.astype(np.float32) - np.float32(127.5)) / np.float32(127.5)
@@ -75,15 +93,17 @@ class ImageTransform:
             rows // m, m, self.patch, columns // m, m, self.patch, 3
         )  # block row, row, y, block column, column, x, channel
         cut = blocks.transpose(0, 3, 1, 4, 6, 2, 5).reshape(rows * columns, 3, 1, self.patch**2)
-        return cut.repeat(self.frames, axis=2).reshape(len(cut), -1), (1, rows, columns)
+        return cut.repeat(self.frames, axis=2).reshape(len(cut), -1)
 
     def _shortest_edge(self, frame: Frame) -> Frame:
-        height, width = frame.shape[:2]
-        short = min(height, width)
-        if short == self.edge:
-            return frame
-        scale = self.edge / short
-        return area_resize(frame, (round(height * scale), round(width * scale)))
+        return area_resize(frame, self._edge_size((frame.shape[0], frame.shape[1])))
+
+    def _edge_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        scale = self.edge / min(size)
+        return round(size[0] * scale), round(size[1] * scale)
+
+    def _kept(self, shape: Sequence[int]) -> tuple[int, int]:
+        return int(shape[0] * self.crop), int(shape[1] * self.crop)
 
 
 def qwen_size(height: int, width: int, factor: int) -> tuple[int, int]:
@@ -112,7 +132,7 @@ def area_resize(frame: Frame, size: tuple[int, int]) -> Frame:
         if height % size[0] == 0 and width % size[1] == 0:
             return _averaged(frame, height // size[0], width // size[1])
         # OpenCV weighs along the rows first, then adds the rows up, in float32.
-        rows = _weighed(frame.astype(np.float32).swapaxes(0, 1), *_area_taps(width, size[1]))
+        rows = _weighed(frame.swapaxes(0, 1), *_area_taps(width, size[1]))
         out = _weighed(rows.swapaxes(0, 1), *_area_taps(height, size[0]))
         return _to_bytes(np.rint(out))
     left, right, across = _linear_taps(width, size[1])
@@ -141,13 +161,24 @@ def _to_bytes(values: NDArray[Any]) -> Frame:
 
 
 def _weighed(
-    values: NDArray[np.float32], index: NDArray[np.intp], weight: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Return sums over the taps (K, n) of the first axis, added up in order in float32."""
-    out: NDArray[np.float32] = values[index[0]] * weight[0][:, None, None]
-    for k in range(1, len(index)):
-        out += values[index[k]] * weight[k][:, None, None]
-    return out
+    values: NDArray[Any], index: NDArray[np.intp], weight: NDArray[Any], start: int = 0
+) -> NDArray[Any]:
+    """Return `start` plus sums over the taps (K, n) of the first axis, added up in order.
+
+    In the dtype of the weights; whole lines lie together in memory, which is three times as fast.
+    """
+    lines: NDArray[Any] = np.ascontiguousarray(values, weight.dtype).reshape(len(values), -1)
+    out: NDArray[Any] = lines[index[0]]
+    out *= weight[0][:, None]
+    if start:
+        out += start
+    part = np.empty_like(out)
+    for pixels, shares in zip(index[1:], weight[1:], strict=True):
+        np.take(lines, pixels, axis=0, out=part)
+        part *= shares[:, None]
+        out += part
+    summed: NDArray[Any] = out.reshape(-1, *values.shape[1:])
+    return summed
 
 
 @lru_cache(maxsize=64)
@@ -212,22 +243,17 @@ def antialiased(frame: Frame, size: Sequence[int], mode: str) -> Frame:
     bits and sums that are rounded to uint8 after each.
     """
     if frame.shape[1] != size[1]:
-        frame = _summed(frame.swapaxes(0, 1), *_antialias_taps(frame.shape[1], size[1], mode))
+        frame = _rounded(frame.swapaxes(0, 1), *_antialias_taps(frame.shape[1], size[1], mode))
         frame = frame.swapaxes(0, 1)
     if frame.shape[0] != size[0]:
-        frame = _summed(frame, *_antialias_taps(frame.shape[0], size[0], mode))
+        frame = _rounded(frame, *_antialias_taps(frame.shape[0], size[0], mode))
     return frame
 
 
-def _summed(
+def _rounded(
     frame: Frame, index: NDArray[np.intp], weight: NDArray[np.int32], precision: int
 ) -> Frame:
-    """Return rounded sums over the taps (K, n) of the first axis."""
-    wide = frame.astype(np.int32)
-    out = np.full((index.shape[1], *frame.shape[1:]), 1 << (precision - 1), np.int32)
-    for pixels, shares in zip(index, weight, strict=True):
-        out += wide[pixels] * shares[:, None, None]
-    return _to_bytes(np.clip(out >> precision, 0, 255))
+    return _to_bytes(_weighed(frame, index, weight, 1 << (precision - 1)) >> precision)
 
 
 @lru_cache(maxsize=64)

@@ -9,7 +9,7 @@ of the same observation, so the way back needs it.
 Shapes: B batch · T steps of a modality · H steps of the layout's chunk · A padded width.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,20 +18,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.checkpoint.metadata import check_robot, embodiment_metadata, METADATA_FILE
-from gr00t_core.errors import CheckpointError, ObservationError, RobotFileError
+from gr00t_core.errors import CheckpointError, RobotFileError
 from gr00t_core.models.n1_7.config import Gr00tN17Config
 from gr00t_core.models.n1_7.groups import Group
 from gr00t_core.models.n1_7.images import ImageTransform
 from gr00t_core.models.n1_7.processor_config import Layout, ProcessorConfig
 from gr00t_core.models.n1_7.prompt import load_prompts, Prompts
 from gr00t_core.robot.description import Robot
-from gr00t_core.transforms import observation as checks
+from gr00t_core.transforms import Training
+from gr00t_core.transforms.checked import CheckedTransforms
 from gr00t_core.transforms.concat import Batch, pad, split
 from gr00t_core.transforms.observation import Observation
+from gr00t_core.transforms.state_action import drop, perturb
 
 
 @dataclass(frozen=True, eq=False)
-class N17Transforms:
+class N17Transforms(CheckedTransforms):
     """The transforms of one embodiment.
 
     Attributes:
@@ -39,9 +41,11 @@ class N17Transforms:
         images: How camera frames become patches.
         tokenizer: Puts the prompt around the instruction.
         state_width, action_width, model_horizon: Padded S and A, and H, of the model.
-        state_dropout: Probability, in training, that a sample's state is replaced by zeros.
+        training: What varies in training beside the crop; `state_dropout` is the checkpoint's.
         resolutions: Camera → (height, width) that a robot promises; a camera not in it may have
             any size.
+        random_crop: Training crops at random instead of at the centre.
+        language_dropout: Probability, in training, of an empty instruction.
     """
 
     layout: Layout
@@ -50,8 +54,10 @@ class N17Transforms:
     state_width: int
     action_width: int
     model_horizon: int
-    state_dropout: float
+    training: Training
     resolutions: Mapping[str, tuple[int, int]]
+    random_crop: bool = True
+    language_dropout: float = 0.0
 
     @classmethod
     def load(
@@ -112,7 +118,7 @@ class N17Transforms:
             head.state_dim,
             head.action_dim,
             head.action_horizon,
-            processor.state_dropout,
+            Training(state_dropout=processor.state_dropout),
             {camera.name: (camera.height, camera.width) for camera in robot.cameras}
             if robot
             else {},
@@ -153,14 +159,17 @@ class N17Transforms:
         observation: Observation,
         training: bool = False,
         generator: np.random.Generator | None = None,
+        pictures: bool = True,
     ) -> Batch:
         """Turn an observation into a model batch.
 
         Args:
             observation: Batched or not.
-            training: Crop at random (one window for all frames of a sample) and drop states.
-                Actions are then required.
+            training: Vary the crop (one window for all frames of a sample), the instruction and
+                the state, each sample for itself. Actions are then required.
             generator: Source of the variation; None for a fresh one.
+            pictures: False leaves out `pixel_values` and `image_grid_thw`, where the features
+                that they lead to are known; frames then only tell their size.
 
         Returns:
             Arrays, as `gr00t_core.models.n1_7.groot` describes them; `action` and `action_mask`
@@ -170,36 +179,51 @@ class N17Transforms:
         Raises:
             ObservationError: A key is missing or unexpected, or has a wrong shape or dtype.
         """
-        samples = self._checked(observation, with_action=training)
+        samples = self.checked(observation, with_action=training)
         random = (generator or np.random.default_rng()) if training else None
-        texts = samples[self.language]
-        rows, grids, counts = [], [], []
-        for index in range(len(texts)):
-            place = None if random is None else tuple(random.random(2).tolist())
-            tokens = []
-            for step in range(len(self.layout.video_steps)):
-                for name in self.cameras:
-                    frame = samples[f'video.{name}'][index, step]
-                    patches, grid = self.images.patches(self.images.picture(frame, place))
-                    rows.append(patches)
-                    grids.append(grid)
-                    tokens.append(len(patches) // self.images.merge**2)
-            counts.append(tokens)
-        prompts = self.tokenizer.batch(texts, counts)
-        state = self._state(samples)
-        if random is not None and self.state_dropout:
-            state[random.random(len(state)) < self.state_dropout] = 0
+        texts = list(samples[self.language])
+        places: list[tuple[float, float] | None] = [None] * len(texts)
+        if random is not None:
+            for row in range(len(texts)):
+                if self.random_crop:
+                    places[row] = (random.random(), random.random())
+                if self.language_dropout and random.random() < self.language_dropout:
+                    texts[row] = ''
+        steps = range(len(self.layout.video_steps))
+        frames = [
+            [samples[f'video.{name}'][row, step] for step in steps for name in self.cameras]
+            for row in range(len(texts))
+        ]
+        grids = [[self.images.grid(*frame.shape[:2]) for frame in views] for views in frames]
+        prompts = self.tokenizer.batch(texts, [self._tokens(of) for of in grids])
         batch: Batch = {
-            'pixel_values': np.concatenate(rows),
-            'image_grid_thw': np.array(grids, np.int64),
             'input_ids': prompts.input_ids,
             'attention_mask': prompts.attention_mask,
-            'state': state,
+            'state': self._state(samples, random),
             'embodiment_id': np.full(len(texts), self.layout.slot, np.int64),
         }
+        if pictures:
+            batch['pixel_values'] = np.concatenate(
+                [
+                    self.images.patches(self.images.picture(frame, place))
+                    for views, place in zip(frames, places)
+                    for frame in views
+                ]
+            )
+            batch['image_grid_thw'] = np.array([grid for of in grids for grid in of], np.int64)
         if f'action.{self.action[0].name}' in samples:
             batch['action'], batch['action_mask'] = self.normalized_action(samples, samples)
         return batch
+
+    @property
+    def image_tokens(self) -> list[int]:
+        """Return the tokens of each image of a sample with frames of the promised resolutions."""
+        grids = [self.images.grid(*self.resolutions[name]) for name in self.cameras]
+        return self._tokens(grids) * len(self.layout.video_steps)
+
+    def prompt_length(self, instruction: str) -> int:
+        """Return T of a prompt with frames of the promised resolutions."""
+        return len(self.tokenizer.encode(instruction, self.image_tokens))
 
     def apply_state(self, observation: Observation) -> Batch:
         """Turn the state of an observation into `state` (B, T, S) float32, and nothing else.
@@ -207,7 +231,7 @@ class N17Transforms:
         Raises:
             ObservationError: A state key is missing, or has a wrong shape or dtype.
         """
-        return {'state': self._state(self._states(observation))}
+        return {'state': self._state(self.checked_states(observation), None)}
 
     def unapply(
         self, action: NDArray[np.float32], observation: Observation
@@ -216,7 +240,7 @@ class N17Transforms:
 
         `observation` is the one that the actions answer: relative groups start at its state.
         """
-        states = self._states(observation)
+        states = self.checked_states(observation)
         widths = {group.name: group.model_width for group in self.action}
         parts = split(np.asarray(action, np.float32)[:, : self.horizon], widths)
         return {
@@ -228,7 +252,7 @@ class N17Transforms:
         self, action: Mapping[str, Any], observation: Observation
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Turn `action.<group>` (B, H, D) into padded model actions (B, model H, A) and mask."""
-        states = self._states(observation)
+        states = self.checked_states(observation)
         parts = [
             group.apply(np.asarray(action[f'action.{group.name}']), _reference(group, states))
             for group in self.action
@@ -242,14 +266,9 @@ class N17Transforms:
         of = {'video': 'video_steps', 'state': 'state_steps', 'action': 'action_steps'}
         return list(getattr(self.layout, of[modality])) if modality in of else [0]
 
-    def modality_keys(self) -> dict[str, list[str]]:
-        """Return upstream's four modalities and their keys."""
-        return {
-            'video': [f'video.{name}' for name in self.cameras],
-            'state': [f'state.{group.name}' for group in self.state],
-            'action': [f'action.{group.name}' for group in self.action],
-            'language': [self.language],
-        }
+    def resolution(self, camera: str) -> tuple[int, int] | None:
+        """Return (height, width) that a robot promises of a camera; None for any."""
+        return self.resolutions.get(camera)
 
     def observation_example(self, instruction: str) -> dict[str, Any]:
         """Return an observation that fits: grey images, states in the middle of their range."""
@@ -266,49 +285,20 @@ class N17Transforms:
             example[f'state.{group.name}'] = np.tile(middle, (len(self.layout.state_steps), 1))
         return example | {self.language: [instruction]}
 
-    def _states(self, observation: Observation) -> dict[str, Any]:
-        """Return the state keys with a batch axis, checked."""
-        keys = [f'state.{group.name}' for group in self.state]
-        known = {key: value for key, value in observation.items() if key in keys}
-        checks.check_keys(known, keys, ())
-        batched, steps = checks.is_batched(known), len(self.layout.state_steps)
-        return {
-            key: checks.numbers(known, key, steps, group.width, batched=batched)
-            for key, group in zip(keys, self.state, strict=True)
-        }
+    def _tokens(self, grids: Sequence[tuple[int, int, int]]) -> list[int]:
+        return [rows * columns // self.images.merge**2 for _, rows, columns in grids]
 
-    def _state(self, samples: Mapping[str, Any]) -> NDArray[np.float32]:
+    def _state(
+        self, samples: Mapping[str, Any], random: np.random.Generator | None
+    ) -> NDArray[np.float32]:
         parts = [group.apply(samples[f'state.{group.name}']) for group in self.state]
-        return pad(np.concatenate(parts, axis=-1), self.state_width, 'the state')[0]
-
-    def _checked(self, observation: Observation, *, with_action: bool) -> dict[str, Any]:
-        """Return every expected key with a batch axis."""
-        keys = self.modality_keys()
-        actions = keys.pop('action')
-        with_action = with_action or any(key in observation for key in actions)
-        required = [key for group in keys.values() for key in group]
-        checks.check_keys(observation, required + actions * with_action, actions)
-        batched = checks.is_batched(observation)
-        samples = self._states(observation)
-        for name in self.cameras:
-            samples[f'video.{name}'] = checks.frames(
-                observation,
-                f'video.{name}',
-                self.resolutions.get(name),
-                batched=batched,
-                length=len(self.layout.video_steps),
-            )
-        for group in self.action if with_action else ():
-            key = f'action.{group.name}'
-            samples[key] = checks.numbers(
-                observation, key, self.horizon, group.width, batched=batched
-            )
-        sizes = {key: len(value) for key, value in samples.items()}
-        if len(set(sizes.values())) > 1:
-            raise ObservationError(f'batch sizes differ: {sizes}')
-        count = next(iter(sizes.values()))
-        samples[self.language] = checks.instructions(observation, self.language, count)
-        return samples
+        noise, dropout = self.training.state_noise, self.training.state_dropout
+        if random is not None and noise:
+            parts = [np.stack([perturb(row, noise, random) for row in part]) for part in parts]
+        state = pad(np.concatenate(parts, axis=-1), self.state_width, 'the state')[0]
+        if random is not None and dropout:
+            state = np.stack([drop(row, dropout, random) for row in state])
+        return state
 
 
 def _reference(group: Group, states: Mapping[str, Any]) -> NDArray[Any] | None:

@@ -11,13 +11,19 @@ from collections.abc import Sequence
 from pathlib import Path
 import re
 
-from tokenizers import AddedToken, models, Tokenizer
+from tokenizers import Tokenizer
 
-from gr00t_core.errors import CheckpointError, ObservationError
-from gr00t_core.instructions import MAX_TOKENS, shown
-from gr00t_core.models.n1_5.tokenizer import PromptBatch
+from gr00t_core.errors import CheckpointError
 from gr00t_core.models.n1_7.config import Gr00tN17Config
-from gr00t_core.models.vocabulary import find_tokenizer, set_byte_level
+from gr00t_core.models.vocabulary import (
+    checked_ids,
+    find_tokenizer,
+    PromptBatch,
+    read_bpe,
+    refuse_control_tokens,
+    refuse_long,
+    special_token,
+)
 
 QWEN_FILES = ('vocab.json', 'merges.txt')
 HUB_REPOSITORY = 'Qwen/Qwen3-VL-2B-Instruct'
@@ -54,17 +60,7 @@ class Prompts:
         self, tokenizer: Tokenizer, source: str, config: Gr00tN17Config, formalize: bool
     ) -> None:
         """Check the tokenizer against the checkpoint's config; raises CheckpointError."""
-        found = {token: tokenizer.token_to_id(token) for token in SPECIAL_TOKENS}
-        ids = {token: index for token, index in found.items() if index is not None}
-        missing = [token for token in SPECIAL_TOKENS if token not in ids]
-        vocabulary = config.language.vocab_size
-        largest = max(tokenizer.get_vocab().values())
-        if missing or ids[IMAGE] != config.image_token_id or largest >= vocabulary:
-            raise CheckpointError(
-                f'{source}: lacks {missing or "nothing"}, {IMAGE} is {found[IMAGE]}, the largest'
-                f' id {largest}; the checkpoint expects {config.image_token_id} and ids below'
-                f' {vocabulary}. Use the tokenizer of {HUB_REPOSITORY}'
-            )
+        ids = checked_ids(tokenizer, source, SPECIAL_TOKENS, IMAGE, config, HUB_REPOSITORY)
         self.source = source
         self._tokenizer, self._formalize = tokenizer, formalize
         self._known: dict[str, list[int]] = {}  # a robot says the same for minutes
@@ -84,11 +80,7 @@ class Prompts:
         """
         text = instruction or EMPTY
         text = formalized(text) if self._formalize else text
-        if forbidden := [token for token in SPECIAL_TOKENS if token in text]:
-            raise ObservationError(
-                f'the instruction {shown(instruction)} holds control tokens {forbidden}:'
-                ' remove them.'
-            )
+        refuse_control_tokens(instruction, text, SPECIAL_TOKENS)
         return text
 
     def encode(self, instruction: str, image_tokens: Sequence[int]) -> list[int]:
@@ -104,12 +96,7 @@ class Prompts:
         Raises:
             ObservationError: Names its tokens and how many are allowed.
         """
-        tokens = len(self._words(instruction))
-        if tokens > MAX_TOKENS:
-            raise ObservationError(
-                f'the instruction {shown(instruction)} has {tokens} tokens; at most {MAX_TOKENS}'
-                ' are allowed. Say it in a sentence'
-            )
+        refuse_long(instruction, len(self._words(instruction)))
 
     def batch(
         self, instructions: Sequence[str], image_tokens: Sequence[Sequence[int]]
@@ -150,15 +137,8 @@ def load_prompts(
 
 def qwen_tokenizer(folder: Path) -> Tokenizer:
     """Build Qwen3-VL's tokenizer from `vocab.json` and `merges.txt`; raises CheckpointError."""
-    vocab, merges = (str(folder / name) for name in QWEN_FILES)
-    try:
-        tokenizer = Tokenizer(models.BPE.from_file(vocab, merges))
-    except Exception as error:  # the library raises bare Exception
-        raise CheckpointError(
-            f'{folder}: {", ".join(QWEN_FILES)} cannot be read: {error}.'
-        ) from None
-    set_byte_level(tokenizer)
-    tokenizer.add_special_tokens([AddedToken(t, normalized=False, special=True) for t in ADDED])
+    tokenizer = read_bpe(folder, QWEN_FILES)
+    tokenizer.add_special_tokens([special_token(token) for token in ADDED])
     found = [tokenizer.token_to_id(token) for token in ADDED]
     if found != list(range(FIRST_ADDED, FIRST_ADDED + len(ADDED))):
         raise CheckpointError(

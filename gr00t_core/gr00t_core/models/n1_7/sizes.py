@@ -11,6 +11,15 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
+from gr00t_core.models.layers.sizes import (
+    DIT,
+    HEAD,
+    QWEN3,
+    scale_head,
+    scale_language,
+    Size,
+    VL_SELF_ATTENTION,
+)
 from gr00t_core.models.n1_7.numbers import NUMBERS
 
 COSMOS_REASON2_2B: Mapping[str, Any] = {
@@ -21,22 +30,13 @@ COSMOS_REASON2_2B: Mapping[str, Any] = {
     'tie_word_embeddings': True,
     'text_config': {
         'model_type': 'qwen3_vl_text',
-        'attention_bias': False,
-        'head_dim': 128,
-        'hidden_act': 'silu',
-        'hidden_size': 2048,
-        'intermediate_size': 6144,
-        'num_attention_heads': 16,
-        'num_hidden_layers': 28,
-        'num_key_value_heads': 8,
-        'rms_norm_eps': 1e-6,
+        **QWEN3,
         'rope_scaling': {
             'mrope_interleaved': True,
             'mrope_section': [24, 20, 20],
             'rope_type': 'default',
         },
         'rope_theta': 5_000_000,
-        'tie_word_embeddings': True,
         'vocab_size': 151_936,
     },
     'vision_config': {
@@ -59,13 +59,13 @@ COSMOS_REASON2_2B: Mapping[str, Any] = {
 _CONFIG_3B: Mapping[str, Any] = {
     'model_type': 'Gr00tN1d7',
     'architectures': ['Gr00tN1d7'],
+    **HEAD,
     'model_dtype': 'bfloat16',
     'dtype': 'bfloat16',
     'model_name': 'nvidia/Cosmos-Reason2-2B',
     'backbone_model_type': 'qwen',
     'model_revision': None,
     'select_layer': 16,
-    'backbone_embedding_dim': 2048,
     'reproject_vision': False,
     'use_flash_attention': True,
     'load_bf16': False,
@@ -73,46 +73,16 @@ _CONFIG_3B: Mapping[str, Any] = {
     'tune_llm': False,
     'tune_visual': False,
     'tune_top_llm_layers': 0,
-    'tune_projector': True,
-    'tune_diffusion_model': True,
     'tune_vlln': True,
     'max_state_dim': NUMBERS.state_width,
     'max_action_dim': NUMBERS.action_width,
     'action_horizon': NUMBERS.horizon,
     'state_history_length': 1,
-    'hidden_size': 1024,
-    'input_embedding_dim': 1536,
-    'max_num_embodiments': 32,
-    'add_pos_embed': True,
     'attn_dropout': 0.2,
-    'max_seq_len': 1024,
-    'use_vlln': True,
     'use_alternate_vl_dit': True,
     'attend_text_every_n_blocks': 2,
-    'vl_self_attention_cfg': {
-        'attention_head_dim': 64,
-        'dropout': 0.2,
-        'final_dropout': True,
-        'num_attention_heads': 32,
-        'num_layers': 4,
-        'positional_embeddings': None,
-    },
-    'diffusion_model_cfg': {
-        'attention_head_dim': 48,
-        'dropout': 0.2,
-        'final_dropout': True,
-        'interleave_self_attention': True,
-        'norm_type': 'ada_norm',
-        'num_attention_heads': 32,
-        'num_layers': 32,
-        'output_dim': 1024,
-        'positional_embeddings': None,
-    },
-    'num_inference_timesteps': 4,
-    'num_timestep_buckets': 1000,
-    'noise_beta_alpha': 1.5,
-    'noise_beta_beta': 1.0,
-    'noise_s': 0.999,
+    'vl_self_attention_cfg': VL_SELF_ATTENTION,
+    'diffusion_model_cfg': {**DIT, 'num_layers': 32},
     'state_dropout_prob': 0.2,
 }
 
@@ -122,16 +92,12 @@ def published_3b() -> dict[str, Any]:
     return deepcopy(dict(_CONFIG_3B))
 
 
-# Vocabulary of the small tokenizer; its image token id is set when it is made.
-SMALL_VOCABULARY = 512
-
-
 def _scaled(
     *,
     patch_size: int,
-    vision: tuple[int, int, int],
-    language: tuple[int, int, int],
-    dit: tuple[int, int, int],
+    vision: Size,
+    language: Size,
+    dit: Size,
     hidden_size: int,
     dropout: float,
 ) -> dict[str, Any]:
@@ -151,41 +117,16 @@ def _scaled(
         patch_size=patch_size,
     )
     frequencies = context // text_heads // 2
-    backbone['text_config'].update(
-        head_dim=context // text_heads,
-        hidden_size=context,
-        intermediate_size=3 * context,
-        num_attention_heads=text_heads,
-        num_hidden_layers=text_layers,
-        num_key_value_heads=text_heads // 2,
-        vocab_size=SMALL_VOCABULARY,
-    )
+    scale_language(backbone['text_config'], language)
     backbone['text_config']['rope_scaling']['mrope_section'] = [
         frequencies - 2 * (frequencies // 3),
         frequencies // 3,
         frequencies // 3,
     ]
-    width, layers, heads = dit
-    config['diffusion_model_cfg'].update(
-        attention_head_dim=width // heads,
-        dropout=dropout,
-        num_attention_heads=heads,
-        num_layers=layers,
-        output_dim=hidden_size,
-    )
-    config['vl_self_attention_cfg'].update(
-        attention_head_dim=context // text_heads,
-        dropout=dropout,
-        num_attention_heads=text_heads,
-        num_layers=1,
-    )
+    scale_head(config, language, dit, hidden_size, dropout)
     config.update(
         backbone_config=backbone,
-        backbone_embedding_dim=context,
         dtype='float32',
-        hidden_size=hidden_size,
-        input_embedding_dim=width,
-        max_seq_len=64,
         model_dtype='float32',
         model_name='',
         select_layer=text_layers,
