@@ -70,8 +70,13 @@ def start_up(world, emulator, leader, tmp_path):
     checkpoint.mkdir()
     (checkpoint / 'config.json').write_text('{}')
     parameters = tmp_path / 'parameters.yaml'
+    # The arms are threads of this process, which ten others may keep waiting for 0.1 s.
     parameters.write_text(
-        '/**/policy_node:\n  ros__parameters:\n'
+        ''.join(
+            f'/**/so101_{arm}:\n  ros__parameters: {{lost_s: 1.0}}\n'
+            for arm in ('follower', 'leader')
+        )
+        + '/**/policy_node:\n  ros__parameters:\n'
         f"    server_program: '{sys.executable} {FAKE_SERVER}'\n"
         '/**/recorder:\n  ros__parameters:\n'
         f"    output: '{tmp_path / 'bags'}'\n    min_free_gb: 0.0\n    judge: false\n"
