@@ -6,7 +6,7 @@ Known are Jazzy's standard messages and two video packages that old bags carry n
 """
 
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 import os
 from pathlib import Path
 import re
@@ -46,7 +46,7 @@ def _known() -> Mapping[str, Any]:
 
 
 def type_store(name: str, definition: Definition | None, given: Mapping[str, str]) -> Typestore:
-    """Return a store of one type and those that it is made of.
+    """Return a store of one type and those that it is made of; topics and bags may share it.
 
     Args:
         name: Type name, as recorded.
@@ -56,6 +56,13 @@ def type_store(name: str, definition: Definition | None, given: Mapping[str, str
     Raises:
         Exception: rosbags' parser does not understand the definition.
     """
+    return _type_store(name, definition, tuple(given.items()))
+
+
+@lru_cache(maxsize=32)  # rosbags compiles the readers of a store's types: 20 ms for a camera
+def _type_store(
+    name: str, definition: Definition | None, given: tuple[tuple[str, str], ...]
+) -> Typestore:
     store = get_typestore(Stores.EMPTY)
     if definition is not None and definition.encoding in ('ros2idl', 'omgidl'):
         for text in _idl_files(definition.text):
@@ -63,7 +70,7 @@ def type_store(name: str, definition: Definition | None, given: Mapping[str, str
     elif definition is not None:
         text = _event_definition(name, definition.text) or definition.text
         _register(store, get_types_from_msg(text, name))
-    for kind, text in given.items():
+    for kind, text in given:
         _register(store, get_types_from_msg(text, kind))
     open_, seen = [stored_name(store, name)], set[str]()
     while open_:

@@ -30,7 +30,8 @@ from gr00t_core.commands.main import run as gr00t
 from gr00t_core.errors import BagError
 from gr00t_core.robot.file import load_robot
 from rosbag_tools.bags.bag import Bag, header_ns
-from rosbag_tools.bags.storage import DamagedError, unbz2, unlz4
+from rosbag_tools.bags.message_definitions import type_store
+from rosbag_tools.bags.storage import DamagedError, Definition, unbz2, unlz4
 from rosbag_tools.inspect.repair import repair
 
 JOINTS, COMMANDS = '/joint_states', '/joint_commands'
@@ -686,6 +687,18 @@ def test_a_changed_byte_is_found_by_the_checksum(tmp_path, content):
     path.write_bytes(data)
     with Bag(path) as bag, pytest.raises(BagError, match='checksum'):
         list(bag.messages(bag.topics))
+
+
+def test_bags_share_the_readers_of_a_type_only_where_they_define_it_alike():
+    kind = 'odd_msgs/msg/Grip'
+    first, second = (Definition('ros2msg', f'float64 {field}') for field in ('width', 'force'))
+    shared = type_store(kind, first, {})
+    assert type_store(kind, Definition('ros2msg', first.text), {}) is shared
+    others = [type_store(kind, second, {}), type_store(kind, None, {kind: second.text})]
+    for store in others:
+        assert [name for name, _ in store.fielddefs[kind][1]] == ['force']
+    assert [name for name, _ in shared.fielddefs[kind][1]] == ['width']
+    assert kind not in type_store(kind, None, {}).fielddefs
 
 
 def test_rosbag2s_own_bags_open(shared_data):
