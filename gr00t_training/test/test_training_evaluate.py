@@ -89,7 +89,6 @@ def test_wrong_questions_are_refused(dataset):
         predict_episode(nan, dataset, CONFIGS, 0)
 
 
-@pytest.mark.parametrize('family', FAMILIES)
 def test_report_of_two_checkpoints(tiny_checkpoint, so101_dataset, tmp_path, capsys):
     config = EvaluateConfig(
         checkpoint=(tiny_checkpoint, tiny_checkpoint.parent / '.' / tiny_checkpoint.name),
@@ -137,12 +136,15 @@ def test_wrong_options_are_refused_before_a_policy_is_loaded(so101_dataset, tmp_
         evaluate(config())
 
 
-def test_all_episodes_are_evaluated(tiny_checkpoint, so101_dataset, tmp_path, capsys):
+@pytest.mark.parametrize('family', FAMILIES)
+def test_all_episodes_are_evaluated(tiny_checkpoint, family, so101_dataset, tmp_path, capsys):
     words = ['--checkpoint', str(tiny_checkpoint), '--dataset', str(so101_dataset)]
     words += ['--output', str(tmp_path / 'all'), '--steps', '2', '--episodes', 'all']
     assert main(words) == 0
     assert json.loads((tmp_path / 'all/results.json').read_text())['episodes'] == [0, 1, 2]
-    assert 'is no better than no policy' in capsys.readouterr().out  # random weights
+    said = capsys.readouterr().out
+    if family == 'n1_5':  # N1.7's first steps stay near the state, whatever the weights are
+        assert 'is no better than no policy' in said  # random weights
 
 
 def test_baselines_hold_and_average(dataset):
