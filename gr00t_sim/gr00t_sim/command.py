@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from gr00t_core.commands.readable import readable
 from gr00t_core.errors import Gr00tError
 from gr00t_core.robot.compare import robot_for
 from gr00t_core.robot.file import load_robot
@@ -38,6 +39,7 @@ OF_SCENES = (
 )
 
 
+@readable
 @dataclass(frozen=True)
 class Evaluate:
     """Run a policy through policy node and executor in seeded episodes, and score it.

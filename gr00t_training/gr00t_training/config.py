@@ -8,12 +8,14 @@ from typing import Annotated, Literal
 
 import tyro
 
+from gr00t_core.commands.readable import readable
 from gr00t_core.models.n1_5.numbers import NUMBERS
 
 Paths = Annotated[tuple[Path, ...], tyro.conf.arg(metavar='DIR...')]
 Robots = Annotated[tuple[str, ...], tyro.conf.arg(metavar='NAME|FILE...')]
 
 
+@readable
 @dataclass(frozen=True)
 class FinetuneConfig:
     """Finetune a checkpoint on LeRobot datasets.

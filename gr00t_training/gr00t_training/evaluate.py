@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, TYPE_CHECKING
 
 import tyro
 
+from gr00t_core.commands.readable import readable
+
 if TYPE_CHECKING:
     from gr00t_training.open_loop import Trajectory
 
@@ -18,6 +20,7 @@ _log = logging.getLogger(__name__)
 Paths = Annotated[tuple[Path, ...], tyro.conf.arg(metavar='DIR...')]
 
 
+@readable
 @dataclass(frozen=True)
 class EvaluateConfig:
     """Predict recorded episodes open loop and report the errors.

@@ -16,12 +16,14 @@ import numpy as np
 import tyro
 
 from gr00t_core.commands.policy_options import PolicyOptions
+from gr00t_core.commands.readable import readable
 from gr00t_core.engines import choose_engine
 from gr00t_core.errors import BackendError
 
 _WARM_UPS = 3
 
 
+@readable
 @dataclass(frozen=True)
 class Benchmark(PolicyOptions):
     """Time a checkpoint on an engine, stage by stage.

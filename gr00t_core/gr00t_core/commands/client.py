@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 import tyro
 
+from gr00t_core.commands.readable import readable
 from gr00t_core.commands.serve import read_token
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.embodiments import ModalityConfig
@@ -20,6 +21,7 @@ from gr00t_core.errors import DatasetError, ServingError
 from gr00t_core.serving.client import PolicyClient
 
 
+@readable
 @dataclass(frozen=True)
 class Client:
     """Send a dataset's observations to a policy server and print its actions.

@@ -10,9 +10,12 @@ from typing import Annotated, Literal
 
 import tyro
 
+from gr00t_core.commands.readable import readable
+
 _log = logging.getLogger(__name__)
 
 
+@readable
 @dataclass(frozen=True)
 class Onnx:
     """Write ONNX graphs, which `--engine onnxruntime` runs without torch.
@@ -33,6 +36,7 @@ class Onnx:
     denoising_steps: int | None = None
 
 
+@readable
 @dataclass(frozen=True)
 class Tensorrt:
     """Build TensorRT engines ahead of time, where `--engine tensorrt` finds them.

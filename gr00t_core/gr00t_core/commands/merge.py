@@ -9,6 +9,7 @@ from typing import Annotated
 
 import tyro
 
+from gr00t_core.commands.readable import readable
 from gr00t_core.dataset.decisions import read_decisions
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.dataset.schema import WrittenVersion
@@ -18,6 +19,7 @@ from gr00t_core.robot.file import load_robot
 _log = logging.getLogger(__name__)
 
 
+@readable
 @dataclass(frozen=True)
 class Merge:
     """Join datasets of one robot into a new one; nothing is encoded again.

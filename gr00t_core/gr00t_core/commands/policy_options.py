@@ -7,12 +7,14 @@ import os
 from pathlib import Path
 from typing import Any, Literal, TYPE_CHECKING
 
+from gr00t_core.commands.readable import readable
 from gr00t_core.engines.options import EngineOptions
 
 if TYPE_CHECKING:
     from gr00t_core.policy import Gr00tPolicy
 
 
+@readable
 @dataclass(frozen=True)
 class PolicyOptions:
     """Which policy is loaded, and how it runs.

@@ -21,6 +21,7 @@ from typing import Any, Literal
 import tyro
 
 from gr00t_core.commands.policy_options import PolicyOptions
+from gr00t_core.commands.readable import readable
 from gr00t_core.errors import CheckpointError, ObservationError, ServingError
 from gr00t_core.malloc_tuning import keep_freed_memory
 from gr00t_core.serving.http import HttpServer
@@ -36,6 +37,7 @@ STOP_SECONDS = 5.0  # what a call that is under way may still take
 Loaded = tuple[Policy, dict[str, Any]]
 
 
+@readable
 @dataclass(frozen=True)
 class Serve(PolicyOptions):
     """Answer observations with action chunks, for the policy node and Isaac-GR00T's clients.

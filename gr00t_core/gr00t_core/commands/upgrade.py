@@ -9,6 +9,7 @@ from typing import Annotated
 
 import tyro
 
+from gr00t_core.commands.readable import readable
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.dataset.schema import WrittenVersion
 from gr00t_core.dataset.write.rewrite import rewrite
@@ -17,6 +18,7 @@ from gr00t_core.robot.file import load_robot
 _log = logging.getLogger(__name__)
 
 
+@readable
 @dataclass(frozen=True)
 class Upgrade:
     """Write a dataset in another version: v2.0 → v2.1 → v3.0, or v3.0 → v2.1 for GR00T N1.5.

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 import tyro
 
+from gr00t_core.commands.readable import readable
 from gr00t_core.dataset.checks.findings import ERROR
 from gr00t_core.dataset.checks.validate import validate
 from gr00t_core.robot.file import load_robot
@@ -17,6 +18,7 @@ from gr00t_core.robot.file import load_robot
 STYLES = {'error': 'bold red', 'warning': 'yellow'}
 
 
+@readable
 @dataclass(frozen=True)
 class Validate:
     """Check a dataset: schema, rows, time stamps, videos, statistics, modality.json, robot file.

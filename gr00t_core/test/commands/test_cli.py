@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The `gr00t` command: verbs are found once, and every way to fail says what to do."""
 
+import contextlib
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -88,3 +89,19 @@ def test_failures_say_what_to_do(
 def test_options_from_elsewhere_are_answered_with_ours(argv, instead, capsys) -> None:
     assert cli.main(argv) == cli.USAGE_ERROR
     assert instead in capsys.readouterr().err
+
+
+SUB_VERBS = (('export', 'onnx'), ('export', 'tensorrt'), ('sim', 'evaluate'), ('sim', 'collect'))
+
+
+@pytest.mark.parametrize('words', [*((verb,) for verb in cli.verbs()), *SUB_VERBS], ids=' '.join)
+def test_help_shows_no_none(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    """An option that may be left out says so; None is no value that a user types."""
+    if words[0] not in cli.verbs() or '(not available' in cli.summary(cli.verbs()[words[0]]):
+        pytest.skip(f'gr00t {words[0]} is not available here')
+    with contextlib.suppress(SystemExit):
+        cli.run(words[0], [*words[1:], '--help'])
+    said = ''.join(capsys.readouterr())
+    assert 'usage' in said
+    assert '{None' not in said
+    assert 'default: None' not in said

@@ -10,7 +10,6 @@ comes stays in its queue until a row is asked for (decision 0017).
 
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 import functools
 import math
 import threading
@@ -19,17 +18,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rclpy.clock import Clock
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.subscription import Subscription
 
 from gr00t_core.alignment.timeline import (
     Frame,
     NO_PICTURE,
     Row,
-    StreamHealth,
     Timeline,
     UNDECODABLE,
 )
@@ -39,8 +35,8 @@ from gr00t_core.messages.camera_types import STILL_IMAGES
 from gr00t_core.messages.fields import stamp_ns as header_stamp_ns
 from gr00t_core.messages.images import decode_image, RGB
 from gr00t_core.messages.message_classes import message_class
-from gr00t_core.robot.description import Camera, NANOSECONDS, Robot, Stream
-from gr00t_policy_node.policy.rates import RateMeter
+from gr00t_core.robot.description import NANOSECONDS, Robot
+from gr00t_policy_node.policy.feed import Feed, StreamReport
 from gr00t_ros.polling import take_all, Unwaited
 from gr00t_ros.qos import matched
 
@@ -52,35 +48,8 @@ QUEUE_S = 0.2
 # While a row waits for a sample the queues are looked into so often; a long wait, for a slow
 # stream, gets longer by this share at most.
 POLL_S, POLL_SHARE = 0.001, 0.05
-# Bad samples that differ, e.g. in their values, are logged this seldom.
-QUIET_S = 5.0
 # Which elements of a rotation are 1 where there is none.
 IDENTITY = {'quaternion': [0], 'rotation_6d': [0, 4], 'matrix': [0, 4, 8]}
-
-
-@dataclass(frozen=True)
-class StreamReport:
-    """How one topic does.
-
-    Attributes:
-        rate_hz: Measured since the report before this one.
-        age_s: Time since the last message, None before the first.
-        reliable: Reliability of the subscription; publishers: how many there are.
-        bad: Reason → samples that are taken as not sent for it, by the converter's rule.
-        new, new_bad: Messages and bad samples since the report before this one.
-        last_bad: What was wrong with the last bad sample, '' without any.
-    """
-
-    stream: Stream
-    rate_hz: float
-    age_s: float | None
-    reliable: bool
-    publishers: int
-    bad: dict[str, int]
-    new: int
-    new_bad: int
-    last_bad: str
-    health: StreamHealth
 
 
 class PictureError(ObservationError):
@@ -132,7 +101,7 @@ class Observer:
         self._cameras = {camera.name for camera in robot.cameras}
         cameras = {camera.stream.topic: camera for camera in robot.cameras}
         self._feeds = {
-            stream.topic: _Feed(
+            stream.topic: Feed(
                 stream,
                 message_class(stream.type, f'{robot.source}: {stream.topic}'),
                 cameras.get(stream.topic),
@@ -286,7 +255,7 @@ class Observer:
                     something_came = True
         return something_came
 
-    def _receive(self, feed: '_Feed', message: Any, info: dict[str, Any]) -> None:
+    def _receive(self, feed: Feed, message: Any, info: dict[str, Any]) -> None:
         now_ns = time.time_ns()  # DDS tells arrivals on this clock, or 0
         age_ns = max(now_ns - (info['received_timestamp'] or now_ns), 0)
         log_ns = self._node.get_clock().now().nanoseconds - age_ns
@@ -320,51 +289,6 @@ class Observer:
         oldest_ns = self._reference_ns if self._asked_ns is None else self._asked_ns
         self._timeline.forget(min(oldest_ns, self._reference_ns, stamp_ns))
         self._reference_ns = stamp_ns
-
-
-class _Feed:
-    """One topic: its subscription and counters."""
-
-    def __init__(
-        self, stream: Stream, kind: type[Any], camera: Camera | None, clock: Clock
-    ) -> None:
-        self.stream = stream
-        self.message_class = kind
-        self.camera = camera
-        self.subscription: Subscription | None = None
-        self.reliable = False
-        self.publishers = 0
-        self._received = 0
-        self._reported = 0, 0  # messages and bad samples up to the last report
-        self._last_bad = ''
-        self._arrived_ns: int | None = None
-        self._rate = RateMeter(clock)
-
-    def take(self, arrived_ns: int) -> None:
-        self._received += 1
-        self._arrived_ns = arrived_ns
-
-    def refused(self, why: str, logger: Any) -> None:
-        if why != self._last_bad:
-            logger.error(f'bad sample, as if not sent: {why}', throttle_duration_sec=QUIET_S)
-        self._last_bad = why
-
-    def report(self, health: StreamHealth, now_ns: int) -> StreamReport:
-        age_ns = None if self._arrived_ns is None else now_ns - self._arrived_ns
-        new, new_bad = self._received - self._reported[0], health.bad_count - self._reported[1]
-        self._reported = self._received, health.bad_count
-        return StreamReport(
-            stream=self.stream,
-            rate_hz=self._rate.of(self._received),
-            age_s=None if age_ns is None else age_ns / NANOSECONDS,
-            reliable=self.reliable,
-            publishers=self.publishers,
-            bad={reason: samples.count for reason, samples in health.bad.items()},
-            new=new,
-            new_bad=new_bad,
-            last_bad=self._last_bad,
-            health=health,
-        )
 
 
 def _reliable(qos: QoSProfile) -> bool:

@@ -6,7 +6,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 import numpy as np
 
 from gr00t_core.robot.description import NANOSECONDS
-from gr00t_policy_node.policy.observing import StreamReport
+from gr00t_policy_node.policy.feed import StreamReport
 from gr00t_ros.diagnostics import status
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR

@@ -18,6 +18,22 @@ from typing import BinaryIO, NamedTuple
 import zlib
 
 from rosbag_tools.bags.embedded_metadata import custom_data_of
+from rosbag_tools.bags.mcap_records import (
+    CHANNEL,
+    CHUNK,
+    CHUNK_HEAD,
+    CHUNK_INDEX,
+    DATA_END,
+    Fields,
+    FOOTER,
+    HEAD,
+    HEADER,
+    MESSAGE,
+    records,
+    SCHEMA,
+    STATISTICS,
+    unpacked,
+)
 from rosbag_tools.bags.storage import (
     Channel,
     Contents,
@@ -28,17 +44,11 @@ from rosbag_tools.bags.storage import (
     MOST_HELD_BYTES,
     Place,
     Stored,
-    unlz4,
-    unzstd,
 )
 
 MAGIC = b'\x89MCAP0\r\n'
 FOOTER_BYTES = 37  # the footer record and the magic behind it
-HEADER, FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK = 1, 2, 3, 4, 5, 6
-CHUNK_INDEX, STATISTICS, DATA_END = 8, 11, 15
-_HEAD = struct.Struct('<BQ')
 _MESSAGE = struct.Struct('<HIQQ')
-_CHUNK = struct.Struct('<QQQI')
 _BLOCK_BYTES = 4 << 20
 
 
@@ -60,33 +70,6 @@ class _Loose(NamedTuple):
     log_ns: int
     offset: int
     size: int
-
-
-class _Fields:
-    """Read the fields of a record; whatever goes beyond its end is damage."""
-
-    def __init__(self, data: bytes | memoryview) -> None:
-        self._data, self._at = data, 0
-
-    def number(self, kind: str) -> int:
-        value: int = struct.unpack_from('<' + kind, self._data, self._at)[0]
-        self._at += struct.calcsize('<' + kind)
-        return value
-
-    def text(self) -> str:
-        return str(self.rest(self.number('I')), 'utf-8', 'replace')
-
-    def rest(self, size: int) -> bytes | memoryview:
-        if self._at + size > len(self._data):
-            raise DamagedError('its content goes beyond its record')
-        self._at += size
-        return self._data[self._at - size : self._at]
-
-    def skip(self, size: int) -> None:
-        self._at += size
-
-    def pairs(self) -> list[tuple[int, int]]:
-        return list(struct.iter_unpack('<HQ', self.rest(self.number('I'))))
 
 
 @dataclass
@@ -200,7 +183,7 @@ class McapFile:
     def _load(self, chunk: _Chunk, wanted: dict[int, str]) -> Iterator[Stored]:
         """Yield the wanted messages of a chunk in the order of the file."""
         data = self._content(chunk)
-        for opcode, start, stop in _records(data):
+        for opcode, start, stop in records(data):
             if opcode != MESSAGE:
                 continue
             if stop - start < _MESSAGE.size:
@@ -223,7 +206,7 @@ class McapFile:
         if opcode != CHUNK or (chunk.length and stop - chunk.offset != chunk.length):
             raise DamagedError(f'no chunk at byte {chunk.offset}', cut_off=True)
         # A bag is read several times: once is enough to compare a checksum.
-        data = _unpacked(self._read(start, stop - start), check=chunk.offset not in self._fitting)
+        data = unpacked(self._read(start, stop - start), check=chunk.offset not in self._fitting)
         self._fitting.add(chunk.offset)
         return data
 
@@ -249,8 +232,8 @@ class McapFile:
 
     def _record(self, offset: int) -> tuple[int, int, int]:
         """Return opcode, start and end of the record at an offset."""
-        opcode, size = _HEAD.unpack(self._read(offset, _HEAD.size))
-        start = offset + _HEAD.size
+        opcode, size = HEAD.unpack(self._read(offset, HEAD.size))
+        start = offset + HEAD.size
         if opcode == 0 or start + size > self._size:
             raise DamagedError(f'the record at byte {offset} is damaged', cut_off=True)
         return opcode, start, start + size
@@ -273,7 +256,7 @@ class McapFile:
         tail = self._read(self._size - FOOTER_BYTES, FOOTER_BYTES)
         if tail[-len(MAGIC) :] != MAGIC or tail[0] != FOOTER:
             raise DamagedError('it is cut off: its index is missing', cut_off=True)
-        (begin,) = struct.unpack_from('<Q', tail, _HEAD.size)
+        (begin,) = struct.unpack_from('<Q', tail, HEAD.size)
         if not begin:
             return None
         if not self._data_start <= begin <= self._data_end:
@@ -300,10 +283,10 @@ class McapFile:
             if opcode in (SCHEMA, CHANNEL):
                 self._note(index, opcode, self._read(start, stop - start))
             elif opcode == CHUNK:
-                begin_ns, end_ns, _, _ = _CHUNK.unpack(self._read(start, _CHUNK.size))
+                begin_ns, end_ns, _, _ = CHUNK_HEAD.unpack(self._read(start, CHUNK_HEAD.size))
                 number, length = len(index.chunks), stop - offset
                 index.chunks.append(_Chunk(number, begin_ns, end_ns, offset, length, frozenset()))
-                self._look_into(index, _unpacked(self._read(start, stop - start)), times)
+                self._look_into(index, unpacked(self._read(start, stop - start)), times)
             elif opcode == MESSAGE:
                 head = self._read(start, _MESSAGE.size)
                 channel, _, log_ns, _ = _MESSAGE.unpack(head)
@@ -319,7 +302,7 @@ class McapFile:
         return index
 
     def _look_into(self, index: _Index, data: bytes | memoryview, times: list[int]) -> None:
-        for opcode, start, stop in _records(data):
+        for opcode, start, stop in records(data):
             if opcode in (SCHEMA, CHANNEL):
                 self._note(index, opcode, data[start:stop])
             elif opcode == MESSAGE:
@@ -332,7 +315,7 @@ class McapFile:
         times[:] = [min([log_ns, *times[:1]]), max([log_ns, *times[1:]])]
 
     def _note(self, index: _Index, opcode: int, data: bytes | memoryview) -> None:
-        record = _Fields(data)
+        record = Fields(data)
         key = record.number('H' if opcode in (SCHEMA, CHANNEL) else 'Q')
         if opcode == SCHEMA:
             name, encoding = record.text(), record.text()
@@ -390,56 +373,15 @@ class McapFile:
 
     def _data_checksum(self) -> int:
         """Return the checksum before the index; 0 where there is none."""
-        self._data_end_record = self._data_end - _HEAD.size - 4
+        self._data_end_record = self._data_end - HEAD.size - 4
         if self._data_end_record < self._data_start:
             return 0
-        opcode, size = _HEAD.unpack(self._read(self._data_end_record, _HEAD.size))
+        opcode, size = HEAD.unpack(self._read(self._data_end_record, HEAD.size))
         if (opcode, size) != (DATA_END, 4):
             return 0
-        (stated,) = struct.unpack('<I', self._read(self._data_end_record + _HEAD.size, 4))
+        (stated,) = struct.unpack('<I', self._read(self._data_end_record + HEAD.size, 4))
         return int(stated)
 
 
 def _log_ns(one: Stored) -> int:
     return one.log_ns
-
-
-def _records(data: bytes | memoryview) -> Iterator[tuple[int, int, int]]:
-    """Yield (opcode, start, end) of the records in a chunk."""
-    offset = 0
-    while offset < len(data):
-        if offset + _HEAD.size > len(data):
-            raise DamagedError('a chunk ends inside a record', cut_off=True)
-        opcode, size = _HEAD.unpack_from(data, offset)
-        start = offset + _HEAD.size
-        offset = start + size
-        if offset > len(data) or opcode in (0, CHUNK):
-            raise DamagedError('a record inside a chunk is damaged', cut_off=True)
-        yield opcode, start, offset
-
-
-def _unpacked(record: bytes, *, check: bool = True) -> bytes | memoryview:
-    """Return the records in a chunk's record; without compression they are not copied.
-
-    Raises:
-        DamagedError: Sizes or checksum do not fit, or the compression is not known.
-    """
-    _, _, size, checksum = _CHUNK.unpack_from(record)
-    fields = _Fields(memoryview(record)[_CHUNK.size :])
-    compression, packed = fields.text(), fields.rest(fields.number('Q'))
-    data: bytes | memoryview
-    if size > LARGEST_BYTES:
-        raise DamagedError(f'a chunk of {size} bytes; allowed: at most {LARGEST_BYTES}')
-    if compression == 'zstd':
-        data = unzstd(packed, size)
-    elif compression == 'lz4':
-        data = unlz4(packed, size)
-    elif compression:
-        raise DamagedError(f'compression {compression!r} is not known; allowed: zstd, lz4, none')
-    else:
-        data = packed
-    if len(data) != size:
-        raise DamagedError(f'a chunk of {len(data)} bytes says {size}', cut_off=True)
-    if check and checksum and zlib.crc32(data) != checksum:
-        raise DamagedError('a chunk does not fit its checksum: bytes were changed', cut_off=True)
-    return data

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 import tyro
 
+from gr00t_core.commands.readable import readable
 from gr00t_core.dataset.decisions import by_bag, read_decisions
 from gr00t_core.dataset.schema import WrittenVersion
 from gr00t_core.dataset.video.writer import VideoOptions
@@ -39,6 +40,7 @@ REPORT_HTML = 'meta/conversion_report.html'
 ENCODERS = {'h264': 'libx264', 'av1': 'libsvtav1', 'nvenc': 'h264_nvenc'}
 
 
+@readable
 @dataclass(frozen=True)
 class Convert:
     """Convert rosbags to a LeRobot dataset.

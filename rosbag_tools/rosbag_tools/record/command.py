@@ -9,6 +9,7 @@ from typing import Any, TYPE_CHECKING
 from rich.console import Console
 import tyro
 
+from gr00t_core.commands.readable import readable
 from gr00t_core.errors import BagError
 from gr00t_core.robot.file import load_robot
 from gr00t_core.terminal_keys import TerminalKeys
@@ -22,6 +23,7 @@ POLL_S = 0.05
 DRAW_S = 0.25
 
 
+@readable
 @dataclass(frozen=True)
 class Record:
     """Record episodes of a robot, one bag each; r, s, f, d, i and q are the keys.
