@@ -11,12 +11,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent
 OPT_IN = ('slow', 'gpu', 'soak', 'lerobot', 'physicalai', 'launch', 'isaac', 'libero')
-# Files whose tests measure rates or ages; see setup/test.sh.
+# Files whose tests measure rates or ages, or emulate a bus that must answer within 20 ms; they run
+# alone, see setup/test.sh.
 TIMING = {
     'test_executor_faults.py',
     'test_executor_owners.py',
     'test_robot_side_faults.py',
     'test_sim_node.py',
+    'test_so101_follower.py',
+    'test_so101_leader.py',
+    'test_so101_pipeline.py',
 }
 DDS_PROFILE = ROOT / 'gr00t_bringup' / 'config' / 'fastdds_shm.xml'
 

@@ -92,7 +92,6 @@ def start_up(world, emulator, leader, tmp_path):
     )
 
 
-@pytest.mark.timing
 def test_record_convert_run_and_correct(world, emulator, leader, tmp_path):
     sources = []
     world.node.create_subscription(
