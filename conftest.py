@@ -24,8 +24,8 @@ TIMING = {
 }
 DDS_PROFILE = ROOT / 'gr00t_bringup' / 'config' / 'fastdds_shm.xml'
 
-# Two shared cores: a slow first call says nothing about the code.
-settings.register_profile('gr00t', deadline=None)
+# Two shared cores: a slow first call says nothing about the code, and each run draws new examples.
+settings.register_profile('gr00t', deadline=None, max_examples=60)
 settings.load_profile('gr00t')
 
 

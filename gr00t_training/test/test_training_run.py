@@ -200,7 +200,7 @@ def test_resume_refuses_other_settings_and_runs_refuse_used_folders(told):
         finetune(told(max_steps=2, resume=True))
 
 
-@each_family
+@pytest.mark.parametrize('family', ['n1_5', pytest.param('n1_7', marks=pytest.mark.slow)])
 @pytest.mark.parametrize('fsdp', [False, True])
 def test_two_processes_equal_one_with_twice_the_batch(told, tmp_path, fsdp):
     # Padding is hidden: else a sample's loss depends on what it shares a batch with. Adam's
