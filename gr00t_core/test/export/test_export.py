@@ -48,9 +48,9 @@ def checkpoint(request, tiny_checkpoint):
 
 
 # What is exported of each family, and in how many steps: an export of N1.7 takes 20 s, and one of
-# N1.5 10 s, so that fp16 is left to `--with slow`.
-EXPORTED = {'n1_5': (('fp32', 'bf16'), 2), 'n1_7': (('fp32',), 1)}
-SLOW = ('fp16',)
+# N1.5 10 s, so that its half precisions are left to `--with slow`.
+EXPORTED = {'n1_5': (('fp32',), 2), 'n1_7': (('fp32',), 1)}
+SLOW = ('fp16', 'bf16')
 
 
 @pytest.fixture(scope='module')

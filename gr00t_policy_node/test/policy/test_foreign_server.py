@@ -89,10 +89,14 @@ def test_chunks_of_40_absolute_steps_move_the_arm_on_their_timeline(graph, serve
         assert chunk.horizon == HORIZON
         assert chunk.step.sec * 1_000_000_000 + chunk.step.nanosec == robot.robot.step_ns
         values = np.array(chunk.data).reshape(HORIZON, chunk.width)
-        # The measured state of the stamp, and what the server adds per step: nothing else.
+        # What the server adds per step to the measured state of the stamp: nothing else.
         state = 0.3 * np.sin(stamp / 1e9 + np.arange(chunk.width))
-        expected = state + RISE * np.arange(HORIZON)[:, None]
-        np.testing.assert_allclose(values, expected, atol=1e-3)
+        rise = RISE * np.arange(HORIZON)[:, None]
+        np.testing.assert_allclose(
+            values - values[0], np.broadcast_to(rise, values.shape), atol=1e-5
+        )
+        # Between two joint states that a busy machine sent 0.4 s apart, a line is off by 0.006.
+        np.testing.assert_allclose(values[0], state, atol=0.01)
 
     def follows():
         """Whether a command is what the chunks say for its time."""
