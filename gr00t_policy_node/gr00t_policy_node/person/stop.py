@@ -11,8 +11,9 @@ from typing import Any, TYPE_CHECKING
 if TYPE_CHECKING:
     from gr00t_policy_node.person.session import Session
 
-# How long the verbs look for more executors, and for a policy node, after each that they find (s).
-# A participant whose first announcements were lost announces itself again after 3 s (Fast DDS).
+# How long the verbs look for more executors after each that they find, and `stop` for a policy
+# node at all (s). A participant whose first announcements were lost announces itself again after
+# 3 s (Fast DDS).
 SETTLE_S = {'stop': 3.5, 'rearm': 1.0}
 NOT_CONFIRMED = 2
 
@@ -29,10 +30,11 @@ def main(argv: list[str]) -> int:
     )
     asked = parser.parse_args(argv)
     with session(asked.namespace, 'stop') as made:
+        known_at = time.monotonic() + SETTLE_S['stop']
         try:
             return _call_all(made, 'stop', asked.timeout, below=True)
         finally:  # whatever came of that, the policy shall not go on
-            _cancel(made, asked.timeout)
+            _cancel(made, known_at - time.monotonic(), asked.timeout)
 
 
 def rearm(argv: list[str]) -> int:
@@ -46,11 +48,17 @@ def rearm(argv: list[str]) -> int:
         return _call_all(made, 'rearm', asked.timeout, below=False)
 
 
-def _cancel(made: 'Session', timeout_s: float) -> None:
-    """Cancel the running goal of the policy node that the graph shows; say what came of it."""
+def _cancel(made: 'Session', look_s: float, timeout_s: float) -> None:
+    """Cancel the running goal of the policy node that the graph shows; say what came of it.
+
+    Args:
+        made: The session.
+        look_s: How long a policy node may still be discovered.
+        timeout_s: How long it may take to confirm.
+    """
     client = made.client
-    if not (client.offers_goals or client.takes_goals):
-        return  # an executor without a policy node: `_call_all` has waited for both
+    if not made.until(lambda: client.offers_goals or client.takes_goals, look_s):
+        return  # an executor without a policy node
     future = made.until(client.cancel_goals, timeout_s)
     if future is None or not made.until(future.done, timeout_s):
         print(f'the policy node did not confirm within {timeout_s:g} s that its goal is canceled')
