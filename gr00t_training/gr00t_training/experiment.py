@@ -30,7 +30,7 @@ from gr00t_core.transforms import EmbodimentTransforms, PromptTransform, Trainin
 from gr00t_core.transforms.augment import Augmentation
 from gr00t_training.config import FinetuneConfig
 from gr00t_training.data import cropped_frame, TrainingData
-from gr00t_training.feature_cache import FeatureCache, open_feature_cache, places_of, Steps
+from gr00t_training.feature_cache import FeatureCache, open_feature_cache, Steps
 from gr00t_training.frame_cache import (
     FrameSource,
     model_side,
@@ -270,7 +270,7 @@ def training_data(
                 model,
                 Path(config.checkpoint),
                 subject.dataset,
-                _plain_steps(subject.dataset, table, source),
+                _plain_steps(table, source),
                 config.cache_dir,
                 progress,
             )
@@ -279,7 +279,7 @@ def training_data(
     return TrainingData(mixture, tables, sources, augmentation(config), positions, features)
 
 
-def _plain_steps(dataset: Dataset, table: StepTable, source: FrameSource) -> Steps:
+def _plain_steps(table: StepTable, source: FrameSource) -> Steps:
     """Return the steps of a dataset for the feature cache: centre crops, plain prompts."""
     transforms = table.transforms
     cameras, video = list(transforms.cameras), transforms.video
@@ -304,7 +304,7 @@ def _plain_steps(dataset: Dataset, table: StepTable, source: FrameSource) -> Ste
         }
 
     return Steps(
-        [len(prompt(*place)) for place in places_of(dataset)],
+        lambda episode, step: len(prompt(episode, step)),
         batch,
         {
             'cameras': cameras,

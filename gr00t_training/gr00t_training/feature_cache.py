@@ -61,23 +61,14 @@ class Steps:
     """The steps of a dataset as the backbone takes them, without variation.
 
     Attributes:
-        lengths: (N,) tokens of each step's prompt.
+        length: Counts the tokens of the prompt at an (episode, step).
         batch: Makes a model batch of (episode, step) places whose prompts are of one length.
         prepared: How images and prompt are prepared, as JSON; part of the key.
     """
 
-    lengths: Sequence[int]
+    length: Callable[[int, int], int]
     batch: Callable[[Sequence[tuple[int, int]]], Mapping[str, Tensor]]
     prepared: Mapping[str, Any]
-
-
-def places_of(dataset: Dataset) -> list[tuple[int, int]]:
-    """Return (episode, step) of every step, in the order of the cache."""
-    return [
-        (number, step)
-        for number, episode in enumerate(dataset.episodes)
-        for step in range(episode.length)
-    ]
 
 
 def refuse_if_tuned(model: Any, varied: bool) -> None:
@@ -126,7 +117,13 @@ def open_feature_cache(
     folder = cache_dir.expanduser() / f'features-{sha256(text.encode()).hexdigest()[:16]}'
     width = model.config.action_head.backbone_embedding_dim
     if not (folder / 'cache.json').is_file():
-        offsets = np.concatenate(([0], np.cumsum(steps.lengths)))
+        places = [
+            (number, step)
+            for number, episode in enumerate(dataset.episodes)
+            for step in range(episode.length)
+        ]
+        lengths = [steps.length(*place) for place in places]
+        offsets = np.concatenate(([0], np.cumsum(lengths)))
         size = int(offsets[-1]) * width * dtype.itemsize
         require_room(folder, size, 'the feature cache')
         _log.info('feature cache: %.2f GB in %s', size / 1e9, folder)
@@ -134,7 +131,7 @@ def open_feature_cache(
         stored = np.memmap(
             folder / 'features.bin', _DTYPES[dtype], 'w+', shape=(int(offsets[-1]), width)
         )
-        _fill(model, places_of(dataset), steps, stored, offsets, dtype, progress)
+        _fill(model, places, lengths, steps.batch, stored, offsets, dtype, progress)
         stored.flush()
         (folder / 'cache.json').write_text(json.dumps(description, indent=2) + '\n')
     return FeatureCache(dataset, folder, width, dtype)
@@ -144,20 +141,21 @@ def open_feature_cache(
 def _fill(
     model: Any,
     places: Sequence[tuple[int, int]],
-    steps: Steps,
+    lengths: Sequence[int],
+    batch: Callable[[Sequence[tuple[int, int]]], Mapping[str, Tensor]],
     stored: Any,
     offsets: Any,
     dtype: torch.dtype,
     progress: Callable[[int, int], None],
 ) -> None:
-    lengths, first = steps.lengths, 0
+    first = 0
     while first < len(places):
         last = first + 1  # a batch has one length, so that nothing is padded
         while last < min(first + _BATCH, len(places)) and lengths[last] == lengths[first]:
             last += 1
         half = dtype == torch.bfloat16
         with torch.autocast(model.device.type, torch.bfloat16, enabled=half):
-            features = model.encode(steps.batch(places[first:last])).to(dtype).cpu().flatten(0, 1)
+            features = model.encode(batch(places[first:last])).to(dtype).cpu().flatten(0, 1)
         view_dtype = torch.uint16 if half else dtype
         stored[offsets[first] : offsets[last]] = features.view(view_dtype).numpy()
         progress(last, len(places))

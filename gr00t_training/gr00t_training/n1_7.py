@@ -24,7 +24,7 @@ from gr00t_core.transforms import collate, Training
 from gr00t_training.config import FinetuneConfig
 from gr00t_training.data import left_padded, TrainingBatch, TrainingData, VARIATION
 from gr00t_training.experiment import frame_sources, Progress, Subject
-from gr00t_training.feature_cache import FeatureCache, open_feature_cache, places_of, Steps
+from gr00t_training.feature_cache import FeatureCache, open_feature_cache, Steps
 from gr00t_training.frame_cache import Frames, FrameSource
 from gr00t_training.preflight import PreflightError
 
@@ -251,7 +251,7 @@ class ProcessedData(TrainingData):
             return dataset.annotations(episode, transforms.language, [step])[0]
 
         return Steps(
-            [transforms.prompt_length(text(*place)) for place in places_of(dataset)],
+            lambda episode, step: transforms.prompt_length(text(episode, step)),
             batch,
             {
                 'cameras': {

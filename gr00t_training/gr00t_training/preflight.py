@@ -216,13 +216,6 @@ def disk(output: Path, model: Gr00tN15, keep: int) -> list[str]:
     ]
 
 
-def image_tokens(model: Any, transforms: Any) -> list[int]:
-    """Return the tokens of each image of a sample."""
-    if isinstance(model, Gr00tN15):
-        return [model.config.vision.num_tokens] * len(transforms.cameras)
-    return list(transforms.image_tokens)
-
-
 def memory(
     config: FinetuneConfig,
     transforms: Mapping[str, EmbodimentTransforms],
@@ -233,7 +226,7 @@ def memory(
     if accelerator.device.type != 'cuda':
         return []
     free, _ = torch.cuda.mem_get_info(accelerator.device)
-    images = max((image_tokens(model, of) for of in transforms.values()), key=sum)
+    images = max((of.image_tokens for of in transforms.values()), key=sum)
     load = Load.of(model, config, images, accelerator.num_processes)
     needed = estimate(load).total
     if needed <= free:

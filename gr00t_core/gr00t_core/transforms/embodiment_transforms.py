@@ -213,6 +213,11 @@ class EmbodimentTransforms(CheckedTransforms):
         return {'state': pad(self._state(samples, None), self.state_width, 'the state')[0]}
 
     @property
+    def image_tokens(self) -> list[int]:
+        """Return the tokens of each image of a sample."""
+        return [self.tokenizer.tokens_per_view] * len(self.cameras)
+
+    @property
     def model_horizon(self) -> int:
         """Return the steps of the model's chunk, which are those of an answer."""
         return self.horizon
