@@ -20,7 +20,6 @@ class Chunks:
 
     Attributes:
         plan: What they say, as one action over time.
-        newest_ns: Stamp of the newest chunk that was taken; None before the first.
         refusal: Why the newest chunk is not followed; None when it is.
         rejections: How many were refused, by reason.
         accepted: How many were taken.
@@ -51,7 +50,7 @@ class Chunks:
             period_ns,
             self._max_age_ns,
         )
-        self.newest_ns: int | None = None
+        self._newest_ns: int | None = None
         self.refusal: Refusal | None = None
         self.rejections: Counter[Rejection] = Counter()
         self.accepted = 0
@@ -79,7 +78,7 @@ class Chunks:
             self.rejections[self.refusal.reason] += 1
             return self.refusal.reason
         self.accepted += 1
-        self.newest_ns = received.stamp_ns
+        self._newest_ns = received.stamp_ns
         self._valid_until_ns = valid_until(
             received.stamp_ns, received.step_ns, received.horizon, self._max_age_ns
         )
@@ -101,6 +100,11 @@ class Chunks:
         self._rows.forget()
         self._valid_until_ns = 0
 
+    def restart(self) -> None:
+        """Forget every chunk, and that any came: stamps from before a clock jump say nothing."""
+        self.forget()
+        self._newest_ns = None
+
     def _refusal(
         self,
         received: ReceivedChunk,
@@ -116,7 +120,7 @@ class Chunks:
         refusal = untimely(
             received,
             now_ns,
-            newest_ns=self.newest_ns,
+            newest_ns=self._newest_ns,
             resume_ns=resume_ns,
             max_age_ns=self._max_age_ns,
             max_future_ns=self._max_future_ns,

@@ -412,8 +412,7 @@ class ExecutorCore:
         self.measured.forget()
         self.teleop.forget()
         self.buttons.rebase(now_ns)
-        self.chunks.forget()
-        self.chunks.newest_ns = None
+        self.chunks.restart()
         self._next_step_ns = now_ns
         self._resume_ns = None if self._resume_ns is None else now_ns
         if self.mode in (Mode.RUNNING, Mode.TAKEOVER, Mode.HOLDING):
