@@ -39,6 +39,19 @@ def served(world):
     return world.console(*task, robot=robot)
 
 
+def begin_episode(person, new_scene=True):
+    """Have the policy act, and record it."""
+    if new_scene:
+        person.push('New scene')
+        person.sees('new scene: ')
+        # An outcome of the old scene is nothing for the next goal.
+        person.page.wait_for_timeout(1000)
+    person.push('Start')
+    person.sees('The policy moves the robot')
+    person.push('Record')
+    person.page.wait_for_selector('.episode.running')
+
+
 def test_three_episodes_are_recorded_one_is_corrected_and_two_are_converted(
     served, world, browser
 ):
@@ -48,10 +61,7 @@ def test_three_episodes_are_recorded_one_is_corrected_and_two_are_converted(
 
     # One that the policy does alone. It ends by the person, or before that by the simulator's
     # detector: beside a browser that renders in software the policy may be too slow to succeed.
-    push('Start')
-    sees('The policy moves the robot')
-    push('Record')
-    page.wait_for_selector('.episode.running')
+    begin_episode(person, new_scene=False)
     person.picture('console')
     page.wait_for_timeout(2000)
     person.button('Success').dispatch_event('click')
@@ -59,13 +69,7 @@ def test_three_episodes_are_recorded_one_is_corrected_and_two_are_converted(
     person.button('Cancel').dispatch_event('click')  # unless the goal has ended
 
     # One that the person corrects while it is recorded.
-    push('New scene')
-    sees('new scene: ')
-    page.wait_for_timeout(1000)  # an outcome of the old scene is nothing for the next goal
-    push('Start')
-    sees('The policy moves the robot')
-    push('Record')
-    page.wait_for_selector('.episode.running')
+    begin_episode(person)
     push('Take over')
     sees('A person moves the robot')
     person.hold('shoulder pan up', lambda: not page.wait_for_timeout(1000))
@@ -82,13 +86,7 @@ def test_three_episodes_are_recorded_one_is_corrected_and_two_are_converted(
     sees('The robot is stopped')
     push('Re-arm')
     sees('re-armed')
-    push('New scene')
-    sees('new scene: ')
-    page.wait_for_timeout(1000)  # an outcome of the old scene is nothing for the next goal
-    push('Start')
-    sees('The policy moves the robot')
-    push('Record')
-    page.wait_for_selector('.episode.running')
+    begin_episode(person)
     page.wait_for_timeout(500)
     push('It failed')
     sees('2 good · 1 bad')

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gr00t_core.models.n1_5.json_section import Section
+from gr00t_core.models.json_section import Section
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from gr00t_core.errors import CheckpointError
 from gr00t_core.instructions import shown
 from gr00t_core.models import lerobot_says_n1_7
+from gr00t_core.models.json_section import Section
 from gr00t_core.models.layers.config import (
     attention_config,
     ATTENTION_KEYS,
@@ -27,7 +28,6 @@ from gr00t_core.models.layers.config import (
     TEXT_KEYS,
     told,
 )
-from gr00t_core.models.n1_5.json_section import Section
 from gr00t_core.models.n1_5.numbers import NUMBERS
 from gr00t_core.models.n1_5.sizes import EAGLE_3B, published_3b
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gr00t_core.errors import CheckpointError
+from gr00t_core.models.json_section import Section
 from gr00t_core.models.layers.config import (
     attention_config,
     ATTENTION_KEYS,
@@ -25,7 +26,6 @@ from gr00t_core.models.layers.config import (
     SelfAttentionConfig,
     told,
 )
-from gr00t_core.models.n1_5.json_section import Section
 from gr00t_core.models.n1_7.sizes import COSMOS_REASON2_2B, published_3b
 
 BACKBONES = ('nvidia/Cosmos-Reason2-2B', 'Qwen/Qwen3-VL-2B')
