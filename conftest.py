@@ -53,6 +53,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker('ros')
         if item.path.name in TIMING:
             item.add_marker('timing')
+    if folder := os.environ.pop('GR00T_TEST_LISTS', None):  # for the next runs of setup/test.sh
+        listed: dict[str, dict[str, None]] = {'ros': {}, 'timing': {}}
+        for item in items:
+            if item.get_closest_marker('ros'):
+                which = 'timing' if item.get_closest_marker('timing') else 'ros'
+                listed[which][item.nodeid.partition('[')[0]] = None
+        for which, tests in listed.items():
+            Path(folder, which).write_text('\n'.join(tests))
 
 
 @pytest.fixture(scope='session')
