@@ -22,7 +22,7 @@ run() {  # title, pytest arguments: 5 is pytest's "no tests selected"
   if [ "$code" != 0 ] && [ "$code" != 5 ]; then failed=1; fi
 }
 
-GR00T_TEST_LISTS=$out OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 run 'tests without ROS' -n 2 -m 'not ros' "$@"
+GR00T_TEST_LISTS=$out OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 run 'tests without ROS' -n 2 --dist worksteal -m 'not ros' "$@"
 if [ "$(cut -d' ' -f1 .venv/.setup-choice)" = none ]; then
   printf '%-22s %s\n' 'tests with ROS:' 'not run: there is no ROS here (see make setup)' >>"$out/summary"
 else

@@ -111,14 +111,14 @@ class Bus:
     """
 
     def __init__(
-        self, port: str, ids: Mapping[str, int] | None = None, deadline_s: float = 0.02
+        self, port: str, ids: Mapping[str, int] | None = None, deadline_s: float = 0.1
     ) -> None:
         """Prepare; `open` opens the port.
 
         Args:
             port: Serial port, e.g. /dev/ttyACM0.
             ids: Joint → id of its servo.
-            deadline_s: How long an answer may take.
+            deadline_s: How long an answer may take. A person waits longer than a control loop.
         """
         self.port = port
         self.ids = dict(IDS if ids is None else ids)
