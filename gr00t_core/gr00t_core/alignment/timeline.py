@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gr00t_core.alignment.track import Track
+from gr00t_core.alignment.track import NEVER_NS, Track
 from gr00t_core.errors import ObservationError
 from gr00t_core.robot.description import (
     NANOSECONDS,
@@ -199,11 +199,12 @@ class Timeline:
             health.refuse(error.reason, log_ns, str(error))
             raise
         carried = [(track, value) for track, value in read if value is not None]
-        if any(stamp_ns < track.newest - JUMP_NS for track, _ in carried):
+        newest_ns = max([track.newest for track, _ in carried], default=NEVER_NS)
+        if stamp_ns < newest_ns - JUMP_NS:
             health.jumps += 1
             for track in self._by_topic[topic]:
                 track.clear()
-        if any(stamp_ns <= track.newest for track, _ in carried):
+        elif stamp_ns <= newest_ns:
             health.late += 1
             return None
         for track, value in carried:

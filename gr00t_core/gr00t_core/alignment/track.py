@@ -17,6 +17,8 @@ from gr00t_core.actions.rotation_blend import interpolate_rotation
 from gr00t_core.messages.fields import Plan, read_carried
 from gr00t_core.robot.description import ActionGroup, Camera, Group, NANOSECONDS, StateGroup
 
+NEVER_NS = -(1 << 63)  # before any stamp
+
 
 class Track:
     """Samples of one camera or group in stamp order."""
@@ -40,7 +42,7 @@ class Track:
     @property
     def newest(self) -> int:
         """Return the stamp of the newest sample; before the first, one that precedes any stamp."""
-        return self.stamps[-1] if self.stamps else -(1 << 63)
+        return self.stamps[-1] if self.stamps else NEVER_NS
 
     def read(self, payload: Any) -> Any:
         """Return the sample; None where the message is another publisher's."""

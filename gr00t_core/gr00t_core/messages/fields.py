@@ -316,6 +316,8 @@ def _resolve(holder: Any, group: Group) -> Any:
 
 
 def _flatten(value: Any, group: Group) -> NDArray[np.float64]:
+    if isinstance(value, np.ndarray) and value.dtype == np.float64 and value.ndim == 1:
+        return value  # what most messages hold
     for components in COMPONENTS:
         if all(hasattr(value, component) for component in components):
             return np.array([getattr(value, component) for component in components], np.float64)

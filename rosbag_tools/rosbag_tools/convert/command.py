@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 import shutil
 import sys
+import time
 from typing import Literal
 
 from rich.console import Console
@@ -28,7 +29,14 @@ from gr00t_core.robot.file import load_robot
 from rosbag_tools.bags.bag import Bag
 from rosbag_tools.bags.files import bags_in
 from rosbag_tools.convert.bag_report import lost_share
-from rosbag_tools.convert.jobs import Job, make_jobs, Result, run_in_processes, run_on_ray
+from rosbag_tools.convert.jobs import (
+    Job,
+    make_jobs,
+    PROGRESS_S,
+    Result,
+    run_in_processes,
+    run_on_ray,
+)
 from rosbag_tools.convert.one_bag import ConvertOptions
 from rosbag_tools.convert.report_page import report_page
 from rosbag_tools.convert.sources import source_topic
@@ -196,8 +204,15 @@ def _run(jobs: list[Job], asked: Convert, robot: Robot) -> Iterator[Result]:
         total = sum(_frames(job, robot) for job in jobs)
         rows = progress.add_task('rows', total=total, rate='')
 
+        new, shown_s = 0, 0.0
+
         def on_rows(count: int) -> None:
-            progress.advance(rows, count)
+            nonlocal new, shown_s
+            new += count
+            if time.monotonic() - shown_s < PROGRESS_S:  # what a row costs there adds up
+                return
+            progress.advance(rows, new)
+            new, shown_s = 0, time.monotonic()
             speed = progress.tasks[0].finished_speed or progress.tasks[0].speed
             progress.update(rows, rate=f'{speed:.0f} rows/s' if speed else '')
 
@@ -211,7 +226,9 @@ def _run(jobs: list[Job], asked: Convert, robot: Robot) -> Iterator[Result]:
             where = '' if result.error else f'{result.job.bag}: '  # errors name the bag
             progress.console.print(plain(f'{where}{text}'), soft_wrap=True)
             if result.reused or result.error or asked.executor == 'ray':
-                progress.advance(rows, _frames(result.job, robot))
+                new += _frames(result.job, robot)
+            progress.advance(rows, new)
+            new = 0
             yield result
 
 
