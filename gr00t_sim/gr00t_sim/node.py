@@ -344,6 +344,7 @@ class SimNode(Node):
             **self.scene.describe(),
             'outcome': outcome,
             'start_ns': self._episode_start_ns,
+            'said_ns': self.pace.now_ns(),
             'duration_s': self._episode_s,
             'attempts': self._expert.attempts if self._expert else None,
             **self.pace.counts(),

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A goal ends as SUCCEEDED because the simulator saw the cube lifted; real nodes over DDS."""
 
+import json
 from pathlib import Path
 import signal
 import subprocess
@@ -15,9 +16,12 @@ rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed (make setup)
 from rclpy.action import ActionClient  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
+from std_msgs.msg import String  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
+from gr00t_core.robot.file import load_robot  # noqa: E402
 from gr00t_msgs.action import ExecuteInstruction  # noqa: E402
+from gr00t_sim.detector import LATCHED, make  # noqa: E402
 from gr00t_sim.scenes.so101.scene import Layout  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures('gl')
@@ -68,6 +72,31 @@ def graph(ros_domain, tmp_path):
     for process, log in zip(processes, logs):
         process.wait(20)
         log.close()
+    executor.shutdown()
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+@pytest.mark.parametrize(('age_s', 'decides'), [(3.0, False), (1.0, True)])
+def test_only_an_episode_that_ended_since_the_goal_began_decides(ros_domain, age_s, decides):
+    """A busy policy node hears of the last scene after the next goal began."""
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('listener', context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    detector = make(node, load_robot('so101'))
+    said_ns = node.get_clock().now().nanoseconds - round(age_s * 1e9)
+    report = {'episode': 1, 'outcome': 'success', 'duration_s': 4.0, 'said_ns': said_ns}
+    heard = node.create_publisher(String, 'sim/episode', LATCHED)
+    heard.publish(String(data=json.dumps(report)))
+    end = time.monotonic() + 20.0
+    while detector(None, 1e3) == (None, '') and time.monotonic() < end:
+        executor.spin_once(timeout_sec=0.1)
+    assert detector(None, 1e3)[0] is True
+    late_s = time.time() - said_ns / 1e9 - age_s
+    assert (detector(None, 2.0 + late_s)[0] is True) is decides
+    detector.close()
     executor.shutdown()
     node.destroy_node()
     rclpy.shutdown(context=context)
