@@ -50,7 +50,8 @@ def test_chunks_carry_stamp_and_state_of_the_reference_frame(graph, children_of)
         values = np.array(chunk.data).reshape(chunk.horizon, chunk.width)
         # The fake server repeats the state that it was given: that of the stamp, interpolated.
         true = 0.3 * np.sin(stamp / 1e9 + np.arange(chunk.width))
-        np.testing.assert_allclose(values, np.tile(true, (chunk.horizon, 1)), atol=1e-3)
+        # Between states that a busy machine sent 0.4 s apart, a line is off by 0.006.
+        np.testing.assert_allclose(values, np.tile(true, (chunk.horizon, 1)), atol=0.01)
     servers = children_of(process.pid)
     assert len(servers) == 1
     assert graph.stop(process, signal.SIGINT) == 0
