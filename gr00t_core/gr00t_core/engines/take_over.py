@@ -98,7 +98,7 @@ class TakeOverBackend(FoldedBackend):
         return actions
 
     def synchronize(self) -> None:
-        """Wait for the device (for benchmarks)."""
+        """Wait for the device; raise what it says where it does not work any more."""
         self._first.synchronize()
 
     def wait(self, timeout_s: float | None = None) -> str:
