@@ -59,5 +59,5 @@ class Detector:
         if report['outcome'] in OUTCOMES:
             success, note = OUTCOMES[report['outcome']]
             text = f'{note} (episode {report["episode"]}, {report["duration_s"]:.1f} s)'
-            # When it ended, not when a busy node hears of it: the next goal may have begun by then.
+            # When it ended, not when a busy node hears of it: the next goal may have begun then.
             self._ended = (int(report['said_ns']), success, text)
