@@ -15,11 +15,11 @@ from typing import Any
 from std_srvs.srv import Trigger
 
 from gr00t_msgs.srv import DiscardEpisode, StartEpisode, StopEpisode
+from gr00t_policy_node.person.outcomes import ending_of, Result
 from gr00t_policy_node.person.robot_client import RobotClient
 
 # So long after a stop was confirmed, a diagnosis from before it may still arrive (s).
 SHOWS_S = 0.5
-OUTCOMES = {0: 'succeeded', 1: 'time limit', 2: 'canceled', 3: 'fault', 4: 'failed'}
 GOOD, BAD, NEUTRAL = 'good', 'bad', ''
 
 
@@ -30,7 +30,7 @@ class Goal:
     instruction: str
     began_at: float
     handle: Any = None
-    phase: str = 'asking'
+    phase: str = 'asking'  # then a phase of ExecuteInstruction
     chunks: int = 0
     latency_s: float = 0.0
 
@@ -124,9 +124,10 @@ class Actions:
 
     def _ended(self, goal: Goal, future: Any) -> None:
         told = future.result().result
-        word = OUTCOMES.get(told.outcome, f'outcome {told.outcome}')
-        kind = GOOD if told.outcome == 0 else BAD if told.outcome in (3, 4) else NEUTRAL
-        self.last = Event(time.time(), kind, f'“{goal.instruction}”: {word}: {told.message}')
+        bad = told.outcome in (Result.FAULT, Result.FAILED)
+        kind = GOOD if told.outcome == Result.SUCCEEDED else BAD if bad else NEUTRAL
+        text = f'“{goal.instruction}”: {ending_of(told.outcome).word}: {told.message}'
+        self.last = Event(time.time(), kind, text)
         self.events.append(self.last)
         if self.goal is goal:
             self.goal = None

@@ -6,7 +6,7 @@ Good news first: one sentence says what the robot does now, and why. What is ref
 numbers, stand below it. The page draws pictures and curves itself (`static/console.js`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from html import escape
 import secrets
 import time
@@ -14,6 +14,7 @@ from typing import Any
 
 from nicegui import ui
 
+from gr00t_console import rendering
 from gr00t_console.robot_side import RobotSide
 from gr00t_console.telling import episode_line, Headline, headline, refusals, streams
 
@@ -92,7 +93,7 @@ class Page:
                         ('latency', 'frame to chunk'),
                         ('rate', 'chunks'),
                         ('age', 'age of the plan'),
-                        ('handover', 'hand-overs that did not meet'),
+                        ('handover', 'discontinuous hand-overs'),
                         ('commands', 'commands'),
                         ('gpu', 'GPU memory'),
                     )
@@ -287,17 +288,17 @@ class Page:
         backend = client.status('backend')
         chips = {
             'source': side.view.source or '–',
-            'latency': _with_unit(seen.get('observation to chunk p50 (ms)'), 'ms'),
-            'rate': _with_unit(facts.get('chunk rate (Hz)'), 'Hz'),
-            'age': _with_unit(facts.get('age of the plan (s)'), 's'),
-            'handover': facts.get('hand-overs that did not meet', '–'),
-            'commands': _with_unit(facts.get('command messages (Hz)'), 'Hz'),
-            'gpu': _gpu({} if backend is None else backend.values),
+            'latency': rendering.with_unit(seen.get('observation to chunk p50 (ms)'), 'ms'),
+            'rate': rendering.with_unit(facts.get('chunk rate (Hz)'), 'Hz'),
+            'age': rendering.with_unit(facts.get('age of the plan (s)'), 's'),
+            'handover': facts.get('discontinuous hand-overs', '–'),
+            'commands': rendering.with_unit(facts.get('command messages (Hz)'), 'Hz'),
+            'gpu': rendering.gpu({} if backend is None else backend.values),
         }
         for name, text in chips.items():
             self._chips[name].set_text(text)
         self._latch.set_visibility(actions.pressed)
-        self._latch_text.set_text(_latched(actions))
+        self._latch_text.set_text(rendering.latched(actions))
         goal = actions.goal
         last = actions.last
         self._goal.set_text(
@@ -323,17 +324,10 @@ class Page:
         self._good.set_enabled(episode.recording)
         self._bad.set_enabled(episode.recording)
         self._discard.set_enabled(episode.there)
-        self._refused.set_content(_table(refusals(client), ('node', 'what', 'how often')))
+        self._refused.set_content(rendering.table(refusals(client), ('node', 'what', 'how often')))
         self._streamed.set_content(streams(client, now))
-        self._happened.set_content(
-            ''.join(
-                f'<div class="event {event.kind}"><time>{_clock(event.at)}</time>'
-                f'<span>{escape(event.text)}</span></div>'
-                for event in reversed(actions.events)
-            )
-            or '<p class="calm">Nothing yet.</p>'
-        )
-        self._all.set_content(_everything(client))
+        self._happened.set_content(rendering.happened(actions.events))
+        self._all.set_content(rendering.everything(client))
 
     def _show(self, told: Headline) -> None:
         self._pill.set_text(told.mode)
@@ -358,55 +352,3 @@ def _button(text: str, act: Callable[[], Any], kind: str = '') -> Any:
         .props('unelevated no-caps')
         .classes(f'plain {kind}')
     )
-
-
-def _with_unit(text: str | None, unit: str) -> str:
-    try:
-        return '–' if text in (None, '', '-') else f'{_short(float(text))} {unit}'
-    except ValueError:
-        return str(text)
-
-
-def _short(value: float) -> str:
-    return f'{value:.0f}' if abs(value) >= 100 else f'{value:.3g}'
-
-
-def _gpu(values: dict[str, str]) -> str:
-    return next((text for key, text in values.items() if 'gpu' in key.lower()), '–')
-
-
-def _latched(actions: Any) -> str:
-    if not actions.stops:
-        return 'No executor is there to stop. Press the e-stop of the robot if it moves.'
-    if actions.unconfirmed:
-        names = ', '.join(actions.unconfirmed)
-        return f'NOT CONFIRMED by {names}. Press the e-stop of the robot if it moves.'
-    return f'Confirmed by {", ".join(actions.stops)}. Release it, then re-arm.'
-
-
-def _clock(at: float) -> str:
-    return time.strftime('%H:%M:%S', time.localtime(at))
-
-
-def _table(rows: Sequence[tuple[str, ...]], head: tuple[str, ...]) -> str:
-    if not rows:
-        return '<p class="calm">Nothing is refused.</p>'
-    cells = ''.join(f'<th>{escape(text)}</th>' for text in head)
-    body = ''.join(
-        '<tr>' + ''.join(f'<td>{escape(text)}</td>' for text in row) + '</tr>' for row in rows
-    )
-    return f'<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>'
-
-
-def _everything(client: Any) -> str:
-    parts = []
-    for status in sorted(client.statuses.values(), key=lambda each: (each.node, each.subject)):
-        rows = ''.join(
-            f'<tr><td>{escape(key)}</td><td>{escape(value)}</td></tr>'
-            for key, value in status.values.items()
-        )
-        parts.append(
-            f'<h4>{escape(status.node)}: {escape(status.subject)}</h4>'
-            f'<p>{escape(status.message)}</p><table>{rows}</table>'
-        )
-    return ''.join(parts)

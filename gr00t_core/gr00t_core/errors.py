@@ -47,3 +47,7 @@ class ServingError(Gr00tError):
 
 class BackendError(Gr00tError):
     """An inference backend is not installed or cannot run this checkpoint."""
+
+
+class DeviceLostError(BackendError):
+    """The device of a backend failed, and every later call of this process would fail as well."""

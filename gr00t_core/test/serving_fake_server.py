@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from gr00t_core.errors import ObservationError
+from gr00t_core.errors import DeviceLostError, ObservationError
 from gr00t_core.serving.http import HttpServer
 from gr00t_core.serving.server import PolicyServer
 from gr00t_core.serving.service import PolicyService
@@ -46,7 +46,7 @@ class FakePolicy:
             if observation[INSTRUCTION] == ['crash']:
                 raise RuntimeError('the policy broke')
             if observation[INSTRUCTION] == ['cuda']:
-                raise RuntimeError('CUDA error: an illegal memory access was encountered')
+                raise DeviceLostError('cuda:0: an illegal memory access was encountered')
             time.sleep(self.delay_s)
             if observation[INSTRUCTION] == ['digest']:
                 digest = hashlib.sha256(b''.join(observation[key].tobytes() for key in CAMERAS))

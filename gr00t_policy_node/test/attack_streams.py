@@ -486,19 +486,21 @@ class Attack:
                         self.button(number, False)
         elif kind == 'button gone':
             self.present = number % 2 == 0
-            core.buttons.present('e_stop', [], self.now_ns)
+            core.interlock.buttons.present('e_stop', [], self.now_ns)
         elif kind == 'clock':
             self.now_ns += int(self.rng.choice([-3600, -1, -0.05, 0.05, 1, 3600]) * SECOND)
             if self.released_ns is not None:
                 self.released_ns = min(self.released_ns, self.now_ns)
         elif kind in ('rival', 'rival ends'):
-            core.rival = 'another node publishes joint_commands' if kind == 'rival' else ''
+            core.interlock.see_rival(
+                'another node publishes joint_commands' if kind == 'rival' else ''
+            )
         elif kind == 'pushed':
             self.body[group.name] = self.near(group, 0.3)
         elif kind == 'unheard':
-            core.unheard = 'joint_commands' if number % 2 else ''
+            core.interlock.see_listeners('joint_commands' if number % 2 else '')
         elif kind == 'latch':
-            core.latch('a person said so')
+            core.latch('a person said so', self.now_ns)
             self.latched = True
             self.teleop = {}
 

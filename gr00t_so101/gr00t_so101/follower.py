@@ -18,25 +18,21 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 import numpy as np
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.qos import QoSProfile
-from rclpy.subscription import Subscription
-from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
-from gr00t_core.errors import Gr00tError, ObservationError
-from gr00t_core.messages.fields import read_carried_group, stamp_ns
-from gr00t_core.robot.description import ActionGroup, NANOSECONDS
+from gr00t_core.errors import Gr00tError
+from gr00t_core.robot.description import NANOSECONDS
 from gr00t_core.robot.file import load_robot
 from gr00t_ros import diagnostics
 from gr00t_ros.parameters import declare
-from gr00t_ros.polling import take_all, Unwaited
 from gr00t_ros.rclpy_internals import state_label, watch_transitions
 from gr00t_so101.arm import Arm, Measurement
 from gr00t_so101.bus import BusError, PortError
 from gr00t_so101.faults import Judge
 from gr00t_so101.guard import Guard
-from gr00t_so101.joint_topics import JointPublisher, topics_of
+from gr00t_so101.joint_commands import JointCommands
+from gr00t_so101.joint_topics import JointPublisher
 from gr00t_so101.loop import calibration_of, required_port, run
 from gr00t_so101.motion import Bounds, bounds_of, JOINTS, next_goal
 from gr00t_so101.parameters import FOLLOWER
@@ -67,15 +63,12 @@ class FollowerNode(LifecycleNode):
         self._judge: Judge | None = None
         self._measured: Measurement | None = None
         self._measured_s = self._tried_s = self._moved_s = 0.0
-        self._goal = self._asked = np.zeros(len(JOINTS))
-        self._commanded_s = -1.0  # no command since the torque is on
-        self._dropped: dict[str, int] = {}
-        self._last_dropped = ''
+        self._goal = np.zeros(len(JOINTS))
         self._reads = 0
         self._reported_s = time.monotonic()
         self._read_ms = diagnostics.Window(512)
         self._states: JointPublisher | None = None
-        self._commands: list[tuple[list[ActionGroup], Subscription]] = []
+        self._commands = JointCommands(self, self._settings['command_timeout_s'])
         watch_transitions(
             self, lambda why: self.get_logger().error(f'transition refused: {why}'), lambda: None
         )
@@ -150,16 +143,7 @@ class FollowerNode(LifecycleNode):
         self._measured_s = time.monotonic()
         if self._states is None:  # for the node's life
             self._states = JointPublisher(self, robot.state)
-            for topic in topics_of(robot.action):
-                groups = [group for group in robot.action if group.stream.topic == topic]
-                queue = self.create_subscription(
-                    JointState,
-                    topic,
-                    lambda _: None,
-                    QoSProfile(depth=5),
-                    callback_group=Unwaited(),
-                )
-                self._commands.append((groups, queue))
+            self._commands.subscribe(robot)
         self.get_logger().info(f'six servos on {port}, calibration {calibration.source}')
 
     def _activate(self) -> None:
@@ -174,13 +158,10 @@ class FollowerNode(LifecycleNode):
         found = arm.prepare(bounds)
         judge.forget()
         self._measured, self._measured_s = found, time.monotonic()
-        self._goal, self._asked = found.position.copy(), found.position.copy()
-        self._moved_s, self._commanded_s = time.monotonic(), -1.0
+        self._goal, self._moved_s = found.position.copy(), time.monotonic()
         broken = [name for name, reading in found.readings.items() if reading.errors]
         self.fault = ''
-        for _, queue in self._commands:
-            for _ in take_all(queue):
-                pass  # meant for before
+        self._commands.begin(found.position)
         if broken:
             told = [*judge.faults(found, self._goal, 0.0), *judge.faults(found, self._goal, 0.0)]
             raise BusError('; '.join(dict.fromkeys(told)))
@@ -250,7 +231,7 @@ class FollowerNode(LifecycleNode):
         # The servos answer one after the other: the middle of the read is when they were there.
         stamp_ns = asked_ns + round((answered_s - now_s) / 2 * NANOSECONDS)
         self._states.publish(stamp_ns, found.position, found.velocity)
-        self._take_commands()
+        self._commands.take(self._why_no_command())
         if self._label() != 'active' or self.fault:
             return
         assert self._judge is not None
@@ -260,48 +241,16 @@ class FollowerNode(LifecycleNode):
             return
         elapsed_s = min(answered_s - self._moved_s, MOST_PERIODS * self.period_ns / NANOSECONDS)
         self._moved_s = answered_s
-        if self._commanded_s >= 0.0:
+        if self._commands.taken_s is not None:
             self._goal = next_goal(
-                self._asked, self._goal, found.position, self._bounds, elapsed_s
+                self._commands.asked, self._goal, found.position, self._bounds, elapsed_s
             )
             arm.command(self._goal)
 
-    def _take_commands(self) -> None:
-        now_ns = self.get_clock().now().nanoseconds
-        for groups, queue in self._commands:
-            for message, _ in take_all(queue):
-                if self._label() != 'active' or self.fault:
-                    why = 'the arm has a fault' if self.fault else 'the torque is off'
-                    self._drop(why, f'{why}: {self.fault}' if self.fault else why)
-                    continue
-                age_s = (now_ns - (stamp_ns(message) or now_ns)) / NANOSECONDS
-                if age_s > self._settings['command_timeout_s']:
-                    self._drop('too old', f'its stamp is {age_s:.2f} s old')
-                    continue
-                self._take(message, groups)
-
-    def _take(self, message: Any, groups: list[ActionGroup]) -> None:
-        asked = self._asked.copy()
-        taken = False
-        for group in groups:
-            try:
-                values = read_carried_group(message, group)
-            except ObservationError as error:
-                self._drop(error.reason, str(error))
-                return
-            if values is None:
-                continue
-            asked[[JOINTS.index(name) for name in group.names]] = values
-            taken = True
-        if not taken:
-            self._drop('no joint of this arm', f'it names {", ".join(message.name)}')
-            return
-        self._asked, self._commanded_s = asked, time.monotonic()
-
-    def _drop(self, reason: str, text: str) -> None:
-        self._dropped[reason] = self._dropped.get(reason, 0) + 1
-        self._last_dropped = text
-        self.get_logger().warning(f'command dropped: {text}', throttle_duration_sec=5.0)
+    def _why_no_command(self) -> str:
+        if self.fault:
+            return f'the arm has a fault: {self.fault}'
+        return '' if self._label() == 'active' else 'the torque is off'
 
     # Faults
 
@@ -376,11 +325,9 @@ class FollowerNode(LifecycleNode):
             'complete reads (Hz)': self._reads / seconds,
             'duration of a read p50 (ms)': self._read_ms.percentile(50),
             'duration of a read p99 (ms)': self._read_ms.percentile(99),
-            'time since the last command (s)': (
-                now_s - self._commanded_s if self._commanded_s >= 0.0 else None
-            ),
-            **{f'dropped: commands, {why}': count for why, count in self._dropped.items()},
-            'last dropped command': self._last_dropped or None,
+            'time since the last command (s)': self._commands.age_s(now_s),
+            **{f'dropped: commands, {why}': n for why, n in self._commands.dropped.items()},
+            'last dropped command': self._commands.last_dropped or None,
         }
         if arm is not None:
             for joint, count in arm.bus.missed.items():
@@ -409,9 +356,10 @@ class FollowerNode(LifecycleNode):
             return DiagnosticStatus.ERROR, f'{label}: {self._lost or self._reason}'
         if label != 'active':
             return DiagnosticStatus.WARN, f'{label}: the torque is off'
-        if self._commanded_s < 0.0:
+        age_s = self._commands.age_s(now_s)
+        if age_s is None:
             return DiagnosticStatus.OK, 'holding: no command yet'
-        if now_s - self._commanded_s > self._settings['command_timeout_s']:
+        if age_s > self._settings['command_timeout_s']:
             return DiagnosticStatus.WARN, 'holding: no command any more'
         return DiagnosticStatus.OK, 'following commands'
 

@@ -338,13 +338,18 @@ def examine() -> list[Check]:
 
 def main(argv: list[str]) -> int:
     """Show what this machine offers: Python, torch, GPU, ROS 2, TensorRT, codecs, rendering."""
-    parser = argparse.ArgumentParser(prog='gr00t doctor', description=main.__doc__)
+    parser = argparse.ArgumentParser(
+        prog='gr00t doctor',
+        description=main.__doc__,
+        epilog='exit status: 0 this machine can do something of what it lists last, 1 nothing',
+    )
     parser.add_argument('--json', action='store_true', help='print JSON instead of a table')
     options = parser.parse_args(argv)
     checks = examine()
+    can, cannot = verdict(checks)
     if options.json:
         print(json.dumps([asdict(check) for check in checks], indent=2))
-        return 0
+        return 0 if can else 1
     width = max(len(check.name) for check in checks)
     for check in checks:
         print(
@@ -353,8 +358,7 @@ def main(argv: list[str]) -> int:
         )
         if not check.present and check.how:
             print(f'{"":<{width}}            → {check.how}')
-    can, cannot = verdict(checks)
     print(f'\nThis machine can: {", ".join(can) or "nothing yet"}.')
     if cannot:
         print(f'It cannot: {", ".join(cannot)}.')
-    return 0
+    return 0 if can else 1

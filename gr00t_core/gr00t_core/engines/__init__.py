@@ -70,6 +70,7 @@ class Backend(Protocol):
         Raises:
             ObservationError: Images, image tokens or shapes do not belong together, or `head_only`
                 without a full call of as many samples before.
+            DeviceLostError: The device failed; the process must be started again.
         """
 
 

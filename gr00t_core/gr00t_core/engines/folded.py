@@ -9,7 +9,7 @@ from typing import Any, TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gr00t_core.errors import ObservationError
+from gr00t_core.errors import DeviceLostError, ObservationError
 from gr00t_core.models import Inference
 from gr00t_core.models.folded.request import Floats, Prompt, Start, start
 
@@ -43,7 +43,7 @@ class FoldedBackend(ABC):
         return {'vision_language': lambda: self.encode(prompt)}
 
     def synchronize(self) -> None:  # noqa: B027 (most engines answer when they are done)
-        """Wait for the device (for benchmarks)."""
+        """Wait for the device; raise what it says where it does not work any more."""
 
     def answer(self, prompt: Prompt, begin: Start) -> tuple[Any, Floats]:
         """Run both parts; return what `encode` gave and the actions."""
@@ -59,6 +59,37 @@ class FoldedBackend(ABC):
         head_only: bool = False,
     ) -> Floats:
         """Sample normalised action chunks (B, H, A) float32; see the protocol."""
+        try:
+            return self._predict(batch, noise, prefix, prefix_weight, head_only)
+        except ObservationError:
+            raise
+        except Exception as error:
+            self._check_device(error)
+            raise
+
+    def _check_device(self, error: Exception) -> None:
+        """Raise DeviceLostError where a call failed because the device works no more.
+
+        Neither type nor text of an error says so: libraries raise their own. CUDA does: after an
+        illegal access each later call of the process fails, waiting for the device too.
+        """
+        try:
+            self.synchronize()
+        except Exception as lost:
+            reason = (str(lost) or type(lost).__name__).splitlines()[0]
+            raise DeviceLostError(
+                f'{self.device} does not work any more in this process: {reason}; start the'
+                f' process again. The call before failed with {type(error).__name__}: {error}'
+            ) from error
+
+    def _predict(
+        self,
+        batch: Mapping[str, NDArray[Any]],
+        noise: Floats | None,
+        prefix: Floats | None,
+        prefix_weight: Floats | None,
+        head_only: bool,
+    ) -> Floats:
         begin = start(batch, self.config, noise, prefix, prefix_weight)
         actions = np.empty_like(begin.noise)
         if head_only:

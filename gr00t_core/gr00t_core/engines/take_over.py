@@ -49,12 +49,10 @@ ENGINE_GATE = Gate(min_cosine=0.999, max_error=0.05)
 class Runner(Protocol):
     """What answers: a backend's two parts. Features of one runner must suit the other."""
 
-    @property
-    def encode(self) -> Callable[[Prompt], Any]:
+    def encode(self, prompt: Prompt, /) -> Any:
         """Run the vision-language part."""
 
-    @property
-    def act(self) -> Callable[[int, Any, Start], Floats]:
+    def act(self, slot: int, seen: Any, begin: Start, /) -> Floats:
         """Run the action steps."""
 
 
@@ -98,7 +96,7 @@ class TakeOverBackend(FoldedBackend):
         return actions
 
     def synchronize(self) -> None:
-        """Wait for the device (for benchmarks)."""
+        """Wait for the device; raise what it says where it does not work any more."""
         self._first.synchronize()
 
     def wait(self, timeout_s: float | None = None) -> str:

@@ -3,7 +3,7 @@
 """Run the folded network with TensorRT; PyTorch answers until the engines are built and agree.
 
 Graphs and engines lie in the checkpoint's folder `tensorrt`. `gr00t export tensorrt` makes them
-ahead of time; else this backend does on its first call. Not measured: no GPU was at hand.
+ahead of time; else this backend does on its first call. No engine has run on a GPU yet.
 """
 
 from collections.abc import Callable

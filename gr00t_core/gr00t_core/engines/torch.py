@@ -139,7 +139,7 @@ class TorchBackend(FoldedBackend):
         return self._resample(images.shape[1], images.shape[2])(images)  # type: ignore[no-any-return]
 
     def synchronize(self) -> None:
-        """Wait for the device (for benchmarks)."""
+        """Wait for the device; raise what it says where it does not work any more."""
         if self._place.type == 'cuda':
             torch.cuda.synchronize(self._place)
 

@@ -23,7 +23,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from gr00t_core.embodiments import ModalityConfig
-from gr00t_core.errors import Gr00tError, ServingError
+from gr00t_core.errors import DeviceLostError, Gr00tError, ServingError
 from gr00t_core.instructions import shown
 from gr00t_core.serving.accepted import Acceptance
 from gr00t_core.serving.link_images import check_decoded, decoded, JPEG, JpegFrames
@@ -43,7 +43,10 @@ Asked = tuple[dict[str, Any], Mapping[str, Any]]
 
 
 class Policy(Protocol):
-    """What can be served: `gr00t_core.policy.Gr00tPolicy`, or anything with its two methods."""
+    """What can be served: `gr00t_core.policy.Gr00tPolicy`, or anything with its two methods.
+
+    After a DeviceLostError of `get_action` the service fails, and with it the server's process.
+    """
 
     @property
     def get_action(self) -> Callable[..., dict[str, Any]]:
@@ -236,9 +239,8 @@ class PolicyService:
                 answers = answers_of(policy, calls)
                 for each, answer in zip(calls, answers, strict=True):
                     each.answer(answer)
-                # After most of these every later CUDA call of the process fails as well.
                 for answer in answers:
-                    if isinstance(answer, Exception) and str(answer).startswith('CUDA error'):
+                    if isinstance(answer, DeviceLostError):
                         raise answer
         except Exception as error:
             self.failure = error

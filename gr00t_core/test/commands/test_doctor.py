@@ -125,3 +125,15 @@ def test_each_ability_asks_for_checks_that_exist(
     for name in {name for _, needed in ABILITIES for name in needed} - {'CUDA'}:
         assert any(line.startswith(f'{name} ') for line in lines), name
     assert 'This machine can: ' in said
+
+
+@pytest.mark.parametrize('words', [[], ['--json']])
+def test_a_machine_that_can_do_nothing_is_told_by_the_exit_status(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [check.name for check in checks()]
+    monkeypatch.setattr(doctor, 'examine', lambda: checks(*names))
+    assert doctor.main(words) == 1
+    monkeypatch.setattr(doctor, 'examine', lambda: checks(*set(names) - {'torch'}))
+    assert doctor.main(words) == 0  # it can serve a policy
+    assert 'serve a policy' in capsys.readouterr().out or words

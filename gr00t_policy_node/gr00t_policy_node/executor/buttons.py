@@ -12,7 +12,7 @@ GONE_NS = 1_000_000_000
 @dataclass(frozen=True)
 class _Said:
     pressed: bool
-    heard_ns: int | None  # None: before the first control period
+    heard_ns: int
     missing_ns: int | None = None  # since when the graph does not list it
     gone: bool = False
 
@@ -33,7 +33,7 @@ class Buttons:
         self._timeout_ns = timeout_ns if required else 0
         self._said: dict[tuple[str, str], _Said] = {}
 
-    def hear(self, topic: str, publisher: str, pressed: bool, now_ns: int | None) -> None:
+    def hear(self, topic: str, publisher: str, pressed: bool, now_ns: int) -> None:
         """Take a message of a publisher."""
         self._said[topic, publisher] = _Said(pressed, now_ns)
         if not pressed:
@@ -55,15 +55,14 @@ class Buttons:
     def pressed(self, now_ns: int) -> str | None:
         """Return why the e-stop counts as pressed, None when it does not."""
         for key, said in self._said.items():
-            # Before the first control period, or ahead: the clock was set back since.
-            if said.heard_ns is None or said.heard_ns > now_ns:
+            if said.heard_ns > now_ns:  # the clock was set back since
                 self._said[key] = replace(said, heard_ns=now_ns)
         for (topic, _), said in self._said.items():
             if said.pressed:
                 return f'e-stop pressed on {topic}'
             if self._required and said.gone:
                 return f'the e-stop on {topic} is required, and its publisher is gone'
-            silent_ns = now_ns - (now_ns if said.heard_ns is None else said.heard_ns)
+            silent_ns = now_ns - said.heard_ns
             if self._timeout_ns and silent_ns > self._timeout_ns:
                 return (
                     f'e-stop: nothing came on {topic} for {silent_ns * 1e-9:.2f} s, allowed'

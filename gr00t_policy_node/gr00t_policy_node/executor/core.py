@@ -16,13 +16,13 @@ import numpy as np
 
 from gr00t_core.robot.description import NANOSECONDS, Robot
 from gr00t_policy_node.executor.admission import ReceivedChunk
-from gr00t_policy_node.executor.buttons import Buttons
 from gr00t_policy_node.executor.chunks import Chunks
 from gr00t_policy_node.executor.command import Command
 from gr00t_policy_node.executor.deltas import boxed
 from gr00t_policy_node.executor.entrance import Refusal, Rejection
 from gr00t_policy_node.executor.gate import nothing_sent, passed, started
 from gr00t_policy_node.executor.inputs import Measurements, Teleoperation
+from gr00t_policy_node.executor.interlock import Interlock
 from gr00t_policy_node.executor.layout import Array, layout_of
 from gr00t_policy_node.executor.modes import Mode, next_mode, Situation
 from gr00t_policy_node.executor.motion import Motion, too_far
@@ -62,9 +62,7 @@ class ExecutorCore:
         self.teleop = Teleoperation(
             robot, self.layout, to_ns(settings.takeover_timeout_s), future_ns
         )
-        self.buttons = Buttons(
-            settings.e_stop_topics, settings.e_stop_required, to_ns(settings.e_stop_timeout_s)
-        )
+        self.interlock = Interlock(settings)
         self.measured_by = self.measured.measured_by
         self.chunks = Chunks(
             robot, self.layout, settings, self.period_ns, self.measured, self.motion
@@ -75,9 +73,6 @@ class ExecutorCore:
         self.clock_jumps = 0
         self.breaches = 0
         self.boxed_out = ''  # the last delta that the workspace stopped
-        # The node keeps these up to date; each says why nothing may be commanded, '' when it may.
-        self.unheard = ''  # a command topic that has no subscriber: no start
-        self.rival = ''  # another node that commands the robot: no start, and a latched stop
         self._starts = Starts(robot, self.layout, self.measured_by)
         self._sent = nothing_sent(self.layout)
         self._deltas = frozenset(
@@ -85,11 +80,10 @@ class ExecutorCore:
         )
         self._commanded: frozenset[str] = frozenset()  # by the last tick; empty: silent
         self._e_stopped = False
-        self._halted = ''
         self._resume_ns: int | None = None
         self._last_ns: int | None = None
         self._soft_ns = 0
-        self._next_step_ns = 0
+        self._next_step_ns: int | None = None  # of a stop; None: at once
         self._braking = 0
 
     # What comes in.
@@ -125,35 +119,29 @@ class ExecutorCore:
             group, values, now_ns, now_ns if stamp_ns is None else stamp_ns, self._resume_ns
         )
 
-    def e_stop(
-        self, pressed: bool, now_ns: int | None = None, topic: str = '', publisher: str = ''
-    ) -> None:
+    def e_stop(self, pressed: bool, now_ns: int, topic: str = '', publisher: str = '') -> None:
         """Take what an e-stop button says; pressed latches."""
         topic = topic or self.settings.e_stop_topics[0]
-        heard_ns = self._last_ns if now_ns is None else now_ns
-        self.buttons.hear(topic, publisher, bool(pressed), heard_ns)
+        self.interlock.buttons.hear(topic, publisher, pressed, now_ns)
         if pressed:
-            self.latch(f'e-stop pressed on {topic}')
+            self.latch(f'e-stop pressed on {topic}', now_ns)
 
-    def latch(self, reason: str) -> None:
+    def latch(self, reason: str, now_ns: int) -> None:
         """Stop within the limits, forget the plan, and stay so until re-armed."""
         if not self._e_stopped:
             self._e_stopped = True
-            self._enter(Mode.ESTOPPED, reason, self._last_ns or 0)
+            self._enter(Mode.ESTOPPED, reason, now_ns)
 
     def rearm(self, now_ns: int) -> str | None:
         """Release the latch; return why not when it stays.
 
         The robot moves again after a chunk that answers an observation later than now.
         """
-        self.buttons.forget_gone()
-        pressed = self.buttons.pressed(now_ns)
-        if pressed is not None:
-            return f'the e-stop is still pressed: {pressed}; release it first'
-        if not self._e_stopped:
-            return None
-        if self.rival:
-            return f'{self.rival}: end it first'
+        refusal = self.interlock.refuses_rearm(now_ns)
+        if refusal is not None or not self._e_stopped:
+            return refusal
+        if self.interlock.rival:
+            return f'{self.interlock.rival}: end it first'
         if not self._at_rest:
             return 'the robot is still braking: try again'
         self._e_stopped = False
@@ -161,11 +149,11 @@ class ExecutorCore:
         self.teleop.forget()
         return None
 
-    def halt(self, reason: str) -> None:
+    def halt(self, reason: str, now_ns: int) -> None:
         """Stop within the limits and never start again: the node ends."""
-        self._halted = reason
+        self.interlock.end(reason)
         if self._commanded and self.mode not in (Mode.STOPPING, Mode.ESTOPPED):
-            self._enter(Mode.STOPPING, reason, self._last_ns or 0)
+            self._enter(Mode.STOPPING, reason, now_ns)
 
     # What goes out.
 
@@ -177,7 +165,9 @@ class ExecutorCore:
             else:
                 now_ns = self._last_ns
         self._last_ns = now_ns
-        self._watch(now_ns)
+        tripped = self.interlock.trips(now_ns, bool(self._commanded))
+        if tripped is not None:
+            self.latch(tripped, now_ns)
         before, sent = self.motion.snapshot(), self._sent
         self._decide(now_ns)
         if self.mode is not Mode.TAKEOVER:
@@ -194,7 +184,7 @@ class ExecutorCore:
         self.breaches += 1
         self.motion.restore(before)
         self._sent = sent
-        self.latch(f'internal error, please report it: {command}')
+        self.latch(f'internal error, please report it: {command}', now_ns)
         return self.brake(now_ns)
 
     def brake(self, now_ns: int) -> Command | None:
@@ -302,14 +292,6 @@ class ExecutorCore:
     def _too_far(self) -> str | None:
         return too_far(self.layout, self._ways(), self.settings.max_jump_s)
 
-    def _watch(self, now_ns: int) -> None:
-        """Latch when a button or another node says so."""
-        heard = self.buttons.pressed(now_ns)
-        if heard is not None:
-            self.latch(heard)
-        if self.rival and self._commanded:
-            self.latch(self.rival)
-
     def _decide(self, now_ns: int) -> None:
         """Change the mode by what is known now."""
         fault = self._fault(now_ns)
@@ -334,7 +316,7 @@ class ExecutorCore:
             if mode is Mode.WAITING:  # say what is being waited for
                 self.reason = fault or unheld or lost or self.reason
             elif mode is Mode.TAKEOVER:
-                self._start(driven)
+                self._start(driven, now_ns)
             return
         reasons = {
             Mode.RUNNING: 'following the policy',
@@ -350,20 +332,20 @@ class ExecutorCore:
         self._braking = 0
         if mode in (Mode.STOPPING, Mode.ESTOPPED):
             # Silence stays silence (`_at_rest`): only what was commanded needs to brake.
-            self._next_step_ns = now_ns
+            self._next_step_ns = None
             self.chunks.forget()
         if before is Mode.TAKEOVER or mode is Mode.TAKEOVER:
             self.chunks.forget()
             self._resume_ns = now_ns if before is Mode.TAKEOVER else self._resume_ns
         if mode in (Mode.RUNNING, Mode.TAKEOVER):
-            self._soft_ns = self._next_step_ns = now_ns
+            self._soft_ns, self._next_step_ns = now_ns, None
             self._start(driven if mode is Mode.TAKEOVER else self.layout.slices, now_ns)
 
     def _driven(self, now_ns: int) -> tuple[list[str], str | None]:
         live = self.teleop.live(now_ns)
         return self._starts.driven(live, self._commanded, self.motion.values)
 
-    def _start(self, driven: Iterable[str], now_ns: int | None = None) -> None:
+    def _start(self, driven: Iterable[str], now_ns: int) -> None:
         """Begin to command groups, and those that share their topics, which were silent so far."""
         asked = set(driven)
         columns = self._starts.columns(asked, self.motion.active)
@@ -372,22 +354,16 @@ class ExecutorCore:
         if self.mode is Mode.TAKEOVER:
             wanted = self.teleop.peek()
         else:
-            wanted = self.plan.sample(now_ns or self._last_ns or 0)[1]
+            wanted = self.plan.sample(now_ns)[1]
         place = self._starts.place(asked, wanted, self.motion.values, self.measured.values)
         self.motion.place(place, columns)
         self._sent = started(self.layout, self._sent, place, columns)
 
     def _fault(self, now_ns: int) -> str | None:
         """Return why the robot must not move at all, None when it may."""
-        if self._halted:
-            return self._halted
-        missing = self.buttons.missing()
-        if missing is not None:
-            return missing
-        if self.rival:
-            return self.rival
-        if self.mode is Mode.WAITING and self.unheard:
-            return f'no node subscribes to {self.unheard}'
+        blocked = self.interlock.blocks(self.mode is Mode.WAITING)
+        if blocked is not None:
+            return blocked
         stale = self.measured.fault(now_ns)
         if stale is None and self._commanded:
             far = self._too_far()
@@ -400,9 +376,10 @@ class ExecutorCore:
 
     def _is_step(self, now_ns: int) -> bool:
         """Return whether the zeros of a stop are due: once per policy step."""
-        if now_ns < self._next_step_ns:
+        due_ns = now_ns if self._next_step_ns is None else self._next_step_ns
+        if now_ns < due_ns:
             return False
-        due_ns = self._next_step_ns + self.robot.step_ns
+        due_ns += self.robot.step_ns
         self._next_step_ns = due_ns if due_ns > now_ns else now_ns + self.robot.step_ns
         return True
 
@@ -411,9 +388,9 @@ class ExecutorCore:
         self.clock_jumps += 1
         self.measured.forget()
         self.teleop.forget()
-        self.buttons.rebase(now_ns)
+        self.interlock.buttons.rebase(now_ns)
         self.chunks.restart()
-        self._next_step_ns = now_ns
+        self._next_step_ns = None
         self._resume_ns = None if self._resume_ns is None else now_ns
         if self.mode in (Mode.RUNNING, Mode.TAKEOVER, Mode.HOLDING):
             self._enter(Mode.STOPPING, 'the clock jumped back', now_ns)

@@ -180,7 +180,7 @@ class ExecutorNode(Node):
         return response
 
     def _on_stop(self, _: Any, response: Any) -> Any:
-        self.core.latch('stopped by the service ~/stop')
+        self.core.latch('stopped by the service ~/stop', self.now_ns)
         self._log()
         response.success, response.message = True, 'stopped; ~/rearm releases'
         return response
@@ -221,7 +221,7 @@ class ExecutorNode(Node):
     def _tick(self, now_ns: int, publish: bool = True) -> None:
         if self.core.mode is Mode.WAITING and not self.shadow:
             unheard = (o.topic for o, p in self._outputs if not p.get_subscription_count())
-            self.core.unheard = next(unheard, '')
+            self.core.interlock.see_listeners(next(unheard, ''))
         command = self.core.tick(now_ns)
         self._ticks += 1
         if command is not None:
@@ -320,8 +320,8 @@ class ExecutorNode(Node):
         For every way out of the process. It reads nothing any more, and counts its own time: the
         clock may be what failed.
         """
-        self.core.halt(reason)
         now_ns = self._last_tick_ns or 0
+        self.core.halt(reason, now_ns)
         deadline = time.monotonic() + self.longest_stop_s + 0.5
         while time.monotonic() < deadline:
             now_ns += self.core.period_ns

@@ -30,7 +30,7 @@ def values_of(core: ExecutorCore, now_ns: int) -> dict[str, object]:
         **{f'age of state {name} (s)': age for name, age in core.state_ages_s(now_ns).items()},
         'following error (s at the velocity limit)': core.following_error_s(),
         **{f'periods clamped: {limit}': count for limit, count in core.motion.clamps.items()},
-        'hand-overs that did not meet': core.plan.unmet,
+        'discontinuous hand-overs': core.plan.unmet,
         'clock jumps': core.clock_jumps,
         'internal errors (commands held back)': core.breaches,
         'last delta held back by the workspace': core.boxed_out or None,

@@ -21,7 +21,7 @@ DISCOVERING = 'looking for other nodes that command the robot'
 
 
 class Rivals:
-    """Keeps `ExecutorCore.rival` and the core's list of e-stop publishers up to date."""
+    """Tells the core's interlock which rival there is, and which nodes publish the e-stop."""
 
     def __init__(
         self,
@@ -73,8 +73,8 @@ class Rivals:
             self.found = self._find()
             self._list_buttons()
         rival = '' if self._allowed else self.found or (DISCOVERING if settling else '')
-        if rival != self._core.rival:
-            self._core.rival = rival
+        if rival != self._core.interlock.rival:
+            self._core.interlock.see_rival(rival)
             if self.found:
                 self._node.get_logger().error(f'{rival}; the robot is not commanded')
             elif not settling:
@@ -84,7 +84,7 @@ class Rivals:
         now_ns = int(self._node.get_clock().now().nanoseconds)
         for topic, resolved in self._buttons.items():
             listed = self._node.get_publishers_info_by_topic(resolved)
-            self._core.buttons.present(topic, {gid_of(p) for p in listed}, now_ns)
+            self._core.interlock.buttons.present(topic, {gid_of(p) for p in listed}, now_ns)
 
     def _find(self) -> str:
         own = self._node.get_fully_qualified_name()

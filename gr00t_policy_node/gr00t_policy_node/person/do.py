@@ -13,14 +13,6 @@ if TYPE_CHECKING:
     from gr00t_policy_node.person.robot_client import RobotClient, Status
     from gr00t_policy_node.person.session import Session
 
-# Outcome of ExecuteInstruction → word and exit status; 1 is what could not begin, 130 Ctrl-C.
-OUTCOMES = {
-    0: ('succeeded', 0),
-    1: ('time limit', 3),
-    2: ('canceled', 4),
-    3: ('fault', 5),
-    4: ('failed', 6),
-}
 # Once per so long a line is repeated where there is no terminal (s).
 REPEAT_S = 5.0
 # Without diagnostics for so long, the policy node is gone (s); it reports every second.
@@ -54,6 +46,7 @@ def main(argv: list[str]) -> int:
 
 
 def _do(made: 'Session', instruction: str, time_limit_s: float, timeout_s: float) -> int:
+    from gr00t_policy_node.person.outcomes import ending_of, ENDINGS, Result
     from gr00t_policy_node.person.session import INTERRUPTED
 
     client, line = made.client, _Line()
@@ -84,14 +77,15 @@ def _do(made: 'Session', instruction: str, time_limit_s: float, timeout_s: float
         line.show(_progress(client, feedback[-1] if feedback else None))
         if (policy := client.status('policy')) and time.monotonic() - policy.heard_at > SILENT_S:
             line.end('fault: the policy node is silent; is it still running?')
-            return OUTCOMES[3][1]
+            return ENDINGS[Result.FAULT].status
     if not result.done():
         line.end(f'the policy node did not confirm within {timeout_s:g} s: gr00t stop')
         return INTERRUPTED
     told = result.result().result
-    word, status = OUTCOMES.get(told.outcome, (f'outcome {told.outcome}', 5))
-    line.end(f'{word}: {told.message} ({told.chunks} chunks)')
-    return INTERRUPTED if canceling is not None and word == 'canceled' else status
+    ending = ending_of(told.outcome)
+    line.end(f'{ending.word}: {told.message} ({told.chunks} chunks)')
+    is_own = canceling is not None and told.outcome == Result.CANCELED
+    return INTERRUPTED if is_own else ending.status
 
 
 def _why_rejected(made: 'Session', timeout_s: float) -> str:
@@ -108,7 +102,9 @@ def _why_rejected(made: 'Session', timeout_s: float) -> str:
 
 def _progress(client: 'RobotClient', feedback: Any) -> str:
     """Return one line: the policy's phase, and what the executor does with it."""
-    parts = ['waiting' if feedback is None else str(feedback.phase)]
+    from gr00t_policy_node.person.outcomes import WAITING
+
+    parts = [WAITING if feedback is None else str(feedback.phase)]
     if feedback is not None and feedback.chunks:
         parts[0] += f': {feedback.chunks} chunks, {feedback.latency * 1e3:.0f} ms old'
     policy, commands = client.status('policy'), client.status('commands')

@@ -34,6 +34,7 @@ class Backend(Protocol):
 
         Raises:
             ServingError: It does not answer; a later call may.
+            DeviceLostError: No later call of this process can succeed.
         """
 
     def idle(self) -> None:

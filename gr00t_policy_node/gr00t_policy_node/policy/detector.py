@@ -94,7 +94,6 @@ class Detector:
     """Runs a plug-in on the newest observation, on a thread of its own.
 
     Attributes:
-        found: What it decided about a goal; the node takes it.
         failures: How often the plug-in raised.
         trouble: What it raised last.
     """
@@ -105,12 +104,12 @@ class Detector:
         Args:
             name: For messages.
             detect: The plug-in's function.
-            wake: Has the node look at `found`.
+            wake: Has the node `take` what was decided.
         """
         self.name = name
-        self.found: Found | None = None
+        self._found: Found | None = None
         self.failures = 0
-        self.trouble = ''
+        self.trouble = self._told = ''
         self._detect = detect
         self._wake = wake
         self._waiting: tuple[bytes, Observation, float] | None = None
@@ -124,6 +123,16 @@ class Detector:
         with self._may_run:
             self._waiting = (goal, observation, seconds)
             self._may_run.notify()
+
+    def take(self) -> Found | None:
+        """Return what it decided about a goal, once."""
+        found, self._found = self._found, None
+        return found
+
+    def take_trouble(self) -> str:
+        """Return what it raised last, once; '' where it raised the same as before, or nothing."""
+        before, self._told = self._told, self.trouble
+        return self._told if self._told != before else ''
 
     def stop(self, timeout_s: float = 1.0) -> None:
         """End after the call under way; one that hangs is left behind."""
@@ -146,7 +155,7 @@ class Detector:
                 self._wake()
                 continue
             if decided is not None:
-                self.found = Found(goal, decided, f'{self.name}: {note}' if note else self.name)
+                self._found = Found(goal, decided, f'{self.name}: {note}' if note else self.name)
                 self._wake()
 
     def _next(self) -> tuple[bytes, Observation, float] | None:

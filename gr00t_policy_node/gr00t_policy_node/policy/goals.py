@@ -25,6 +25,7 @@ from gr00t_msgs.action import ExecuteInstruction
 from gr00t_msgs.msg import TaskOutcome
 from gr00t_msgs.srv import EndGoal
 
+Feedback = ExecuteInstruction.Feedback
 Result = ExecuteInstruction.Result
 # Outcome of the action → of the topic, on which 0 says nothing.
 TOLD = {
@@ -108,7 +109,7 @@ class Goals:
             self._running.chunks += 1
             self._running.chunk_at = time.monotonic()
             self._running.latency_s = latency_s
-            self._feedback(self._running, 'acting')
+            self._feedback(self._running, Feedback.ACTING)
 
     def watch(self, fault_s: float, reason: str) -> None:
         """End the goal when its time is over or no chunk came for `fault_s`; call it often."""
@@ -122,14 +123,14 @@ class Goals:
             self.finish(Result.TIME_LIMIT, f'the time limit of {limit_s:g} s is over')
         elif silent_s > fault_s:
             self.finish(Result.FAULT, f'no action chunk for {silent_s:.1f} s: {reason}')
-        elif silent_s > 1.0 and goal.phase != 'waiting':
-            self._feedback(goal, 'waiting')
+        elif silent_s > 1.0 and goal.phase != Feedback.WAITING:
+            self._feedback(goal, Feedback.WAITING)
 
     def finish(self, outcome: int, message: str) -> None:
         """End the running goal, if there is one."""
         goal = self._running
         if goal is not None and not goal.done.done():
-            self._feedback(goal, 'stopping')
+            self._feedback(goal, Feedback.STOPPING)
             goal.done.set_result((outcome, message))
             self._running = None
             ended = TaskOutcome(
@@ -164,7 +165,7 @@ class Goals:
         self._running = _Goal(handle, self._node)
         self._node.get_logger().info(f'goal accepted: {shown(handle.request.instruction)}')
         self._on_change()
-        self._feedback(self._running, 'waiting')
+        self._feedback(self._running, Feedback.WAITING)
         handle.execute()
 
     def _cancel(self, handle: ServerGoalHandle) -> CancelResponse:
@@ -218,7 +219,7 @@ class Goals:
     def _feedback(self, goal: '_Goal', phase: str) -> None:
         goal.phase = phase
         goal.handle.publish_feedback(
-            ExecuteInstruction.Feedback(chunks=goal.chunks, latency=goal.latency_s, phase=phase)
+            Feedback(chunks=goal.chunks, latency=goal.latency_s, phase=phase)
         )
 
 

@@ -3,6 +3,7 @@
 """Run the policy inside the node's process: one process less, but its crashes are the node's."""
 
 from collections.abc import Callable
+import sys
 from typing import Any, TYPE_CHECKING
 
 from gr00t_core.embodiments import ModalityConfig
@@ -21,30 +22,25 @@ class InProcessBackend:
         self._settings = settings
         self._robot = robot
         self._policy: Gr00tPolicy | None = None
-        self._torch: Any = None
 
     def start(self) -> None:
         """Return: the thread that waits loads."""
 
     def wait_ready(self, keep_waiting: Callable[[], bool]) -> None:
         """Load the checkpoint; blocks until that is done, whether it is still wanted or not."""
-        # Here, because the import alone takes seconds.
-        import torch
-
+        # Here, because the imports alone take seconds.
+        from gr00t_core.engines import choose_engine
         from gr00t_core.policy import Gr00tPolicy
 
         settings = self._settings
-        device = settings.device
-        if device == 'auto':
-            device = 'cuda' if torch.cuda.is_available() else 'cpu'
+        engine, device = choose_engine(settings.backend, settings.device, settings.checkpoint)
         self._policy = Gr00tPolicy(
             settings.checkpoint,
             self._robot,
-            engine=settings.backend,
+            engine=engine,
             device=device,
             denoising_steps=settings.denoising_steps or None,
         )
-        self._torch = torch
 
     def get_modality_config(self) -> dict[str, ModalityConfig]:
         """Return one config per modality."""
@@ -67,7 +63,7 @@ class InProcessBackend:
     def about(self) -> dict[str, str]:
         """Return name, device and the memory that torch holds."""
         about = {'backend': f'{self._settings.backend} (in this process)'}
-        torch = self._torch
+        torch = _torch()
         if torch is not None and torch.cuda.is_available():
             about['GPU memory (MiB)'] = f'{torch.cuda.memory_allocated() / 2**20:.0f}'
         return about
@@ -81,10 +77,15 @@ class InProcessBackend:
 
     def close(self) -> None:
         """Let go of the model."""
-        self._policy, torch = None, self._torch
+        self._policy, torch = None, _torch()
         if torch is not None and torch.cuda.is_available():
             torch.cuda.empty_cache()
 
     def _loaded(self) -> 'Gr00tPolicy':
         assert self._policy is not None, 'wait_ready() comes first'
         return self._policy
+
+
+def _torch() -> Any:
+    """Return the module where an engine has imported it; not every engine does."""
+    return sys.modules.get('torch')

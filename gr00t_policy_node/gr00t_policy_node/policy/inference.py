@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.alignment.timeline import Row
-from gr00t_core.errors import Gr00tError, ObservationError
+from gr00t_core.errors import DeviceLostError, Gr00tError, ObservationError
 from gr00t_core.robot.description import NANOSECONDS, Robot
 from gr00t_policy_node.policy.backends import action_values, Backend
 from gr00t_policy_node.policy.observing import observation_of, Observer, PictureError
@@ -211,7 +211,12 @@ class Inference:
         return abs(self._request.arrived_ns - free_ns) <= self._period_ns
 
     def _ask(self) -> None:
-        while (prepared := self._next_prepared()) is not None:
+        while not self._stopping:
+            prepared = self._next_prepared()
+            if prepared is None:
+                if not self._stopping:
+                    self._backend.idle()
+                continue
             outcome = self._answer(prepared)
             if isinstance(outcome, Answer):
                 outcome = replace(outcome, latency_s=self._publish(outcome))
@@ -222,6 +227,7 @@ class Inference:
                 time.sleep(PAUSE_S)
 
     def _next_prepared(self) -> Prepared | None:
+        """Wait for a prepared frame; None where none came within `IDLE_S`, or at the end."""
         with self._is_prepared:
             if self._began_ns is not None:
                 call_ns = time.monotonic_ns() - self._began_ns
@@ -231,16 +237,12 @@ class Inference:
                     self._prepared = None  # a newer frame is there, or will be soon
                 self._began_ns, self._call_ns = None, call_ns
             self._may_change.notify()
-            while self._prepared is None and not self._stopping:
-                if not self._is_prepared.wait(IDLE_S):
-                    self._is_prepared.release()
-                    try:
-                        self._backend.idle()
-                    finally:
-                        self._is_prepared.acquire()
+            self._is_prepared.wait_for(lambda: self._prepared or self._stopping, IDLE_S)
+            if self._prepared is None or self._stopping:
+                return None
             prepared, self._prepared = self._prepared, None
             self._began_ns = time.monotonic_ns()
-            return None if self._stopping else prepared
+            return prepared
 
     def _observe(self, request: Request) -> Prepared | Refusal:
         """Pair and decode; a picture that is none is as if not sent, as in the converter."""
@@ -281,6 +283,8 @@ class Inference:
             values = action_values(
                 self._backend.get_action(prepared.observation, options), self._robot
             )
+        except DeviceLostError:
+            raise  # no later call can succeed: the policy is loaded anew
         except Gr00tError as error:
             return Refusal(request, 'backend', str(error))
         inferred_s = time.perf_counter() - began

@@ -29,7 +29,6 @@ from gr00t_core.malloc_tuning import keep_freed_memory
 from gr00t_core.robot.description import NANOSECONDS
 from gr00t_core.robot.file import load_robot
 from gr00t_msgs.action import ExecuteInstruction
-from gr00t_policy_node.executor.ownership import beside, publishers
 from gr00t_policy_node.policy import parameters
 from gr00t_policy_node.policy.detector import Detector
 from gr00t_policy_node.policy.diagnosis import diagnosis
@@ -38,6 +37,7 @@ from gr00t_policy_node.policy.inference import Answer, Refusal, Request
 from gr00t_policy_node.policy.instruction_source import InstructionSource
 from gr00t_policy_node.policy.loaded import Loaded
 from gr00t_policy_node.policy.loading import still_runs
+from gr00t_policy_node.policy.others import Others
 from gr00t_policy_node.policy.supervisor import Supervisor
 from gr00t_ros import diagnostics
 from gr00t_ros.rclpy_internals import deactivate_publishers, state_label, watch_transitions
@@ -69,8 +69,7 @@ class PolicyNode(LifecycleNode):
         self._loaded: Loaded | None = None
         self._goals: Goals | None = None
         self._instructions = InstructionSource()
-        self._detector_trouble = ''
-        self._others: list[str] = []
+        self._others = Others(self)
         self._supervisor = Supervisor(autostart=bool(self.get_parameter('autostart').value))
         watch_transitions(
             self,
@@ -261,12 +260,9 @@ class PolicyNode(LifecycleNode):
 
     def _take_verdict(self, detector: Detector, goals: Goals) -> None:
         """End the goal that the detector decided about."""
-        found, detector.found = detector.found, None
-        if found is not None:
+        if (found := detector.take()) is not None:
             goals.end(found.success, found.note, found.goal)
-        trouble = detector.trouble
-        if trouble != self._detector_trouble:  # the same one again is only counted
-            self._detector_trouble = trouble
+        if trouble := detector.take_trouble():
             self.get_logger().error(f'success_detector {detector.name} failed:\n{trouble}')
 
     def _published(self, loaded: Loaded, answer: Answer) -> None:
@@ -335,23 +331,8 @@ class PolicyNode(LifecycleNode):
             'observations dropped'
         )
 
-    def _tell_others(self) -> None:
-        """Log at once which other nodes publish this node's action_chunk."""
-        others: list[str] = []
-        if self._loaded is not None and self.count_publishers('action_chunk') > 1:
-            topic = self.resolve_topic_name('action_chunk')
-            found = publishers(self.get_publishers_info_by_topic(topic))
-            others = beside(self.get_fully_qualified_name(), found)
-        if others != self._others:
-            self._others = others
-            if others:
-                self.get_logger().error(
-                    f'action_chunk is also published by {" and ".join(others)}: end all but one'
-                    ' (a killed node stays known for some seconds)'
-                )
-
     def _watch(self) -> None:
-        self._tell_others()
+        self._others.look(publishes=self._loaded is not None)
         if self._loaded is not None:
             self._loaded.observer.take()
         if self._reason != self._told:  # a change is told at once, not with the next second

@@ -141,10 +141,22 @@ def test_a_stop_sends_zeros_once_per_step_and_the_rest_of_the_chunk_is_gone():
     rig.offer([0.5] * 16)
     rig.pass_(0.12)
     count = len(rig.sent)
-    rig.core.e_stop(True)
+    rig.core.e_stop(True, rig.now_ns)
     while (command := rig.tick()) is not None:
         assert command.values[0] == 0.0
     assert len(rig.sent) == count
+
+
+@pytest.mark.parametrize('ahead_ns', [0, SECOND // 20, -NOW])
+def test_a_stop_sends_its_first_zero_at_once_whatever_the_clock_says_of_its_moment(ahead_ns):
+    rig = Rig(delta_robot())
+    rig.tick()
+    rig.offer([0.5] * 16)
+    rig.pass_(0.12)
+    rig.core.latch('test', rig.now_ns + ahead_ns)  # the clock is set back, or begins, after it
+    command = rig.tick()
+    assert command.values[0] == 0.0
+    assert command.due == {'mount'}
 
 
 def test_a_delta_that_leads_out_of_the_workspace_is_cut_at_its_edge():
@@ -202,7 +214,7 @@ def test_teleoperated_deltas_are_sent_once_each_and_none_from_during_a_stop():
     assert [value for value in rig.sent if value] == [0.25] * 5
     rig.pass_(1.0)
     rig.sent.clear()
-    rig.core.latch('test')
+    rig.core.latch('test', rig.now_ns)
     for _ in range(20):
         rig.core.teleoperate('mount', np.array([0.25]), rig.now_ns)
         rig.tick()

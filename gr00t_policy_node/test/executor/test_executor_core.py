@@ -153,15 +153,15 @@ def test_nothing_is_commanded_before_state_and_chunk():
 
 def test_nothing_is_commanded_that_nobody_hears_or_before_a_required_e_stop_came():
     world = World(SO101, e_stop_required=True)
-    world.core.unheard = 'joint_commands'
+    world.core.interlock.see_listeners('joint_commands')
     world.tick()
     world.run(0.3)
     assert 'e_stop' in world.core.reason
-    world.core.e_stop(False)
+    world.core.e_stop(False, world.now_ns)
     world.run(0.3)
     assert world.core.reason == 'no node subscribes to joint_commands'
     assert world.last is None
-    world.core.unheard = ''
+    world.core.interlock.see_listeners('')
     world.run(0.3)
     assert world.core.mode is Mode.RUNNING
 
@@ -275,13 +275,13 @@ def test_e_stop_latches_and_only_rearm_and_a_fresh_chunk_move_again():
         world.offer(target)
         world.tick(3)
     queued = world.received(target, age_ns=0)
-    world.core.e_stop(True)
+    world.core.e_stop(True, world.now_ns)
     speeds = []
     while world.tick() is not None:
         speeds.append(np.abs(world.speed).max())
     assert speeds == sorted(speeds, reverse=True)
     assert len(speeds) <= 3.0 / 20.0 * 100 + STOP_PERIODS + 2
-    world.core.e_stop(False)  # releasing the button is not enough
+    world.core.e_stop(False, world.now_ns)  # releasing the button is not enough
     assert world.offer(target) is Rejection.E_STOPPED
     assert world.tick(50) is None
     assert world.core.rearm(world.now_ns) is None
@@ -296,9 +296,9 @@ def test_e_stop_latches_and_only_rearm_and_a_fresh_chunk_move_again():
 
 def test_rearm_is_refused_while_the_button_is_pressed():
     world = World(SO101)
-    world.core.e_stop(True)
+    world.core.e_stop(True, world.now_ns)
     assert 'pressed' in world.core.rearm(world.now_ns)
-    world.core.e_stop(False)
+    world.core.e_stop(False, world.now_ns)
     assert world.core.rearm(world.now_ns) is None
 
 
@@ -330,7 +330,7 @@ def test_teleoperation_has_priority_and_hands_back_softly():
 def test_no_takeover_from_the_e_stop():
     world = World(SO101)
     world.tick()
-    world.core.e_stop(True)
+    world.core.e_stop(True, world.now_ns)
     world.teleop = {'single_arm': world.body[:5] + 0.3}
     assert world.tick(50) is None
 
@@ -367,7 +367,7 @@ def test_halt_ends_in_silence():
     for _ in range(10):
         world.offer(world.shifted(0.5))
         world.tick(3)
-    world.core.halt('the node is being stopped')
+    world.core.halt('the node is being stopped', world.now_ns)
     for _ in range(30):
         world.offer(world.shifted(0.5))
         world.tick(3)
@@ -460,7 +460,7 @@ def test_no_stream_of_events_breaks_a_limit_or_outwits_the_e_stop(
         elif kind.startswith('state'):
             world.state_comes = kind == 'state back'
         elif kind in ('press', 'release'):
-            world.core.e_stop(kind == 'press')
+            world.core.e_stop(kind == 'press', world.now_ns)
             latched = latched or kind == 'press'
             world.teleop = None if kind == 'press' else world.teleop
         elif kind == 'rearm' and latched and world.core.rearm(world.now_ns) is None:

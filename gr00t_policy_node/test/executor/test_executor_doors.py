@@ -67,10 +67,10 @@ def test_a_degenerate_teleoperated_rotation_changes_nothing_and_the_e_stop_still
         assert world.core.teleoperate('wrist', np.array(values, float), world.now_ns) is not None
         world.tick()
     assert world.core.mode is Mode.RUNNING
-    world.core.e_stop(True)
+    world.core.e_stop(True, world.now_ns)
     world.tick(60)
     assert world.last is None
-    world.core.e_stop(False)
+    world.core.e_stop(False, world.now_ns)
     assert world.core.rearm(world.now_ns) is None
     assert world.core.breaches == 0
 
@@ -123,7 +123,7 @@ def test_takeover_of_one_arm_never_opens_a_gripper_that_holds_something(silenced
         world.tick(5)
     assert (world.last[world.layout.mask(grippers)] == 1.0).all()
     if silenced_by == 'e-stop':
-        world.core.latch('test')
+        world.core.latch('test', world.now_ns)
         world.tick(60)
         assert world.core.rearm(world.now_ns) is None
     world.tick(200)
@@ -187,8 +187,8 @@ def test_an_unmeasured_group_starts_at_what_is_asked_for_and_never_at_zero():
 )
 def test_nothing_is_commanded_between_a_latch_and_a_fresh_chunk_once_the_robot_is_silent(again):
     world = running(SO101)
-    world.core.e_stop(True)
-    world.core.e_stop(False)
+    world.core.e_stop(True, world.now_ns)
+    world.core.e_stop(False, world.now_ns)
     world.tick(60)
     assert world.last is None
     world.body[:5] -= 1.0  # a person moves the arm
@@ -196,18 +196,18 @@ def test_nothing_is_commanded_between_a_latch_and_a_fresh_chunk_once_the_robot_i
     for _ in range(3):
         assert world.core.rearm(world.now_ns) is None
         if again == 'button bounce':
-            world.core.e_stop(True)
-            world.core.e_stop(False)
+            world.core.e_stop(True, world.now_ns)
+            world.core.e_stop(False, world.now_ns)
         elif again == 'stop service':
-            world.core.latch('stopped by a person')
+            world.core.latch('stopped by a person', world.now_ns)
         elif again == 'rival':
-            world.core.rival = 'node /other publishes joint_commands too'
+            world.core.interlock.see_rival('node /other publishes joint_commands too')
         elif again == 'halt':
-            world.core.halt('the node ends')
+            world.core.halt('the node ends', world.now_ns)
         elif again == 'clock':
             world.now_ns -= 3600 * SECOND
         assert world.tick(20) is None
-        world.core.rival = ''
+        world.core.interlock.see_rival('')
     if again in ('clock', 'none'):
         world.tick(5)
         assert world.offer(age_ns=0) is None

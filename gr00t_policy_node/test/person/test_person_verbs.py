@@ -16,6 +16,7 @@ import rclpy
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
+from gr00t_msgs.action import ExecuteInstruction
 from gr00t_policy_node.person.robot_client import RobotClient
 
 EXECUTOR = ['-m', 'gr00t_policy_node.executor.node']
@@ -92,7 +93,7 @@ def test_a_person_says_stops_and_rearms(graph, person):
 
     # A goal with a time limit: what happens is told, and the outcome is the exit status.
     goal = person.start('do', 'wave', '--time-limit', '5')
-    person.sees(goal, 'acting')
+    person.sees(goal, ExecuteInstruction.Feedback.ACTING)
     person.sees(goal, 'executor running')
     status, said = person.wait(goal)
     assert status == 3, said
@@ -100,7 +101,7 @@ def test_a_person_says_stops_and_rearms(graph, person):
 
     # Ctrl-C cancels; a second goal beside a running one is refused with a reason.
     goal = person.start('do', 'wave again')
-    person.sees(goal, 'acting')
+    person.sees(goal, ExecuteInstruction.Feedback.ACTING)
     status, said = person.run('do', 'something else')
     assert status == 1
     assert "is another one running ('wave again')?" in said

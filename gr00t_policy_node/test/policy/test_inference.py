@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from gr00t_core.alignment.timeline import Frame, Row
-from gr00t_core.errors import ServingError
+from gr00t_core.errors import DeviceLostError, ServingError
 from gr00t_core.robot.file import load_robot
 
 pytest.importorskip('rclpy')
 
+from gr00t_policy_node.policy import inference as inference_module
 from gr00t_policy_node.policy.inference import Answer, Inference, Refusal, Request
 
 PERIOD_S = 0.1
@@ -167,6 +168,45 @@ def test_a_bug_in_either_thread_is_kept_and_told(stage):
     assert told.wait(5.0)
     assert 'a bug, says the test' in inference.crash
     assert inference.stop(5.0)
+
+
+def test_an_idle_backend_is_looked_after_and_keeps_no_frame_from_being_taken(monkeypatch):
+    monkeypatch.setattr(inference_module, 'IDLE_S', 0.02)
+    backend, idle, go_on = Backend(0.0), threading.Event(), threading.Event()
+
+    def look():
+        idle.set()
+        assert go_on.wait(5.0)
+
+    backend.idle = look
+    inference = Inference(Camera(0.0), backend, ROBOT, nowhere, lambda: None)
+    inference.start()
+    assert idle.wait(5.0)
+    inference.submit(Request(0, time.monotonic_ns(), 'go', 0, lambda _: {}))  # does not wait
+    go_on.set()
+    until = time.monotonic() + 5.0
+    while not inference.outcomes and time.monotonic() < until:
+        time.sleep(0.01)
+    assert isinstance(inference.outcomes[0], Answer)
+    assert inference.stop(5.0)
+    assert not inference.crash
+
+
+def test_a_lost_device_ends_the_thread_for_a_new_load():
+    """The node then loads the policy anew; a refusal would be asked again for ever."""
+    told, backend = threading.Event(), Backend(0.0)
+
+    def lost(observation, options):
+        raise DeviceLostError('cuda:0 does not work any more')
+
+    backend.get_action = lost
+    inference = Inference(Camera(0.0), backend, ROBOT, nowhere, told.set)
+    inference.start()
+    inference.submit(Request(0, time.monotonic_ns(), 'go', 0, lambda _: {}))
+    assert told.wait(5.0)
+    assert 'cuda:0 does not work any more' in inference.crash
+    assert inference.stop(5.0)
+    assert not inference.outcomes
 
 
 def test_a_backend_that_refuses_is_asked_again_after_a_pause():

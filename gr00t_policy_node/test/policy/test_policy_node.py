@@ -25,6 +25,7 @@ from std_msgs.msg import String
 
 from gr00t_msgs.action import ExecuteInstruction
 
+Feedback = ExecuteInstruction.Feedback
 Result = ExecuteInstruction.Result
 
 
@@ -218,11 +219,12 @@ def test_goals(graph):
         Result.TIME_LIMIT,
     )
     assert answer.result.chunks >= 3
-    assert feedback[0].phase == 'waiting'
-    graph.until(lambda: feedback[-1].phase == 'stopping', 'the last feedback')  # may come later
-    assert {f.phase for f in feedback} == {'waiting', 'acting', 'stopping'}
+    assert feedback[0].phase == Feedback.WAITING
+    stopping = Feedback.STOPPING
+    graph.until(lambda: feedback[-1].phase == stopping, 'the last feedback')  # may come later
+    assert {f.phase for f in feedback} == {Feedback.WAITING, Feedback.ACTING, stopping}
     assert max(f.chunks for f in feedback) == answer.result.chunks
-    assert all(0 < f.latency < 2 for f in feedback if f.phase == 'acting')
+    assert all(0 < f.latency < 2 for f in feedback if f.phase == Feedback.ACTING)
     assert {chunk.instruction for chunk, _ in graph.chunks} == {'wave'}
 
     canceled = send('wave')

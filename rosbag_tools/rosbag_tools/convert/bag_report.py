@@ -13,7 +13,8 @@ from gr00t_core.alignment.timeline import NO_PICTURE
 from gr00t_core.dataset.corrections import count_sources
 from gr00t_core.robot.description import NANOSECONDS, Robot
 from rosbag_tools.convert.episode_plan import PlannedEpisode
-from rosbag_tools.convert.one_bag import Converted, ConvertOptions
+from rosbag_tools.convert.one_bag import Converted
+from rosbag_tools.convert.options import ConvertOptions
 from rosbag_tools.convert.survey import StreamSurvey
 from rosbag_tools.rates import rate_hz
 from rosbag_tools.record.jpeg_topics import SUFFIX

@@ -37,7 +37,7 @@ from rosbag_tools.convert.jobs import (
     run_in_processes,
     run_on_ray,
 )
-from rosbag_tools.convert.one_bag import ConvertOptions
+from rosbag_tools.convert.options import ConvertOptions
 from rosbag_tools.convert.report_page import report_page
 from rosbag_tools.convert.sources import source_topic
 from rosbag_tools.convert.summary import plain, print_summary

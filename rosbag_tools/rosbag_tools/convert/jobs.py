@@ -21,7 +21,8 @@ from gr00t_core.dataset.decisions import Decision
 from gr00t_core.errors import BagError, Gr00tError
 from gr00t_core.robot.file import load_robot
 from rosbag_tools.convert.bag_report import bag_report
-from rosbag_tools.convert.one_bag import convert_bag, ConvertOptions
+from rosbag_tools.convert.one_bag import convert_bag
+from rosbag_tools.convert.options import ConvertOptions
 
 REPORT = 'bag.json'
 # Changes whenever the same bag would be converted differently; old shards are then made anew.

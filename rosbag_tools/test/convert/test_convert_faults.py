@@ -21,7 +21,8 @@ from gr00t_core.dataset.video.writer import VideoOptions
 from gr00t_core.errors import BagError
 from gr00t_core.robot.file import load_robot
 from rosbag_tools.bags.bag import Bag, header_ns
-from rosbag_tools.convert.one_bag import convert_bag, ConvertOptions
+from rosbag_tools.convert.one_bag import convert_bag
+from rosbag_tools.convert.options import ConvertOptions
 
 FRONT = '/camera/front/image_raw/compressed'
 JOINTS = '/joint_states'
