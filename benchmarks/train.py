@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from gr00t_core.dataset.write.writer import DatasetWriter
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
+from gr00t_core.models.init_checkpoint import init_checkpoint
 from gr00t_core.robot.file import load_robot
 from gr00t_training import experiment
 from gr00t_training.config import FinetuneConfig

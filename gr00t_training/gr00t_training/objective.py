@@ -14,9 +14,9 @@ import torch
 from torch import nn, Tensor
 from torch.utils.checkpoint import checkpoint
 
+from gr00t_core.models.layers.dit import DiTBlock, SelfAttentionBlock
+from gr00t_core.models.layers.qwen3 import LanguageLayer
 from gr00t_core.models.n1_5 import Gr00tN15
-from gr00t_core.models.n1_5.dit import DiTBlock, SelfAttentionBlock
-from gr00t_core.models.n1_5.language import LanguageLayer
 from gr00t_core.models.n1_5.vision import VisionLayer
 from gr00t_core.models.n1_7.groot import Gr00tN17
 from gr00t_core.models.n1_7.vision import VisionLayer as N17VisionLayer

@@ -21,8 +21,8 @@ from gr00t_core.checkpoint.metadata import (
 from gr00t_core.engines.manifest import Manifest
 from gr00t_core.errors import BackendError, CheckpointError, Gr00tError
 from gr00t_core.json_file import is_file_name, MAX_BYTES, read_json
+from gr00t_core.models.init_checkpoint import init_checkpoint
 from gr00t_core.models.n1_5.config import Gr00tConfig
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
 from gr00t_core.models.n1_5.sizes import SIZES
 from gr00t_core.models.n1_5.tokenizer import make_small_tokenizer, PromptTokenizer
 from gr00t_core.models.weights import INDEX, stored_tensors

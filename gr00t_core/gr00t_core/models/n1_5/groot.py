@@ -14,7 +14,7 @@ bool. State and action are normalised and zero-padded.
 from torch import nn, Tensor
 
 from gr00t_core.errors import ObservationError
-from gr00t_core.models.n1_5.action_head import ActionHead
+from gr00t_core.models.layers.action_head import ActionHead
 from gr00t_core.models.n1_5.backbone import Backbone
 from gr00t_core.models.n1_5.checkpoint import N1_5
 from gr00t_core.models.n1_5.config import Gr00tConfig

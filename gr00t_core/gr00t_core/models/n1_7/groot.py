@@ -17,7 +17,7 @@ import torch
 from torch import nn, Tensor
 
 from gr00t_core.errors import ObservationError
-from gr00t_core.models.n1_5.dit import Masks
+from gr00t_core.models.layers.dit import Masks
 from gr00t_core.models.n1_7.backbone import Backbone
 from gr00t_core.models.n1_7.checkpoint import N1_7
 from gr00t_core.models.n1_7.config import Gr00tN17Config

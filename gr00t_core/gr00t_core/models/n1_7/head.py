@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gr00t_core.errors import ObservationError
-from gr00t_core.models.n1_5.action_head import ActionHead as N15ActionHead
+from gr00t_core.models.layers.action_head import ActionHead as N15ActionHead
 from gr00t_core.models.n1_7.config import ActionHeadConfig
 
 

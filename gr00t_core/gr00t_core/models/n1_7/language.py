@@ -13,7 +13,7 @@ import torch
 from torch import nn, Tensor
 
 from gr00t_core.models.layers.config import LanguageConfig
-from gr00t_core.models.n1_5.language import LanguageLayer, RMSNorm, Rotation
+from gr00t_core.models.layers.qwen3 import LanguageLayer, RMSNorm, Rotation
 from gr00t_core.models.n1_7.places import frequency_axes
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from gr00t_core.models.n1_5.init_checkpoint import random_model
+from gr00t_core.models.init_checkpoint import random_model
 from gr00t_core.models.n1_5.tokenizer import make_small_tokenizer
 from gr00t_core.models.n1_7.config import Gr00tN17Config
 from gr00t_core.models.n1_7.groot import Gr00tN17

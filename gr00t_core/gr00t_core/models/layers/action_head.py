@@ -17,8 +17,8 @@ import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
 
-from gr00t_core.models.n1_5.dit import DiT, Masks, SelfAttentionBlock
-from gr00t_core.models.n1_5.layers import KeysValues, sinusoid
+from gr00t_core.models.layers.attention import KeysValues, sinusoid
+from gr00t_core.models.layers.dit import DiT, Masks, SelfAttentionBlock
 
 
 class CategoryLinear(nn.Module):

@@ -9,8 +9,8 @@ import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
 
+from gr00t_core.models.layers.attention import attend, split_heads
 from gr00t_core.models.layers.config import LanguageConfig
-from gr00t_core.models.n1_5.layers import attend, split_heads
 
 Rotation = tuple[Tensor, Tensor]
 

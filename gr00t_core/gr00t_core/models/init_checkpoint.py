@@ -142,7 +142,7 @@ def random_model(make: Callable[[], Any], published: bool, seed: int) -> Any:
     """
     import torch
 
-    from gr00t_core.models.n1_5.action_head import CategoryLinear
+    from gr00t_core.models.layers.action_head import CategoryLinear
 
     default = torch.get_default_dtype()
     torch.set_default_dtype(torch.bfloat16 if published else torch.float32)

@@ -13,8 +13,8 @@ from typing import cast
 from torch import nn, Tensor
 import torch.nn.functional as F
 
+from gr00t_core.models.layers.attention import Attention, KeysValues, MLP, sinusoid
 from gr00t_core.models.layers.config import DiTConfig, SelfAttentionConfig
-from gr00t_core.models.n1_5.layers import Attention, KeysValues, MLP, sinusoid
 
 Masks = Tensor | Sequence[Tensor | None] | None  # see `DiT.forward`
 _TIME_CHANNELS = 256  # sinusoid channels ahead of the time MLP
