@@ -29,10 +29,9 @@ from torch import Tensor
 
 from gr00t_core.checkpoint.metadata import METADATA_FILE, write_metadata
 from gr00t_core.errors import CheckpointError
-from gr00t_core.models.n1_5.tokenizer import QWEN_FILES
 from gr00t_core.models.n1_7.robot_layout import write_files
 from gr00t_core.models.network import PolicyNetwork
-from gr00t_core.models.vocabulary import TOKENIZER_FILE
+from gr00t_core.models.vocabulary import QWEN_FILES, TOKENIZER_FILE
 from gr00t_core.models.weights import save_weights
 from gr00t_core.policy import ROBOT_FILE
 

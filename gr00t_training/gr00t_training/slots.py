@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn, Tensor
 
-from gr00t_core.models.layers.action_head import CategoryLinear
+from gr00t_core.models.layers.category import CategoryLinear
 from gr00t_core.models.n1_5 import Gr00tN15
 
 

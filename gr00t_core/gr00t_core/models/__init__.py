@@ -55,6 +55,7 @@ class Family:
         config, model: `module:class`, imported on first use. `config.load(folder)` and
             `model.from_pretrained(folder, dtype, device)` open a checkpoint.
         inference: Module that answers `Inference`.
+        new: Module whose `write_random` makes a checkpoint with random weights.
         numbers: What robot files, console and simulator ask for.
         lerobot_key: Part of a weight's name by which a LeRobot checkpoint shows this family.
     """
@@ -64,6 +65,7 @@ class Family:
     config: str
     model: str
     inference: str
+    new: str
     numbers: Numbers
     lerobot_key: str
 
@@ -82,6 +84,7 @@ FAMILIES = {
             'gr00t_core.models.n1_5.config:Gr00tConfig',
             'gr00t_core.models.n1_5.groot:Gr00tN15',
             'gr00t_core.models.n1_5.inference',
+            'gr00t_core.models.n1_5.new',
             N1_5,
             'backbone.eagle_model.',
         ),
@@ -91,6 +94,7 @@ FAMILIES = {
             'gr00t_core.models.n1_7.config:Gr00tN17Config',
             'gr00t_core.models.n1_7.groot:Gr00tN17',
             'gr00t_core.models.n1_7.inference',
+            'gr00t_core.models.n1_7.new',
             N1_7,
             'backbone.model.model.visual.',
         ),

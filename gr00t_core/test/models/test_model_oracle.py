@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from gr00t_core.models.layers.config import LanguageConfig
-from gr00t_core.models.layers.qwen3 import LanguageModel
 from gr00t_core.models.n1_5.checkpoint import checkpoint_key
 from gr00t_core.models.n1_5.config import VisionConfig
+from gr00t_core.models.n1_5.language import LanguageModel
 from gr00t_core.models.n1_5.vision import VisionTower
 
 transformers = pytest.importorskip('transformers')

@@ -18,9 +18,8 @@ from torch import nn, Tensor
 import torch.nn.functional as F
 
 from gr00t_core.models.folded.fused import CrossAttention, feed_forward, SelfAttention
-from gr00t_core.models.layers.action_head import CategoryLinear
-from gr00t_core.models.layers.attention import sinusoid
-from gr00t_core.models.layers.dit import DiTBlock
+from gr00t_core.models.layers.category import CategoryLinear
+from gr00t_core.models.layers.dit import DiTBlock, sinusoid
 
 
 class _Block(nn.Module):

@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Qwen3 decoder, truncated: embeddings to features after the final RMSNorm; no output head.
+"""Layers of Qwen3's decoder, which the language models of all families are made of.
 
 Shapes: B batch · T tokens · C width · N query heads · G key/value heads · D head dim.
 """
@@ -28,18 +28,6 @@ class RMSNorm(nn.Module):
         y = x.float()
         y = y * torch.rsqrt(y.square().mean(-1, keepdim=True) + self.eps)
         return self.weight * y.to(x.dtype)
-
-
-def rotary_table(length: int, head_dim: int, theta: float, like: Tensor) -> Rotation:
-    """Return cosines and sines (T, D) of the positions 0..T−1, in dtype and device as `like`.
-
-    Positions count from the left of the row, padding included, as in the reference.
-    """
-    index = torch.arange(0, head_dim, 2, dtype=torch.float32, device=like.device)
-    position = torch.arange(length, dtype=torch.float32, device=like.device)
-    angle = torch.outer(position, 1.0 / theta ** (index / head_dim))
-    angle = torch.cat((angle, angle), dim=-1)
-    return angle.cos().to(like.dtype), angle.sin().to(like.dtype)
 
 
 def rotate(x: Tensor, rotation: Rotation) -> Tensor:
@@ -107,35 +95,4 @@ class LanguageLayer(nn.Module):
         """Map (B, T, C) to (B, T, C)."""
         x = x + self.attention(self.norm1(x), rotation, mask)
         out: Tensor = x + self.mlp(self.norm2(x))
-        return out
-
-
-class LanguageModel(nn.Module):
-    """The first `num_layers` layers of Qwen3 and its final norm."""
-
-    def __init__(self, config: LanguageConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.token_embedding = nn.Embedding(config.vocab_size, config.hidden_size)
-        nn.init.normal_(self.token_embedding.weight, std=0.02)
-        self.layers = nn.ModuleList(LanguageLayer(config) for _ in range(config.num_layers))
-        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
-
-    def forward(self, x: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        """Map embeddings (B, T, C) to features (B, T, C).
-
-        Args:
-            x: Token embeddings, image tokens already in place.
-            attention_mask: (B, T), 0 at padding; None when nothing is padded (causal kernel, no
-                mask in memory). A padding row attends to nothing: its attention output is 0.
-        """
-        length = x.shape[1]
-        mask = None
-        if attention_mask is not None:
-            causal = torch.ones(length, length, dtype=torch.bool, device=x.device).tril()
-            mask = causal & attention_mask.bool()[:, None, None, :]
-        rotation = rotary_table(length, self.config.head_dim, self.config.rope_theta, x)
-        for layer in self.layers:
-            x = layer(x, rotation, mask)
-        out: Tensor = self.norm(x)
         return out

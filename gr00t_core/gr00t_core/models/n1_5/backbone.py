@@ -9,8 +9,8 @@ width.
 import torch
 from torch import nn, Tensor
 
-from gr00t_core.models.layers.qwen3 import LanguageModel
 from gr00t_core.models.n1_5.config import Gr00tConfig
+from gr00t_core.models.n1_5.language import LanguageModel
 from gr00t_core.models.n1_5.vision import VisionTower
 
 

@@ -13,7 +13,7 @@ from torch import nn, Tensor
 
 from gr00t_core.models.folded.context import as_linear, Context, rms_norm, TransformerLayer
 from gr00t_core.models.folded.fused import layer_norm
-from gr00t_core.models.layers.qwen3 import rotary_table
+from gr00t_core.models.n1_5.language import rotary_table
 
 if TYPE_CHECKING:
     from gr00t_core.models.n1_5.groot import Gr00tN15

@@ -14,10 +14,10 @@ bool. State and action are normalised and zero-padded.
 from torch import nn, Tensor
 
 from gr00t_core.errors import ObservationError
-from gr00t_core.models.layers.action_head import ActionHead
 from gr00t_core.models.n1_5.backbone import Backbone
 from gr00t_core.models.n1_5.checkpoint import N1_5
 from gr00t_core.models.n1_5.config import Gr00tConfig
+from gr00t_core.models.n1_5.head import ActionHead
 from gr00t_core.models.network import Batch, PolicyNetwork
 
 
