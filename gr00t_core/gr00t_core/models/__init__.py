@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from gr00t_core.models.folded.request import Prompt
     from gr00t_core.models.n1_7.processor import N17Transforms
+    from gr00t_core.models.network import PolicyNetwork
     from gr00t_core.robot.description import Robot
     from gr00t_core.transforms import EmbodimentTransforms
 
@@ -40,6 +41,7 @@ __all__ = [
     'inference_of',
     'load_config',
     'load_model',
+    'network_of',
     'read_config',
 ]
 
@@ -194,8 +196,13 @@ def load_model(
     Raises:
         CheckpointError: No such family here, or anything missing, unexpected or damaged.
     """
-    model = _resolve(family_of(folder).model)
-    return model.from_pretrained(folder, dtype=dtype, device=device, **options)
+    return network_of(folder).from_pretrained(folder, dtype=dtype, device=device, **options)
+
+
+def network_of(folder: str | Path) -> 'type[PolicyNetwork]':
+    """Return the class of a checkpoint folder's network; raises CheckpointError."""
+    network: type[PolicyNetwork] = _resolve(family_of(folder).model)
+    return network
 
 
 def load_config(folder: str | Path) -> Any:
