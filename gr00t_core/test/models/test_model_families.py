@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What training relies on, for every family: which blocks there are, and what a batch may bring."""
+"""What training relies on, for every family: its blocks, and what a batch may bring."""
 
 import numpy as np
 import pytest
