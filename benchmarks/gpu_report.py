@@ -39,7 +39,7 @@ from gr00t_core.commands.benchmark import percentiles
 from gr00t_core.engines import load_engine
 from gr00t_core.engines.cuda_graph import GraphCapture
 from gr00t_core.models.folded.request import start
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
+from gr00t_core.models.init_checkpoint import init_checkpoint
 from gr00t_core.robot.file import load_robot
 
 # Inductor's switches that need no change of ours; each is tried alone, the last one has them all.

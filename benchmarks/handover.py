@@ -121,7 +121,7 @@ def inpaint(answer: np.ndarray, prefix: np.ndarray, weight: np.ndarray, rng: Any
     """Sample (H, A) by the model's own sampler along the exact flow to `answer`."""
     import torch
 
-    from gr00t_core.models.n1_5.action_head import ActionHead
+    from gr00t_core.models.n1_5.head import ActionHead
 
     class ExactFlow(ActionHead):
         def __init__(self) -> None:

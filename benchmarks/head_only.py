@@ -26,8 +26,8 @@ from gr00t_core.checkpoint.metadata import write_metadata
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.embodiments import ModalityConfig
 from gr00t_core.engines.torch import TorchBackend
+from gr00t_core.models.init_checkpoint import init_checkpoint
 from gr00t_core.models.n1_5.groot import Gr00tN15
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
 from gr00t_core.policy import Gr00tPolicy
 from gr00t_core.robot.description import Robot
 from gr00t_core.robot.file import load_robot

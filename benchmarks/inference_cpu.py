@@ -40,7 +40,7 @@ from gr00t_core.checkpoint.metadata import metadata_from_limits, write_metadata
 from gr00t_core.engines.onnxruntime import OnnxBackend
 from gr00t_core.engines.torch import TorchBackend
 from gr00t_core.export.onnx_export import export_onnx
-from gr00t_core.models.n1_5.action_head import CategoryLinear
+from gr00t_core.models.layers.category import CategoryLinear
 from gr00t_core.models.n1_5.config import Gr00tConfig
 from gr00t_core.models.n1_5.groot import Gr00tN15
 from gr00t_core.models.n1_5.sizes import SIZES

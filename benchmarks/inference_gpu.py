@@ -30,8 +30,8 @@ from gr00t_core.commands.benchmark import percentiles
 from gr00t_core.engines import load_engine
 from gr00t_core.engines.options import EngineOptions
 from gr00t_core.models.folded.request import start
+from gr00t_core.models.init_checkpoint import init_checkpoint
 from gr00t_core.models.n1_5.groot import Gr00tN15
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
 from gr00t_core.robot.file import load_robot
 
 MODES = {

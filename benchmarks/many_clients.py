@@ -29,7 +29,7 @@ import time
 
 import numpy as np
 
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
+from gr00t_core.models.init_checkpoint import init_checkpoint
 from gr00t_core.policy import Gr00tPolicy
 from gr00t_core.robot.file import load_robot
 from gr00t_core.serving.client import PolicyClient

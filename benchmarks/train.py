@@ -23,9 +23,9 @@ import numpy as np
 import torch
 
 from gr00t_core.dataset.write.writer import DatasetWriter
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
+from gr00t_core.models.init_checkpoint import init_checkpoint
 from gr00t_core.robot.file import load_robot
-from gr00t_training import experiment
+from gr00t_training import experiment, n1_5
 from gr00t_training.config import FinetuneConfig
 from gr00t_training.data import make_loader
 from gr00t_training.objective import draw_noise, Objective
@@ -62,11 +62,11 @@ def variant(config: FinetuneConfig, steps: int) -> Iterator[dict[str, float]]:
     model, _ = load_model(config.checkpoint)
     head = model.config.action_head
     mixture = experiment.make_mixture(subjects, config, head.action_horizon)
-    transforms = experiment.make_transforms(subjects, mixture.metadata(), config, model.config)
+    transforms = n1_5.make_transforms(subjects, mixture.metadata(), config, model.config, {})
     model.set_trainable()
     slots = ActiveSlots(model, [SLOT])
     positions = {SLOT: slots.position(SLOT)}
-    data = experiment.training_data(subjects, mixture, transforms, config, positions, model)
+    data = n1_5.training_data(subjects, mixture, transforms, config, positions, model)
     objective = Objective(model)
     optimizer = make_optimizer(objective)
     objective.train()

@@ -49,7 +49,7 @@ setup(
             'client = gr00t_core.commands.client:main',
             'doctor = gr00t_core.commands.doctor:main',
             'export = gr00t_core.commands.export:main',
-            'init-checkpoint = gr00t_core.models.n1_5.init_checkpoint:main',
+            'init-checkpoint = gr00t_core.models.init_checkpoint:main',
             'robot = gr00t_core.commands.robot:main',
             'serve = gr00t_core.commands.serve:main',
         ],

@@ -9,10 +9,11 @@ from PIL import Image
 import simplejpeg
 
 from gr00t_core.messages.images import decode_image
-from gr00t_core.models.n1_5.numbers import NUMBERS
+from gr00t_core.models import FAMILIES
 from gr00t_core.transforms.video import crop_window
 
 QUALITY = 80
+NUMBERS = FAMILIES['n1_5'].numbers  # the console knows no checkpoint; N1.7 crops as much
 
 
 def jpeg_of(message: Any, *, for_model: bool) -> bytes:

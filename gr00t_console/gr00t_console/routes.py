@@ -15,10 +15,9 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
 
-from gr00t_console.pictures import jpeg_of
+from gr00t_console.pictures import jpeg_of, NUMBERS
 from gr00t_console.robot_side import RobotSide
 from gr00t_core.errors import ObservationError
-from gr00t_core.models.n1_5.numbers import NUMBERS
 
 STATIC = Path(__file__).with_name('static')
 NO_STORE = {'cache-control': 'no-store'}

@@ -1,7 +1,11 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Read a JSON file that may hold anything: what is wrong with it is one ValueError, at once."""
+"""Read and write JSON files.
 
+A file that is read may hold anything: what is wrong with it is one ValueError, at once.
+"""
+
+from collections.abc import Mapping
 import json
 import os
 from pathlib import Path
@@ -37,6 +41,14 @@ def read_json(path: Path) -> Any:
         return json.loads(content.decode())
     except RecursionError:
         raise ValueError('it is nested too deeply') from None
+
+
+def write_json_files(folder: str | Path, contents: Mapping[str, Any]) -> None:
+    """Write JSON files into a folder, name → content; each is renamed into place."""
+    for name, content in contents.items():
+        scratch = Path(folder) / f'.{name}'
+        scratch.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+        scratch.replace(Path(folder) / name)
 
 
 def is_file_name(name: object) -> bool:

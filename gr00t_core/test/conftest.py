@@ -14,7 +14,7 @@ sys.path.append(str(Path(__file__).parent))
 @pytest.fixture(scope='session')
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Give a function: family → folder of a random `tiny` checkpoint for SO-101, made once."""
-    from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
+    from gr00t_core.models.init_checkpoint import init_checkpoint
     from gr00t_core.robot.file import load_robot
 
     folder = tmp_path_factory.mktemp('families')

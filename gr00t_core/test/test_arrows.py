@@ -1,10 +1,11 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The import rules between packages, read from the sources: who imports whom, who knows ROS."""
+"""The import rules, read from the sources: who imports whom, who knows ROS or a model family."""
 
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+import re
 import subprocess
 import sys
 
@@ -40,6 +41,11 @@ ROS_MODULES = {
         'watch',
     },
 }
+MODELS = ROOT / 'gr00t_core' / 'gr00t_core' / 'models'
+FAMILIES = sorted(path.parent.name for path in MODELS.glob('*/numbers.py'))
+FAMILY = re.compile(rf'gr00t_core\.models\.({"|".join(FAMILIES)})\b')
+# The registry names every family. Others ask it.
+REGISTRY = MODELS / '__init__.py'
 ROS = {'rclpy', 'launch', 'launch_ros', 'ament_index_python'}
 
 
@@ -75,6 +81,48 @@ def test_packages_import_only_what_the_rules_allow(package: str) -> None:
                 wrong.append(
                     f'{path.relative_to(ROOT)}:{line}: a ROS-free module imports {module}'
                 )
+    assert not wrong, '\n'.join(wrong)
+
+
+def families_named(source: str) -> Iterator[tuple[int, str]]:
+    """Yield line and family of every import from a family's folder, by statement or by name."""
+    for node in ast.walk(ast.parse(source)):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names = [f'{node.module}.{alias.name}' for alias in node.names]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names = [node.value]
+        for name in names:
+            if found := FAMILY.match(name):
+                yield node.lineno, found[1]
+
+
+def test_families_are_found_however_they_are_imported() -> None:
+    own, other = FAMILIES[0], FAMILIES[-1]
+    source = f"""
+import gr00t_core.models.{own}.config as config
+from gr00t_core.models import {other}, load_model
+def late():
+    from gr00t_core.models.{own}.numbers import NUMBERS
+    return import_module('gr00t_core.models.{other}.inference')
+from gr00t_core.models.network import PolicyNetwork
+"""
+    assert sorted(families_named(source)) == [(2, own), (3, other), (5, own), (6, other)]
+
+
+def test_a_family_is_imported_by_its_own_modules_and_the_registry() -> None:
+    """Its own are those in a folder, or with a name, that is the family's (gr00t_training)."""
+    wrong = [
+        f'{path.relative_to(ROOT)}:{line}: imports {family}; ask gr00t_core.models'
+        for package in ALLOWED
+        for path in sorted((ROOT / package / package).rglob('*.py'))
+        if path != REGISTRY
+        for line, family in families_named(path.read_text())
+        if family not in path.with_suffix('').parts
+    ]
+    assert len(FAMILIES) > 1
     assert not wrong, '\n'.join(wrong)
 
 

@@ -18,7 +18,7 @@ from gr00t_core.instructions import (
     MAX_TOKENS,
     shown,
 )
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
+from gr00t_core.models.init_checkpoint import init_checkpoint
 from gr00t_core.policy import Gr00tPolicy
 from gr00t_core.robot.file import load_robot
 

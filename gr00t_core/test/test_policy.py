@@ -11,7 +11,7 @@ from gr00t_core import engines as backends
 from gr00t_core.checkpoint.metadata import metadata_from_limits, write_metadata
 from gr00t_core.engines import ENGINES, load_engine
 from gr00t_core.errors import BackendError, CheckpointError, ObservationError, RobotFileError
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
+from gr00t_core.models.init_checkpoint import init_checkpoint
 from gr00t_core.policy import Gr00tPolicy
 from gr00t_core.robot.file import load_robot, shipped_robots
 

@@ -12,16 +12,15 @@ from numpy.typing import NDArray
 
 from gr00t_core.actions.chunk import ActionChunk
 from gr00t_core.messages.fields import stamp_ns
-from gr00t_core.models.n1_5.numbers import NUMBERS
 from gr00t_core.robot.description import Robot
 from gr00t_msgs.msg import ActionChunk as ChunkMessage
 from gr00t_ros.chunk_messages import to_message
 from gr00t_sim.client import Client
 from gr00t_sim.messages import message_class
+from gr00t_sim.pace import CHUNK_HORIZON
 from gr00t_sim.scenes.interface import Episode, Kind, Outcome, Scene
 from gr00t_sim.scenes.registry import kind_of
 
-HORIZON = NUMBERS.horizon
 MEAN_SEEDS = range(60)
 
 
@@ -77,7 +76,7 @@ class Baseline:
                 self._rows = standing(self._robot, np.array(state[1]))[None]
         assert self._rows is not None
         first = round((stamp - self._start_ns) / self._robot.step_ns)
-        steps = np.minimum(np.arange(first, first + HORIZON), len(self._rows) - 1)
+        steps = np.minimum(np.arange(first, first + CHUNK_HORIZON), len(self._rows) - 1)
         values = self._rows[steps].astype(np.float32)
         robot = self._robot
         chunk = ActionChunk(stamp, robot.step_ns, robot.action_names, values, self._sequence)

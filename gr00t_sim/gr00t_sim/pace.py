@@ -20,13 +20,12 @@ from gr00t_core.actions.chunk import ActionChunk
 from gr00t_core.alignment.timeline import tick_ns
 from gr00t_core.errors import Gr00tError
 from gr00t_core.messages.stamps import nanoseconds, put_nanoseconds
-from gr00t_core.models.n1_5.numbers import NUMBERS
 from gr00t_core.robot.description import NANOSECONDS
 
 if TYPE_CHECKING:
     from gr00t_sim.node import SimNode
 
-CHUNK_HORIZON = NUMBERS.horizon
+CHUNK_HORIZON = 16  # steps of a chunk that the simulator gives in a policy's place
 _LARGEST_LAG_S = 0.5  # a longer lag is skipped, not made up for
 # Lock-step: how often waits are looked at, and how often time moves on between two episodes, s.
 _WATCH_S = 0.02

@@ -29,10 +29,9 @@ from torch import Tensor
 
 from gr00t_core.checkpoint.metadata import METADATA_FILE, write_metadata
 from gr00t_core.errors import CheckpointError
-from gr00t_core.models.n1_5.tokenizer import QWEN_FILES
-from gr00t_core.models.n1_7.robot_layout import write_files
+from gr00t_core.json_file import write_json_files
 from gr00t_core.models.network import PolicyNetwork
-from gr00t_core.models.vocabulary import TOKENIZER_FILE
+from gr00t_core.models.vocabulary import QWEN_FILES, TOKENIZER_FILE
 from gr00t_core.models.weights import save_weights
 from gr00t_core.policy import ROBOT_FILE
 
@@ -69,7 +68,7 @@ class Companions:
         for name in (TOKENIZER_FILE, *QWEN_FILES):
             if (self.source / name).is_file():
                 shutil.copyfile(self.source / name, folder / name)
-        write_files(folder, self.files)
+        write_json_files(folder, self.files)
         if self.robot is not None:
             shutil.copyfile(self.robot, folder / ROBOT_FILE)
         (folder / RUN_FILE).write_text(json.dumps(self.run, indent=2) + '\n', encoding='utf-8')

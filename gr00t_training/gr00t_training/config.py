@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 import tyro
 
 from gr00t_core.commands.readable import readable
-from gr00t_core.models.n1_5.numbers import NUMBERS
 
 Paths = Annotated[tuple[Path, ...], tyro.conf.arg(metavar='DIR...')]
 Robots = Annotated[tuple[str, ...], tyro.conf.arg(metavar='NAME|FILE...')]
@@ -74,7 +73,7 @@ class FinetuneConfig:
             dataset.
         only_success: Leave out such a dataset's episodes that are not marked as a success.
         augment: Random crop and colour jitter; without, the centre crop.
-        crop: Part of height and width that is kept.
+        crop: N1.5: part of height and width that is kept; None: as the published model (0.95).
         brightness, contrast, saturation, hue: Strength of the colour jitter.
         state_noise, state_dropout: See `gr00t_core.transforms.Training`.
         language_dropout: Probability of the default instruction in place of the true one.
@@ -149,7 +148,7 @@ class FinetuneConfig:
     correction_weight: float = 1.0
     only_success: bool = False
     augment: bool = True
-    crop: float = NUMBERS.crop
+    crop: float | None = None
     brightness: float = 0.3
     contrast: float = 0.4
     saturation: float = 0.5

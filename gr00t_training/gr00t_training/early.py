@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from gr00t_core.dataset.modality import configs_for_data_config
-from gr00t_core.models.n1_5 import Gr00tN15
+from gr00t_core.models.network import PolicyNetwork
 from gr00t_core.transforms import EmbodimentTransforms
 from gr00t_training.experiment import Subject
 from gr00t_training.open_loop import errors, predict_episode
@@ -23,7 +23,7 @@ def early_evaluation(
     transforms: EmbodimentTransforms,
     positions: Mapping[int, int],
     episodes: Sequence[int],
-) -> Callable[[Gr00tN15, int], dict[str, float]]:
+) -> Callable[[PolicyNetwork, int], dict[str, float]]:
     """Return a function of model and step that gives MSE and MAE on held-out episodes.
 
     Args:
@@ -35,7 +35,7 @@ def early_evaluation(
     configs = configs_for_data_config(subject.data_config, transforms.horizon)
     position = positions[transforms.slot]
 
-    def evaluate(model: Gr00tN15, step: int) -> dict[str, float]:
+    def evaluate(model: PolicyNetwork, step: int) -> dict[str, float]:
         model.eval()
         generator = torch.Generator().manual_seed(_SEED)
 

@@ -4,7 +4,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 import logging
 import os
 from pathlib import Path
@@ -19,8 +19,7 @@ import tyro
 from gr00t_training.config import FinetuneConfig, FREE_ON_RESUME
 
 if TYPE_CHECKING:
-    from gr00t_core.models.n1_5 import Gr00tN15
-    from gr00t_training.data import TrainingData
+    from gr00t_core.models.network import PolicyNetwork
 
 _log = logging.getLogger(__name__)
 
@@ -91,15 +90,14 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
     import torch
 
     from gr00t_core.checkpoint.metadata import embodiment_metadata
-    from gr00t_core.models import family_of
-    from gr00t_core.models import load_model as open_model
-    from gr00t_training import experiment, n1_7, preflight
+    from gr00t_core.models import family_of, network_of
+    from gr00t_training import experiment, preflight
     from gr00t_training.checkpointing import checkpoints, Companions, last_state
     from gr00t_training.early import early_evaluation
+    from gr00t_training.family import training_of
     from gr00t_training.feature_cache import refuse_if_tuned
     from gr00t_training.lora import add_lora
     from gr00t_training.objective import blocks, recompute_activations, set_dropout
-    from gr00t_training.resize import load_model
     from gr00t_training.sharding import fsdp_plugin
     from gr00t_training.slots import ActiveSlots
     from gr00t_training.trainer import Trainer
@@ -110,12 +108,15 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
             f'{config.output} holds checkpoints of an earlier run: --resume to go on with it, or'
             ' another --output'
         )
+    family = training_of(config.checkpoint)
+    if config.crop is None:
+        config = replace(config, crop=family_of(config.checkpoint).numbers.crop)
     half = (
         config.bf16 if config.bf16 is not None else (torch.cuda.is_available() and not config.cpu)
     )
     accelerator = Accelerator(
         cpu=config.cpu,
-        fsdp_plugin=fsdp_plugin() if config.fsdp else None,
+        fsdp_plugin=fsdp_plugin(network_of(config.checkpoint)) if config.fsdp else None,
     )
     # The order of the data depends on how many processes share it.
     recorded = _recorded(config) | {'processes': accelerator.num_processes}
@@ -126,24 +127,14 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
     subjects = experiment.open_subjects(config)
     for subject in subjects:
         preflight.check_pictures(subject, config.frame_cache == 'off')
-    family = family_of(config.checkpoint).name
-    if family == 'n1_7':
-        n1_7.check_options(config, subjects)
-        model = open_model(config.checkpoint)
-        new: list[str] = []
-    else:
-        preflight.check_n1_5(config)
-        model, new = load_model(
-            config.checkpoint, config.action_horizon, config.action_dim, config.seed
-        )
+    family.check_options(config, subjects)
+    model, new = family.open_model(config)
     model.mask_padding = config.mask_padding
     if config.dropout is not None:
         set_dropout(model, config.dropout)
     for line in new:
         _log.warning('new weights: %s', line)
-    horizon = model.config.action_head.action_horizon
-    if family == 'n1_7':
-        horizon = n1_7.chunk_steps(config, subjects, model.config)
+    horizon = family.chunk_steps(config, subjects, model.config)
     mixture = experiment.make_mixture(subjects, config, horizon)
     if config.keep_statistics:
         metadata = {
@@ -152,20 +143,19 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
         }
     else:
         metadata = mixture.metadata()
-    files: dict[str, Any] = {}
-    if family == 'n1_7':
-        files = n1_7.processor_contents(subjects, mixture, metadata, config, model.config, horizon)
-        transforms = n1_7.make_transforms(subjects, config, model.config, files)
-    else:
-        transforms = experiment.make_transforms(subjects, metadata, config, model.config)
+    files = family.companion_files(subjects, mixture, metadata, config, model.config, horizon)
+    transforms = family.make_transforms(subjects, metadata, config, model.config, files)
 
+    top: dict[str, Any] = {}  # not of every family: `check_options`
+    if config.tune_top_llm_layers:
+        top['tune_top_llm_layers'] = config.tune_top_llm_layers
     model.set_trainable(
         config.tune_llm,
         config.tune_visual,
         config.tune_projector,
         config.tune_diffusion_model,
         config.tune_vl_self_attention,
-        **({'tune_top_llm_layers': config.tune_top_llm_layers} if family == 'n1_7' else {}),
+        **top,
     )
     tables_slots = sorted({of.slot for of in transforms.values()})
     slots = ActiveSlots(model, tables_slots)
@@ -191,8 +181,7 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
     model.to(accelerator.device)
     positions = {slot: slots.position(slot) for slot in tables_slots}
     with accelerator.main_process_first():  # it makes the caches, the others find them
-        make: Any = n1_7.training_data if family == 'n1_7' else experiment.training_data
-        data: TrainingData = make(
+        data = family.training_data(
             subjects, mixture, transforms, config, positions, model, _progress()
         )
     robot = next((subject.robot for subject in subjects if subject.robot is not None), None)
@@ -206,7 +195,7 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
         )
     restored = None
     if config.resume:
-        unsaid = FinetuneConfig(config.dataset, config.checkpoint, config.output)
+        unsaid = FinetuneConfig(config.dataset, config.checkpoint, config.output, crop=config.crop)
         assumed = _recorded(unsaid) | {'processes': accelerator.num_processes}
         restored = last_state(config.output, run, FREE_ON_RESUME, assumed)
     if restored is not None:
@@ -289,7 +278,7 @@ def _recorded(config: FinetuneConfig) -> dict[str, Any]:
     return {key: plain(value) for key, value in asdict(config).items()}
 
 
-def _set_dtypes(model: 'Gr00tN15', half: bool) -> None:
+def _set_dtypes(model: 'PolicyNetwork', half: bool) -> None:
     """Hold everything in float32, with `half` a frozen backbone's weights in bfloat16."""
     import torch
 

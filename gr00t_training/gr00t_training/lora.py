@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from peft import inject_adapter_in_model, LoraConfig
 from torch import Tensor
 
-from gr00t_core.models.n1_5 import Gr00tN15
+from gr00t_core.models.network import PolicyNetwork
 
 _PROJECTIONS = r'.*\.(q_proj|k_proj|v_proj|qkv)'
 _ADAPTER = 'default'
@@ -15,7 +15,7 @@ _BASE = '.base_layer.'
 
 
 def add_lora(
-    model: Gr00tN15,
+    model: PolicyNetwork,
     rank: int,
     alpha: int,
     dropout: float,

@@ -16,10 +16,12 @@ import torch
 
 from gr00t_core.dataset.mixture import draw_seed, Mixture
 from gr00t_core.dataset.reader import Dataset
+from gr00t_core.models import network_of
 from gr00t_core.models.n1_7.config import Gr00tN17Config
 from gr00t_core.models.n1_7.processor import N17Transforms
 from gr00t_core.models.n1_7.processor_config import PROCESSOR, ProcessorConfig, SLOTS, STATISTICS
 from gr00t_core.models.n1_7.robot_layout import processor_files, relations, relative_statistics
+from gr00t_core.models.network import PolicyNetwork
 from gr00t_core.transforms import collate, Training
 from gr00t_training.config import FinetuneConfig
 from gr00t_training.data import left_padded, TrainingBatch, TrainingData, VARIATION
@@ -47,6 +49,11 @@ def check_options(config: FinetuneConfig, subjects: Sequence[Subject]) -> None:
         )
 
 
+def open_model(config: FinetuneConfig) -> tuple[PolicyNetwork, list[str]]:
+    """Load the checkpoint; nothing in it is new."""
+    return network_of(config.checkpoint).from_pretrained(config.checkpoint), []
+
+
 def chunk_steps(config: FinetuneConfig, subjects: Sequence[Subject], model: Gr00tN17Config) -> int:
     """Return the steps of the robots' chunks.
 
@@ -70,7 +77,7 @@ def chunk_steps(config: FinetuneConfig, subjects: Sequence[Subject], model: Gr00
     return told or most
 
 
-def processor_contents(
+def companion_files(
     subjects: Sequence[Subject],
     mixture: Mixture,
     metadata: Mapping[str, Any],
@@ -112,11 +119,12 @@ def processor_contents(
 
 def make_transforms(
     subjects: Sequence[Subject],
+    metadata: Mapping[str, Any],
     config: FinetuneConfig,
     model: Gr00tN17Config,
     files: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Build one transform set per embodiment tag from the run's processor files.
+    """Build one transform set per embodiment tag from `files`, the run's processor files.
 
     Raises:
         RobotFileError: A robot contradicts the layout of its tag.
@@ -147,7 +155,7 @@ def training_data(
     model: Any = None,
     progress: Progress = lambda done, total: None,
 ) -> 'ProcessedData':
-    """Put the batches together; arguments as of `experiment.training_data`."""
+    """Put the batches together; arguments as of `family.Family`."""
     images = next(iter(transforms.values())).images
     if config.frame_cache == 'model':
         transforms = {

@@ -14,15 +14,8 @@ import torch
 from torch import nn, Tensor
 from torch.utils.checkpoint import checkpoint
 
-from gr00t_core.models.n1_5 import Gr00tN15
-from gr00t_core.models.n1_5.dit import DiTBlock, SelfAttentionBlock
-from gr00t_core.models.n1_5.language import LanguageLayer
-from gr00t_core.models.n1_5.vision import VisionLayer
-from gr00t_core.models.n1_7.groot import Gr00tN17
-from gr00t_core.models.n1_7.vision import VisionLayer as N17VisionLayer
+from gr00t_core.models.network import PolicyNetwork
 from gr00t_training.data import TrainingBatch
-
-BLOCKS = (DiTBlock, SelfAttentionBlock, LanguageLayer, VisionLayer, N17VisionLayer)
 
 
 class Objective(nn.Module):
@@ -33,11 +26,10 @@ class Objective(nn.Module):
         half: Compute in bfloat16 where that is safe (autocast).
     """
 
-    def __init__(self, model: Gr00tN15 | Gr00tN17, half: bool = False) -> None:
+    def __init__(self, model: PolicyNetwork, half: bool = False) -> None:
         super().__init__()
         self.model = model
         self._half = half
-        self._backbone_trains = any(p.requires_grad for p in model.backbone.parameters())
 
     def forward(self, batch: TrainingBatch, noise: Tensor, time: Tensor) -> Tensor:
         """Return the loss, a float32 scalar.
@@ -51,46 +43,25 @@ class Objective(nn.Module):
             return self._loss(batch, noise, time)
 
     def _loss(self, batch: TrainingBatch, noise: Tensor, time: Tensor) -> Tensor:
-        if isinstance(self.model, Gr00tN17):
-            return self.model.loss(batch.tensors, noise, time)
-        head, tensors = self.model.action_head, batch.tensors
-        # Padding has no cached features to attend to.
-        hidden = batch.ragged and (self.model.mask_padding or 'features' in tensors)
-        mask = tensors['attention_mask'].bool()[:, None, None, :] if hidden else None
-        if 'features' in tensors:
-            features = tensors['features']
-        else:
-            images = batch.pixel_values(self.model.config.vision.image_size)
-            with torch.set_grad_enabled(self._backbone_trains and torch.is_grad_enabled()):
-                features = self.model.backbone(
-                    images,
-                    tensors['input_ids'],
-                    tensors['attention_mask'] if batch.ragged else None,
-                )
-        return head.loss(
-            head.process(features, mask),
-            tensors['state'],
-            tensors['embodiment_id'],
-            tensors['action'],
-            tensors['action_mask'],
-            noise,
-            time,
-            mask,
-        )
+        tensors = batch.tensors
+        if batch.frames and 'features' not in tensors:  # the loader leaves images as frames
+            size = self.model.config.vision.image_size
+            tensors = {**tensors, 'pixel_values': batch.pixel_values(size)}
+        return self.model.loss(tensors, noise, time, padded=batch.ragged)
 
 
-def blocks(model: nn.Module) -> Iterator[nn.Module]:
+def blocks(model: PolicyNetwork) -> Iterator[nn.Module]:
     """Yield the transformer blocks of all parts."""
-    return (module for module in model.modules() if isinstance(module, BLOCKS))
+    return (module for module in model.modules() if isinstance(module, model.block_classes))
 
 
-def recompute_activations(model: nn.Module) -> None:
+def recompute_activations(model: PolicyNetwork) -> None:
     """Keep only the blocks' inputs for the backward pass (gradient checkpointing)."""
     for block in blocks(model):
         block.forward = partial(checkpoint, block.forward, use_reentrant=False)
 
 
-def set_dropout(model: Gr00tN15, probability: float) -> None:
+def set_dropout(model: PolicyNetwork, probability: float) -> None:
     """Change the dropout of DiT and VL self-attention, in the configuration too."""
     head = model.config.action_head
     parts = {
@@ -110,7 +81,7 @@ def seed_of(*parts: object) -> int:
 
 
 def draw_noise(
-    model: Gr00tN15,
+    model: PolicyNetwork,
     seeds: Sequence[object],
     batch: int,
     draws: int,

@@ -14,7 +14,7 @@ import torch
 
 from gr00t_core.dataset.checks.limits import check_dataset
 from gr00t_core.errors import Gr00tError
-from gr00t_core.models.n1_5 import Gr00tN15
+from gr00t_core.models.network import PolicyNetwork
 from gr00t_core.transforms import EmbodimentTransforms
 from gr00t_training.config import FinetuneConfig
 from gr00t_training.experiment import Subject
@@ -59,7 +59,7 @@ def check_options(config: FinetuneConfig) -> None:
             )
     if config.dropout is not None and not 0 <= config.dropout < 1:
         raise PreflightError(f'--dropout {config.dropout}: expected 0 <= value < 1')
-    if not 0 < config.crop <= 1:
+    if config.crop is not None and not 0 < config.crop <= 1:
         raise PreflightError(f'--crop {config.crop}: expected 0 < crop <= 1')
     if config.eval_steps and not config.eval_episodes:
         raise PreflightError('--eval-steps needs --eval-episodes: held-out episodes to predict')
@@ -67,21 +67,12 @@ def check_options(config: FinetuneConfig) -> None:
         _log.warning('--feature-cache: images are not varied; their features are kept once')
 
 
-def check_n1_5(config: FinetuneConfig) -> None:
-    """Refuse options that only N1.7 has."""
-    if config.tune_top_llm_layers:
-        raise PreflightError(
-            f'--tune-top-llm-layers {config.tune_top_llm_layers} is for N1.7 checkpoints; with'
-            ' N1.5 use --tune-llm, or --lora-rank with --lora-full-model'
-        )
-
-
 def check_run(
     config: FinetuneConfig,
     subjects: Sequence[Subject],
     metadata: Mapping[str, Any],
     transforms: Mapping[str, EmbodimentTransforms],
-    model: Gr00tN15,
+    model: PolicyNetwork,
     accelerator: Accelerator,
 ) -> None:
     """Check statistics, limits, actions, disk and memory; `config.accept` makes warnings of them.
@@ -199,7 +190,7 @@ def check_pictures(subject: Subject, at_random: bool) -> None:
             )
 
 
-def disk(output: Path, model: Gr00tN15, keep: int) -> list[str]:
+def disk(output: Path, model: PolicyNetwork, keep: int) -> list[str]:
     """Find a disk that cannot hold the checkpoints."""
     whole = sum(p.numel() * p.element_size() for p in model.parameters())
     training = sum(p.numel() * 12 for p in model.parameters() if p.requires_grad)
@@ -219,7 +210,7 @@ def disk(output: Path, model: Gr00tN15, keep: int) -> list[str]:
 def memory(
     config: FinetuneConfig,
     transforms: Mapping[str, EmbodimentTransforms],
-    model: Gr00tN15,
+    model: PolicyNetwork,
     accelerator: Accelerator,
 ) -> list[str]:
     """Find a GPU that is too small, and the switch that would make the run fit."""

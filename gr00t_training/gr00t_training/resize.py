@@ -2,22 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Load a checkpoint with another action horizon or action width; keep whatever fits."""
 
-from copy import deepcopy
 from pathlib import Path
 
 from safetensors import safe_open
 import torch
 
 from gr00t_core.errors import CheckpointError
-from gr00t_core.models.n1_5 import Gr00tN15
-from gr00t_core.models.n1_5.checkpoint import checkpoint_key, EMBED_TOKENS, LM_HEAD
-from gr00t_core.models.n1_5.config import Gr00tConfig
+from gr00t_core.models import load_config, network_of
+from gr00t_core.models.network import PolicyNetwork
 from gr00t_core.models.weights import stored_tensors
 
 
 def load_model(
     checkpoint: Path, horizon: int | None = None, action_dim: int | None = None, seed: int = 0
-) -> tuple[Gr00tN15, list[str]]:
+) -> tuple[PolicyNetwork, list[str]]:
     """Load a checkpoint, with its action horizon and width changed if asked for.
 
     Args:
@@ -32,29 +30,25 @@ def load_model(
     Raises:
         CheckpointError: The checkpoint is damaged, or the model cannot take these sizes.
     """
-    config = Gr00tConfig.load(checkpoint)
+    network, config = network_of(checkpoint), load_config(checkpoint)
     head = config.action_head
     horizon, action_dim = horizon or head.action_horizon, action_dim or head.action_dim
     if (horizon, action_dim) == (head.action_horizon, head.action_dim):
-        return Gr00tN15.from_pretrained(checkpoint), []
-    raw = deepcopy(config.to_json())
-    raw.update(action_horizon=horizon, action_dim=action_dim)
-    raw['action_head_cfg'].update(
-        action_horizon=horizon, action_dim=action_dim, max_action_dim=action_dim
-    )
+        return network.from_pretrained(checkpoint), []
+    resized = config.resized(horizon, action_dim, f'{checkpoint}/config.json')
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = Gr00tN15(Gr00tConfig.from_json(raw, f'{checkpoint}/config.json'))
+        model = network(resized)
     return model, _fill(model, checkpoint)
 
 
-def _fill(model: Gr00tN15, checkpoint: Path) -> list[str]:
-    stored = stored_tensors(checkpoint)
-    if LM_HEAD in stored and EMBED_TOKENS not in stored:
-        stored[EMBED_TOKENS] = stored[LM_HEAD]
+def _fill(model: PolicyNetwork, checkpoint: Path) -> list[str]:
+    stored, layout = stored_tensors(checkpoint), model.layout
+    if layout.lm_head in stored and layout.embed_tokens not in stored:
+        stored[layout.embed_tokens] = stored[layout.lm_head]
     new: list[str] = []
     for name, value in model.state_dict().items():
-        key = checkpoint_key(name)
+        key = layout.key(name)
         if key not in stored:
             raise CheckpointError(f'{checkpoint}: {key} is missing. Copy the checkpoint again.')
         with safe_open(stored[key].path, framework='pt') as file:

@@ -16,18 +16,18 @@ from torch.distributed.checkpoint.state_dict import (
 )
 from torch.distributed.tensor import distribute_tensor, DTensor
 
-from gr00t_training.objective import BLOCKS
+from gr00t_core.models.network import PolicyNetwork
 
 _WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 _SPREAD = StateDictOptions(full_state_dict=True, broadcast_from_rank0=True)
 
 
-def fsdp_plugin() -> FullyShardedDataParallelPlugin:
-    """Return FSDP2 that shards block by block."""
+def fsdp_plugin(network: type[PolicyNetwork]) -> FullyShardedDataParallelPlugin:
+    """Return FSDP2 that shards a network block by block."""
     return FullyShardedDataParallelPlugin(
         fsdp_version=2,
         auto_wrap_policy='transformer_based_wrap',
-        transformer_cls_names_to_wrap=[block.__name__ for block in BLOCKS],
+        transformer_cls_names_to_wrap=[block.__name__ for block in network.block_classes],
         reshard_after_forward=True,
         cpu_ram_efficient_loading=False,
     )

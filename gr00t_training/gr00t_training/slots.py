@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train only the embodiment slots that the data use.
 
-N1.5's state encoder, action encoder and action decoder hold one set of weights per embodiment, 32
+State encoder, action encoder and action decoder hold one set of weights per embodiment, 32
 of them; a dataset touches one. Here the others leave the model for the time of the training, so
 they cost neither gradients nor optimiser state, and come back, unchanged, when it is saved.
 
@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn, Tensor
 
-from gr00t_core.models.n1_5 import Gr00tN15
-from gr00t_core.models.n1_5.action_head import CategoryLinear
+from gr00t_core.models.layers.category import CategoryLinear
+from gr00t_core.models.network import PolicyNetwork
 
 
 class ActiveLinear(nn.Module):
@@ -42,7 +42,7 @@ class ActiveSlots:
         slots: Slot numbers, ascending; their positions are what the model is given in training.
     """
 
-    def __init__(self, model: Gr00tN15, slots: Sequence[int]) -> None:
+    def __init__(self, model: PolicyNetwork, slots: Sequence[int]) -> None:
         """Replace every category-specific layer of the model by its active part."""
         self.slots = sorted(set(slots))
         self._whole: dict[str, Tensor] = {}

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from gr00t_core.errors import Gr00tError
-from gr00t_core.models.n1_5 import Gr00tN15
+from gr00t_core.models.network import PolicyNetwork
 from gr00t_training.checkpointing import Companions, publish, save_checkpoint
 from gr00t_training.config import FinetuneConfig
 from gr00t_training.data import make_loader, TrainingData
@@ -42,7 +42,7 @@ from gr00t_training.slots import ActiveSlots
 
 _log = logging.getLogger(__name__)
 
-Evaluate = Callable[[Gr00tN15, int], Mapping[str, float]]
+Evaluate = Callable[[PolicyNetwork, int], Mapping[str, float]]
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Trainer:
 
     config: FinetuneConfig
     accelerator: Accelerator
-    model: Gr00tN15
+    model: PolicyNetwork
     half: bool
     slots: ActiveSlots
     data: TrainingData

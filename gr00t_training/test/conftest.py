@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gr00t_core.dataset.write.writer import DatasetWriter
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
+from gr00t_core.models.init_checkpoint import init_checkpoint
 from gr00t_core.robot.file import load_robot
 
 INSTRUCTIONS = ('pick up the red cube', 'push the blue block over to the left of the tray')

@@ -10,8 +10,9 @@ from gr00t_core.dataset.mixture import draw_seed
 from gr00t_core.errors import DatasetError
 from gr00t_core.models import FAMILIES, family_of, load_config
 from gr00t_core.transforms import collate
-from gr00t_training import experiment, frame_cache, n1_7
+from gr00t_training import experiment, frame_cache, n1_5
 from gr00t_training.data import make_loader
+from gr00t_training.family import training_of
 
 SLOTS = {'n1_5': 31, 'n1_7': 10}
 each_family = pytest.mark.parametrize('family', FAMILIES)
@@ -25,13 +26,10 @@ def build(config):
     horizon = config.action_horizon or model_config.action_head.action_horizon
     mixture = experiment.make_mixture(subjects, config, horizon)
     metadata = mixture.metadata()
-    if family == 'n1_7':
-        files = n1_7.processor_contents(subjects, mixture, metadata, config, model_config, horizon)
-        transforms = n1_7.make_transforms(subjects, config, model_config, files)
-        data = n1_7.training_data(subjects, mixture, transforms, config, positions)
-    else:
-        transforms = experiment.make_transforms(subjects, metadata, config, model_config)
-        data = experiment.training_data(subjects, mixture, transforms, config, positions)
+    trained = training_of(config.checkpoint)
+    files = trained.companion_files(subjects, mixture, metadata, config, model_config, horizon)
+    transforms = trained.make_transforms(subjects, metadata, config, model_config, files)
+    data = trained.training_data(subjects, mixture, transforms, config, positions)
     return subjects, mixture, transforms, data
 
 
@@ -106,7 +104,7 @@ def test_source_cache_gives_the_decoded_pixels(told, family):
     a, b = (images_of(data[NUMBERS], transforms, family) for data in (decoded, cached))
     torch.testing.assert_close(a, b, rtol=0, atol=0)
     if family == 'n1_5':
-        shapes = experiment.cached_shapes(transforms['new_embodiment'], 'source')
+        shapes = n1_5.cached_shapes(transforms['new_embodiment'], 'source')
         assert frame_cache.cache_bytes(subjects[0].dataset, shapes) == 2 * 74 * 240 * 320 * 3
 
 

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
+from gr00t_core.models.init_checkpoint import init_checkpoint
 from gr00t_core.robot.file import load_robot
 from gr00t_training.config import FinetuneConfig
 from gr00t_training.evaluate import evaluate, EvaluateConfig

@@ -20,7 +20,7 @@ import pytest
 
 pytest.importorskip('torch')
 
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
+from gr00t_core.models.init_checkpoint import init_checkpoint
 from gr00t_core.robot.file import load_robot
 from gr00t_core.serving.http import HttpServer
 from gr00t_core.serving.server import PolicyServer

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from gr00t_core.models.folded.request import Prompt
     from gr00t_core.models.n1_7.processor import N17Transforms
+    from gr00t_core.models.network import PolicyNetwork
     from gr00t_core.robot.description import Robot
     from gr00t_core.transforms import EmbodimentTransforms
 
@@ -40,6 +41,7 @@ __all__ = [
     'inference_of',
     'load_config',
     'load_model',
+    'network_of',
     'read_config',
 ]
 
@@ -55,6 +57,7 @@ class Family:
         config, model: `module:class`, imported on first use. `config.load(folder)` and
             `model.from_pretrained(folder, dtype, device)` open a checkpoint.
         inference: Module that answers `Inference`.
+        new: Module whose `write_random` makes a checkpoint with random weights.
         numbers: What robot files, console and simulator ask for.
         lerobot_key: Part of a weight's name by which a LeRobot checkpoint shows this family.
     """
@@ -64,6 +67,7 @@ class Family:
     config: str
     model: str
     inference: str
+    new: str
     numbers: Numbers
     lerobot_key: str
 
@@ -82,6 +86,7 @@ FAMILIES = {
             'gr00t_core.models.n1_5.config:Gr00tConfig',
             'gr00t_core.models.n1_5.groot:Gr00tN15',
             'gr00t_core.models.n1_5.inference',
+            'gr00t_core.models.n1_5.new',
             N1_5,
             'backbone.eagle_model.',
         ),
@@ -91,6 +96,7 @@ FAMILIES = {
             'gr00t_core.models.n1_7.config:Gr00tN17Config',
             'gr00t_core.models.n1_7.groot:Gr00tN17',
             'gr00t_core.models.n1_7.inference',
+            'gr00t_core.models.n1_7.new',
             N1_7,
             'backbone.model.model.visual.',
         ),
@@ -190,8 +196,13 @@ def load_model(
     Raises:
         CheckpointError: No such family here, or anything missing, unexpected or damaged.
     """
-    model = _resolve(family_of(folder).model)
-    return model.from_pretrained(folder, dtype=dtype, device=device, **options)
+    return network_of(folder).from_pretrained(folder, dtype=dtype, device=device, **options)
+
+
+def network_of(folder: str | Path) -> 'type[PolicyNetwork]':
+    """Return the class of a checkpoint folder's network; raises CheckpointError."""
+    network: type[PolicyNetwork] = _resolve(family_of(folder).model)
+    return network
 
 
 def load_config(folder: str | Path) -> Any:

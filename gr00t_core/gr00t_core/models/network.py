@@ -27,12 +27,18 @@ class PolicyNetwork(nn.Module):
         mask_padding: False (the reference, which the weights were trained with): prompt padding in
             ragged batches is attended to. True hides it, so that a sample's actions do not depend
             on its batch.
+        block_classes: Transformer blocks of all parts, which training compiles, recomputes and
+            shards one by one.
+        backbone: Vision tower and language model.
+        action_head: What the features go into.
     """
 
     config_class: ClassVar[Any]
     layout: ClassVar[Layout]
+    block_classes: ClassVar[tuple[type[nn.Module], ...]]
 
     config: Any
+    backbone: Any
     action_head: Any
 
     def __init__(self, config: Any, mask_padding: bool = False) -> None:
@@ -104,8 +110,33 @@ class PolicyNetwork(nn.Module):
         """Return the vision-language part folded for inference; it shares the weights."""
         raise NotImplementedError
 
-    def attended(self, batch: Batch) -> tuple[Tensor, Any]:
-        """Return the processed features (B, T, C) and the mask that the DiT gets."""
+    def set_trainable(
+        self,
+        tune_llm: bool = False,
+        tune_visual: bool = False,
+        tune_projector: bool = True,
+        tune_diffusion_model: bool = True,
+        tune_vl_self_attention: bool = True,
+    ) -> None:
+        """Choose what trains; frozen parts stay in eval mode under `train()`."""
+        raise NotImplementedError
+
+    def encode(self, batch: Batch) -> Tensor:
+        """Return backbone features (B, T, C); raises ObservationError where images do not fit."""
+        raise NotImplementedError
+
+    def attended(self, batch: Batch, padded: bool | None = None) -> tuple[Tensor, Any]:
+        """Return the processed features (B, T, C) and the mask that the DiT gets.
+
+        Args:
+            batch: See the family's `groot` module. It may bring `features` (B, T, C), from
+                `encode`, in place of images; their padding is hidden, since nothing was computed
+                for it.
+            padded: See `loss`.
+
+        Raises:
+            ObservationError: Images and prompt do not belong together.
+        """
         raise NotImplementedError
 
     def _normal(self, shape: tuple[int, ...], generator: torch.Generator | None) -> Tensor:
@@ -165,6 +196,7 @@ class PolicyNetwork(nn.Module):
         time: Tensor | None = None,
         generator: torch.Generator | None = None,
         draws: int = 1,
+        padded: bool | None = None,
     ) -> Tensor:
         """Return the flow-matching loss, a float32 scalar.
 
@@ -175,6 +207,8 @@ class PolicyNetwork(nn.Module):
             generator: Source of noise and time (or torch's global one).
             draws: K, noise and time draws per sample when they are drawn here; they share the VL
                 path.
+            padded: Whether any prompt is padded, from a caller who made the batch; None looks,
+                which waits for the device.
         """
         device = self.device
         action, action_mask = batch['action'].to(device), batch['action_mask'].to(device)
@@ -182,7 +216,7 @@ class PolicyNetwork(nn.Module):
             noise = self._normal((action.shape[0] * draws, *action.shape[1:]), generator)
         if time is None:
             time = self.action_head.sample_time(noise.shape[0], generator)
-        vl_embs, mask = self.attended(batch)
+        vl_embs, mask = self.attended(batch, padded)
         loss: Tensor = self.action_head.loss(
             vl_embs,
             batch['state'].to(device),

@@ -23,6 +23,8 @@ from gr00t_core.errors import CheckpointError, ObservationError
 from gr00t_core.instructions import MAX_TOKENS, shown
 
 TOKENIZER_FILE = 'tokenizer.json'
+# What holds the same vocabulary where there is no such file; not every family needs all of them.
+QWEN_FILES = ('vocab.json', 'merges.txt', 'added_tokens.json')
 
 # Qwen2's pre-tokenisation: contractions, letters, single digits, punctuation, white space.
 _SPLIT = (

@@ -8,7 +8,7 @@ between embodiments.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +20,10 @@ from gr00t_core.robot.description import Robot
 from gr00t_core.transforms.checked import CheckedTransforms
 from gr00t_core.transforms.concat import Batch, collate, pad, split
 from gr00t_core.transforms.observation import Observation
-from gr00t_core.transforms.prompt import PromptTransform
+from gr00t_core.transforms.prompt import PromptTransform, Tokenizer
 from gr00t_core.transforms.rotation import from_matrix
 from gr00t_core.transforms.state_action import drop, group_transform, GroupTransform, perturb
 from gr00t_core.transforms.video import VideoTransform
-
-if TYPE_CHECKING:  # the robot side has no tokenizers
-    from gr00t_core.models.n1_5.config import Gr00tConfig
-    from gr00t_core.models.n1_5.tokenizer import PromptTokenizer
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,7 @@ class EmbodimentTransforms(CheckedTransforms):
     state: tuple[GroupTransform, ...]
     action: tuple[GroupTransform, ...]
     language: str
-    tokenizer: 'PromptTokenizer'
+    tokenizer: Tokenizer
     video: VideoTransform
     prompt: PromptTransform
     state_width: int
@@ -78,8 +74,8 @@ class EmbodimentTransforms(CheckedTransforms):
         cls,
         robot: Robot,
         metadata: Mapping[str, Any],
-        model_config: 'Gr00tConfig',
-        tokenizer: 'PromptTokenizer',
+        model_config: Any,
+        tokenizer: Tokenizer,
         **options: Any,
     ) -> 'EmbodimentTransforms':
         """Compose the transforms of a robot, after checking it against the metadata.
@@ -107,8 +103,8 @@ class EmbodimentTransforms(CheckedTransforms):
         config: DataConfig,
         embodiment: str,
         metadata: Mapping[str, Any],
-        model_config: 'Gr00tConfig',
-        tokenizer: 'PromptTokenizer',
+        model_config: Any,
+        tokenizer: Tokenizer,
         *,
         video: VideoTransform | None = None,
         prompt: PromptTransform | None = None,

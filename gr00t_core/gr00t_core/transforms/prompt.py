@@ -2,13 +2,39 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prepare the instruction for the tokenizer, which puts the prompt around it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 import re
+from typing import Protocol, TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:  # the robot side has no tokenizers
+    from gr00t_core.models.vocabulary import PromptBatch
+
 # What GR00T N1.5 says where the instruction is dropped in training.
 DEFAULT_INSTRUCTION = 'Perform the default behavior.'
+
+
+class Tokenizer(Protocol):
+    """What puts a model's prompt around an instruction and its images, and gives token ids.
+
+    Attributes:
+        tokens_per_view: Image tokens that one view occupies.
+        pad_id: Id that fills up shorter prompts.
+    """
+
+    tokens_per_view: int
+    pad_id: int
+
+    def encode(self, instruction: str, views: int) -> list[int]:
+        """Return the token ids of one prompt with `views` images."""
+
+    def batch(self, instructions: Sequence[str], views: int) -> 'PromptBatch':
+        """Return the ids of B prompts, padded on the left to the longest."""
+
+    def check_length(self, instruction: str, views: int) -> None:
+        """Raise ObservationError for an instruction longer than the model was made for."""
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,11 @@ from gr00t_core.checkpoint.metadata import (
 from gr00t_core.engines.manifest import Manifest
 from gr00t_core.errors import BackendError, CheckpointError, Gr00tError
 from gr00t_core.json_file import is_file_name, MAX_BYTES, read_json
+from gr00t_core.models.init_checkpoint import init_checkpoint
 from gr00t_core.models.n1_5.config import Gr00tConfig
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
 from gr00t_core.models.n1_5.sizes import SIZES
-from gr00t_core.models.n1_5.tokenizer import make_small_tokenizer, PromptTokenizer
+from gr00t_core.models.n1_5.tokenizer import PromptTokenizer, SPECIAL_TOKENS
+from gr00t_core.models.small_tokenizer import make_small_tokenizer
 from gr00t_core.models.weights import INDEX, stored_tensors
 from gr00t_core.policy import Gr00tPolicy
 from gr00t_core.robot.file import load_robot
@@ -67,9 +68,9 @@ CONFIG = json.loads(json.dumps(SIZES['tiny']))
 
 
 EAGLE = deepcopy(CONFIG['eagle_config'])
-EAGLE['image_token_index'] = make_small_tokenizer().token_to_id('<IMG_CONTEXT>')
+EAGLE['image_token_index'] = make_small_tokenizer(SPECIAL_TOKENS).token_to_id('<IMG_CONTEXT>')
 MODEL = Gr00tConfig.from_json(CONFIG | {'eagle_config': EAGLE})
-TOKENIZER = PromptTokenizer(make_small_tokenizer(), 'test', MODEL)
+TOKENIZER = PromptTokenizer(make_small_tokenizer(SPECIAL_TOKENS), 'test', MODEL)
 
 
 def error_of(call):

@@ -19,7 +19,7 @@ from gr00t_core.commands.robot import main
 from gr00t_core.dataset.write.writer import DatasetWriter
 from gr00t_core.errors import CheckpointError, RobotFileError
 from gr00t_core.models import FAMILIES
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
+from gr00t_core.models.init_checkpoint import init_checkpoint
 from gr00t_core.robot.draft import draft
 from gr00t_core.robot.file import load_robot, parse, shipped_robots
 from gr00t_core.robot.sight import compare, SeenTopic, Sight

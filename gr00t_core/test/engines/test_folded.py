@@ -17,9 +17,9 @@ from gr00t_core.models.folded.device_resample import DeviceResample
 from gr00t_core.models.folded.fold import FoldedModel
 from gr00t_core.models.folded.request import start
 from gr00t_core.models.folded.resample import FixedVideo, RawVideo, resize_weights
+from gr00t_core.models.layers.category import CategoryLinear
 from gr00t_core.models.n1_5 import inference as n1_5_inference
 from gr00t_core.models.n1_5 import sizes as n1_5_sizes
-from gr00t_core.models.n1_5.action_head import CategoryLinear
 from gr00t_core.models.n1_5.groot import Gr00tN15
 from gr00t_core.models.n1_5.numbers import NUMBERS
 from gr00t_core.models.n1_7 import inference as n1_7_inference

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from gr00t_core.errors import BackendError, ObservationError
+from gr00t_core.models.layers.attention import attend, use_attention_kernel
 from gr00t_core.models.n1_5 import Gr00tN15
-from gr00t_core.models.n1_5.action_head import ActionHead
 from gr00t_core.models.n1_5.config import Gr00tConfig
-from gr00t_core.models.n1_5.layers import attend, use_attention_kernel
+from gr00t_core.models.n1_5.head import ActionHead
 from gr00t_core.models.n1_5.sizes import SIZES
 
 IMAGE_TOKEN = 3

@@ -10,8 +10,8 @@ import torch
 
 from gr00t_core.checkpoint.metadata import embodiment_metadata
 from gr00t_core.errors import CheckpointError
+from gr00t_core.models.init_checkpoint import init_checkpoint, main
 from gr00t_core.models.n1_5 import Gr00tN15
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint, main
 from gr00t_core.models.n1_5.tokenizer import load_tokenizer
 from gr00t_core.robot.file import load_robot
 

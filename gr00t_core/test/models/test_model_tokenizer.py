@@ -16,11 +16,11 @@ from gr00t_core.models.n1_5.sizes import SIZES
 from gr00t_core.models.n1_5.tokenizer import (
     HUB_REPOSITORY,
     load_tokenizer,
-    make_small_tokenizer,
     PromptTokenizer,
-    QWEN_FILES,
     SPECIAL_TOKENS,
 )
+from gr00t_core.models.small_tokenizer import make_small_tokenizer
+from gr00t_core.models.vocabulary import QWEN_FILES
 
 PEAR = 'pick the pear from the counter and place it in the plate'
 
@@ -44,7 +44,7 @@ def small_config():
 
 @pytest.fixture(scope='module')
 def small(small_config):
-    return PromptTokenizer(make_small_tokenizer(), 'test', small_config)
+    return PromptTokenizer(make_small_tokenizer(SPECIAL_TOKENS), 'test', small_config)
 
 
 def test_published_prompt_lengths(qwen):
@@ -90,8 +90,8 @@ def test_batches_are_padded_on_the_left(qwen):
 
 
 def test_small_tokenizer_knows_every_text_and_is_always_the_same(small):
-    assert make_small_tokenizer().to_str() == make_small_tokenizer().to_str()
-    tokenizer = make_small_tokenizer()
+    first, tokenizer = (make_small_tokenizer(SPECIAL_TOKENS) for _ in range(2))
+    assert first.to_str() == tokenizer.to_str()
     for text in ('pick up the red cube', 'Hebe den Würfel auf', '拿起红色方块 🤖', 'x\x00\n'):
         ids = tokenizer.encode(text, add_special_tokens=False).ids
         assert tokenizer.decode(ids, skip_special_tokens=False) == text
@@ -104,7 +104,7 @@ def test_source_is_told_and_the_folders_own_comes_first(
     tmp_path, shared_data, small_config, config_3b, qwen
 ):
     assert str(shared_data / 'tokenizer') in qwen.source
-    make_small_tokenizer().save(str(tmp_path / 'tokenizer.json'))
+    make_small_tokenizer(SPECIAL_TOKENS).save(str(tmp_path / 'tokenizer.json'))
     own = load_tokenizer(tmp_path, small_config, vocabulary=shared_data / 'tokenizer')
     assert own.source == str(tmp_path / 'tokenizer.json')
     with pytest.raises(CheckpointError, match='belongs to another checkpoint'):
@@ -123,7 +123,7 @@ def test_a_foreign_vocabulary_is_refused(tmp_path, shared_data, config_3b):
 
 
 def test_a_missing_special_token_is_named(tmp_path, small_config):
-    tokenizer = make_small_tokenizer().to_str().replace('<IMG_CONTEXT>', '<IMG>')
+    tokenizer = make_small_tokenizer(SPECIAL_TOKENS).to_str().replace('<IMG_CONTEXT>', '<IMG>')
     (tmp_path / 'tokenizer.json').write_text(tokenizer)
     with pytest.raises(CheckpointError, match='<IMG_CONTEXT>'):
         load_tokenizer(tmp_path, small_config)

@@ -11,7 +11,7 @@ import pytest
 from gr00t_core.checkpoint.metadata import metadata_from_limits
 from gr00t_core.engines import load_engine
 from gr00t_core.errors import CheckpointError, ObservationError, RobotFileError
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
+from gr00t_core.models.init_checkpoint import init_checkpoint
 from gr00t_core.models.n1_7.config import Gr00tN17Config
 from gr00t_core.models.n1_7.numbers import NUMBERS
 from gr00t_core.models.n1_7.processor_config import ProcessorConfig

@@ -18,7 +18,7 @@ import pytest
 from gr00t_core.checkpoint.metadata import metadata_from_limits, write_metadata
 from gr00t_core.errors import ObservationError, ServingError
 from gr00t_core.instructions import MAX_CHARACTERS
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
+from gr00t_core.models.init_checkpoint import init_checkpoint
 from gr00t_core.policy import Gr00tPolicy
 from gr00t_core.robot.file import load_robot
 from gr00t_core.serving.client import PolicyClient

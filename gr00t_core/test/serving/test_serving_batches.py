@@ -11,7 +11,7 @@ import pytest
 
 from gr00t_core.errors import ObservationError, ServingError
 from gr00t_core.joint_calls import Call, groups, MAX_ROWS
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
+from gr00t_core.models.init_checkpoint import init_checkpoint
 from gr00t_core.policy import Gr00tPolicy
 from gr00t_core.robot.file import load_robot
 from gr00t_core.serving.service import PolicyService

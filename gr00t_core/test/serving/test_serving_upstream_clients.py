@@ -16,7 +16,7 @@ import sys
 import pytest
 
 from gr00t_core.checkpoint.metadata import metadata_from_limits, write_metadata
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
+from gr00t_core.models.init_checkpoint import init_checkpoint
 from gr00t_core.robot.file import load_robot
 
 pytestmark = [pytest.mark.isaac, pytest.mark.timeout(600)]

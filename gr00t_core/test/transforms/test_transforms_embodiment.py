@@ -14,7 +14,8 @@ from gr00t_core.embodiments import DATA_CONFIGS
 from gr00t_core.errors import CheckpointError, ObservationError, RobotFileError
 from gr00t_core.models.n1_5.config import Gr00tConfig
 from gr00t_core.models.n1_5.sizes import SIZES
-from gr00t_core.models.n1_5.tokenizer import IMAGE_CONTEXT, make_small_tokenizer, PromptTokenizer
+from gr00t_core.models.n1_5.tokenizer import IMAGE_CONTEXT, PromptTokenizer, SPECIAL_TOKENS
+from gr00t_core.models.small_tokenizer import make_small_tokenizer
 from gr00t_core.robot.file import load_robot
 from gr00t_core.transforms import EmbodimentTransforms, PromptTransform, Training
 
@@ -33,7 +34,7 @@ ROBOTS = (
 @pytest.fixture(scope='module')
 def model():
     """Give the tiny model's configuration and its tokenizer."""
-    tokenizer = make_small_tokenizer()
+    tokenizer = make_small_tokenizer(SPECIAL_TOKENS)
     raw = deepcopy(SIZES['tiny'])
     raw['eagle_config']['image_token_index'] = tokenizer.token_to_id(IMAGE_CONTEXT)
     config = Gr00tConfig.from_json(raw)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS')
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
+from gr00t_core.models.init_checkpoint import init_checkpoint
 from gr00t_core.robot.file import load_robot
 
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
+from gr00t_core.models.init_checkpoint import init_checkpoint
 from gr00t_core.robot.file import load_robot
 
 WARM_UP_S = 30.0  # caches, windows of statistics and allocator pools fill

@@ -18,9 +18,8 @@ from torch import nn, Tensor
 import torch.nn.functional as F
 
 from gr00t_core.models.folded.fused import CrossAttention, feed_forward, SelfAttention
-from gr00t_core.models.n1_5.action_head import CategoryLinear
-from gr00t_core.models.n1_5.dit import DiTBlock
-from gr00t_core.models.n1_5.layers import sinusoid
+from gr00t_core.models.layers.category import CategoryLinear
+from gr00t_core.models.layers.dit import DiTBlock, sinusoid
 
 
 class _Block(nn.Module):

@@ -20,8 +20,8 @@ from gr00t_core.models.folded.fused import (
     layer_norm,
     SelfAttention,
 )
-from gr00t_core.models.n1_5.dit import DiTBlock
-from gr00t_core.models.n1_5.language import LanguageLayer, RMSNorm, Rotation
+from gr00t_core.models.layers.dit import DiTBlock
+from gr00t_core.models.layers.qwen3 import LanguageLayer, RMSNorm, Rotation
 
 
 class TransformerLayer(nn.Module):

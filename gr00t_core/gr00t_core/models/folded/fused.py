@@ -9,8 +9,8 @@ import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
 
-from gr00t_core.models.n1_5.language import GroupedAttention, rotate, Rotation
-from gr00t_core.models.n1_5.layers import Attention, KeysValues, MLP, split_heads
+from gr00t_core.models.layers.attention import Attention, KeysValues, MLP, split_heads
+from gr00t_core.models.layers.qwen3 import GroupedAttention, rotate, Rotation
 
 
 def fuse(*parts: nn.Linear) -> nn.Linear:

@@ -189,6 +189,19 @@ class Gr00tConfig:
             raw,
         )
 
+    def resized(self, horizon: int, action_dim: int, source: str) -> 'Gr00tConfig':
+        """Return it with another action horizon and padded action width.
+
+        Raises:
+            CheckpointError: The model cannot have these sizes; names `source` and the field.
+        """
+        raw = self.to_json()
+        raw.update(action_horizon=horizon, action_dim=action_dim)
+        raw['action_head_cfg'].update(
+            action_horizon=horizon, action_dim=action_dim, max_action_dim=action_dim
+        )
+        return self.from_json(raw, source)
+
     def to_json(self) -> dict[str, Any]:
         """Return the content of config.json: `raw` brought up to date with the dataclasses."""
         raw = deepcopy(dict(self.raw))

@@ -11,13 +11,17 @@ and view inner; `input_ids`, `attention_mask` (B, T) int64, left-padded; `state`
 bool. State and action are normalised and zero-padded.
 """
 
+import torch
 from torch import nn, Tensor
 
 from gr00t_core.errors import ObservationError
-from gr00t_core.models.n1_5.action_head import ActionHead
+from gr00t_core.models.layers.dit import DiTBlock, SelfAttentionBlock
+from gr00t_core.models.layers.qwen3 import LanguageLayer
 from gr00t_core.models.n1_5.backbone import Backbone
 from gr00t_core.models.n1_5.checkpoint import N1_5
 from gr00t_core.models.n1_5.config import Gr00tConfig
+from gr00t_core.models.n1_5.head import ActionHead
+from gr00t_core.models.n1_5.vision import VisionLayer
 from gr00t_core.models.network import Batch, PolicyNetwork
 
 
@@ -26,7 +30,9 @@ class Gr00tN15(PolicyNetwork):
 
     config_class = Gr00tConfig
     layout = N1_5
+    block_classes = (DiTBlock, SelfAttentionBlock, LanguageLayer, VisionLayer)
     config: Gr00tConfig
+    backbone: Backbone
     action_head: ActionHead
 
     def __init__(self, config: Gr00tConfig, mask_padding: bool = False) -> None:
@@ -102,13 +108,26 @@ class Gr00tN15(PolicyNetwork):
 
         return VisionLanguage(self)
 
-    def key_mask(self, batch: Batch) -> Tensor | None:
-        """Return (B, 1, 1, T), False at padding, when `mask_padding` is on; else None."""
-        if not self.mask_padding:
-            return None
-        return batch['attention_mask'].to(self.device).bool()[:, None, None, :]
+    def attended(self, batch: Batch, padded: bool | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return the processed features (B, T, F) and their mask (B, 1, 1, T), False at padding.
 
-    def attended(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        """Return the processed features (B, T, F) and their `key_mask`."""
-        mask = self.key_mask(batch)
-        return self.action_head.process(self.encode(batch), mask), mask
+        None, the reference, lets padding be seen. Where the caller says whether there is any, the
+        images are not compared with the prompt.
+        """
+        known = batch.get('features')
+        attention_mask = batch['attention_mask'].to(self.device)
+        hide = padded is not False and (self.mask_padding or known is not None)
+        mask = attention_mask.bool()[:, None, None, :] if hide else None
+        if known is not None:
+            features = known.to(self.device)
+        elif padded is None:
+            features = self.encode(batch)
+        else:
+            trains = any(parameter.requires_grad for parameter in self.backbone.parameters())
+            with torch.set_grad_enabled(trains and torch.is_grad_enabled()):
+                features = self.backbone(
+                    batch['pixel_values'].to(self.device),
+                    batch['input_ids'].to(self.device),
+                    attention_mask if padded else None,
+                )
+        return self.action_head.process(features, mask), mask

@@ -2,32 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Qwen3 decoder, truncated: embeddings to features after the final RMSNorm; no output head.
 
-Shapes: B batch · T tokens · C width · N query heads · G key/value heads · D head dim.
+Shapes: B batch · T tokens · C width · D head dim.
 """
 
 import torch
 from torch import nn, Tensor
-import torch.nn.functional as F
 
 from gr00t_core.models.layers.config import LanguageConfig
-from gr00t_core.models.n1_5.layers import attend, split_heads
-
-Rotation = tuple[Tensor, Tensor]
-
-
-class RMSNorm(nn.Module):
-    """Root-mean-square norm, computed in float32."""
-
-    def __init__(self, width: int, eps: float) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(width))
-        self.eps = eps
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise the last axis."""
-        y = x.float()
-        y = y * torch.rsqrt(y.square().mean(-1, keepdim=True) + self.eps)
-        return self.weight * y.to(x.dtype)
+from gr00t_core.models.layers.qwen3 import LanguageLayer, RMSNorm, Rotation
 
 
 def rotary_table(length: int, head_dim: int, theta: float, like: Tensor) -> Rotation:
@@ -40,74 +22,6 @@ def rotary_table(length: int, head_dim: int, theta: float, like: Tensor) -> Rota
     angle = torch.outer(position, 1.0 / theta ** (index / head_dim))
     angle = torch.cat((angle, angle), dim=-1)
     return angle.cos().to(like.dtype), angle.sin().to(like.dtype)
-
-
-def rotate(x: Tensor, rotation: Rotation) -> Tensor:
-    """Apply rotary position embedding to (B, N, T, D); the two halves of D form the pairs."""
-    cos, sin = rotation
-    first, second = x.chunk(2, dim=-1)
-    return x * cos + torch.cat((-second, first), dim=-1) * sin
-
-
-class GroupedAttention(nn.Module):
-    """Causal grouped-query attention with RMS-normed queries and keys and no biases."""
-
-    def __init__(self, config: LanguageConfig) -> None:
-        super().__init__()
-        width, head_dim = config.hidden_size, config.head_dim
-        self.head_dim = head_dim
-        self.groups = config.num_heads // config.num_kv_heads
-        self.kernel = 'sdpa'
-        self.q_proj = nn.Linear(width, config.num_heads * head_dim, bias=False)
-        self.k_proj = nn.Linear(width, config.num_kv_heads * head_dim, bias=False)
-        self.v_proj = nn.Linear(width, config.num_kv_heads * head_dim, bias=False)
-        self.out_proj = nn.Linear(config.num_heads * head_dim, width, bias=False)
-        self.q_norm = RMSNorm(head_dim, config.rms_norm_eps)
-        self.k_norm = RMSNorm(head_dim, config.rms_norm_eps)
-
-    def forward(self, x: Tensor, rotation: Rotation, mask: Tensor | None) -> Tensor:
-        """Map (B, T, C) to (B, T, C); `mask` (B, 1, T, T) includes causality, None is causal."""
-        batch = x.shape[0]
-        q = rotate(self.q_norm(split_heads(self.q_proj(x), batch, self.head_dim)), rotation)
-        k = rotate(self.k_norm(split_heads(self.k_proj(x), batch, self.head_dim)), rotation)
-        v = split_heads(self.v_proj(x), batch, self.head_dim)
-        k, v = (y.repeat_interleave(self.groups, dim=1) for y in (k, v))
-        out = attend(q, k, v, mask, causal=mask is None, kernel=self.kernel).transpose(1, 2)
-        projected: Tensor = self.out_proj(out.reshape(*x.shape[:-1], -1))
-        return projected
-
-
-class GatedMLP(nn.Module):
-    """SwiGLU feed-forward."""
-
-    def __init__(self, width: int, hidden: int) -> None:
-        super().__init__()
-        self.gate_proj = nn.Linear(width, hidden, bias=False)
-        self.up_proj = nn.Linear(width, hidden, bias=False)
-        self.down_proj = nn.Linear(hidden, width, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (…, C) to (…, C)."""
-        out: Tensor = self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
-        return out
-
-
-class LanguageLayer(nn.Module):
-    """Pre-norm decoder layer."""
-
-    def __init__(self, config: LanguageConfig) -> None:
-        super().__init__()
-        width, eps = config.hidden_size, config.rms_norm_eps
-        self.norm1 = RMSNorm(width, eps)
-        self.attention = GroupedAttention(config)
-        self.norm2 = RMSNorm(width, eps)
-        self.mlp = GatedMLP(width, config.intermediate_size)
-
-    def forward(self, x: Tensor, rotation: Rotation, mask: Tensor | None) -> Tensor:
-        """Map (B, T, C) to (B, T, C)."""
-        x = x + self.attention(self.norm1(x), rotation, mask)
-        out: Tensor = x + self.mlp(self.norm2(x))
-        return out
 
 
 class LanguageModel(nn.Module):

@@ -12,19 +12,18 @@ from collections.abc import Sequence
 import json
 from pathlib import Path
 
-from tokenizers import models, pre_tokenizers, Tokenizer, trainers
+from tokenizers import Tokenizer
 
 from gr00t_core.errors import CheckpointError
-from gr00t_core.models.layers.sizes import SMALL_VOCABULARY
 from gr00t_core.models.n1_5.config import Gr00tConfig
 from gr00t_core.models.vocabulary import (
     checked_ids,
     find_tokenizer,
     PromptBatch,
+    QWEN_FILES,
     read_bpe,
     refuse_control_tokens,
     refuse_long,
-    set_byte_level,
     special_token,
 )
 
@@ -33,7 +32,6 @@ IMAGE_CONTEXT, IMAGE_OPEN, IMAGE_CLOSE = '<IMG_CONTEXT>', '<img>', '</img>'
 TURN_OPEN, TURN_CLOSE, PAD = '<|im_start|>', '<|im_end|>', '<|endoftext|>'
 SPECIAL_TOKENS = (PAD, TURN_OPEN, TURN_CLOSE, IMAGE_CONTEXT, IMAGE_OPEN, IMAGE_CLOSE)
 
-QWEN_FILES = ('vocab.json', 'merges.txt', 'added_tokens.json')
 # Public repository with the tokenizer files that GR00T N1.5 ships in its code (NVIDIA's
 # checkpoints hold none).
 HUB_REPOSITORY = 'lerobot/eagle2hg-processor-groot-n1p5'
@@ -45,15 +43,6 @@ GR00T_IDS = dict(
 _PROBE, _PROBE_IDS = '<image 1>', [27, 1805, 220, 16, 29]
 
 _KNOWN_PROMPTS = 256  # token ids that are remembered
-
-_SMALL_CORPUS = (
-    'system user assistant You are a helpful assistant. <image 1><image 2><image 3> pick up the '
-    'red green blue yellow white black cube block ball cup plate bowl box bottle can pen towel '
-    'drawer door place put move push pull lift open close turn rotate stack insert pour wipe '
-    'grasp hold release hand over give it in into on onto to from at of and then with the a '
-    'left right front back top bottom center middle next near arm gripper robot table counter '
-    'shelf bin tray basket sink kitchen Perform the default behavior.'
-)
 
 
 class PromptTokenizer:
@@ -140,20 +129,6 @@ def load_tokenizer(
     else:
         source = f'{place} ({", ".join(QWEN_FILES)})' if place.is_dir() else str(place)
     return PromptTokenizer(tokenizer, source, config)
-
-
-def make_small_tokenizer(special_tokens: Sequence[str] = SPECIAL_TOKENS) -> Tokenizer:
-    """Make the tokenizer of the tiny and small models: byte-level BPE, always the same."""
-    tokenizer = Tokenizer(models.BPE())
-    set_byte_level(tokenizer)
-    trainer = trainers.BpeTrainer(
-        vocab_size=SMALL_VOCABULARY,
-        special_tokens=[special_token(token) for token in special_tokens],
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator([_SMALL_CORPUS], trainer)
-    return tokenizer
 
 
 def _qwen_tokenizer(folder: Path) -> Tokenizer:

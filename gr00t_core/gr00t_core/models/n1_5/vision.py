@@ -8,8 +8,8 @@ Shapes: V views (all images of the batch) · P patches of one view · C width.
 import torch
 from torch import nn, Tensor
 
+from gr00t_core.models.layers.attention import Attention, MLP
 from gr00t_core.models.n1_5.config import VisionConfig
-from gr00t_core.models.n1_5.layers import Attention, MLP
 
 
 class VisionLayer(nn.Module):

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 
 from gr00t_core.models.folded.context import as_linear, Context, rotary
 from gr00t_core.models.folded.fused import feed_forward, layer_norm
-from gr00t_core.models.n1_5.language import rotate, Rotation
+from gr00t_core.models.layers.qwen3 import rotate, Rotation
 from gr00t_core.models.n1_7.language import mrope_angles
 from gr00t_core.models.n1_7.vision import Merger, resampled, rotary_angles, VisionLayer
 

@@ -17,12 +17,14 @@ import torch
 from torch import nn, Tensor
 
 from gr00t_core.errors import ObservationError
-from gr00t_core.models.n1_5.dit import Masks
+from gr00t_core.models.layers.dit import DiTBlock, Masks, SelfAttentionBlock
+from gr00t_core.models.layers.qwen3 import LanguageLayer
 from gr00t_core.models.n1_7.backbone import Backbone
 from gr00t_core.models.n1_7.checkpoint import N1_7
 from gr00t_core.models.n1_7.config import Gr00tN17Config
 from gr00t_core.models.n1_7.head import ActionHead
 from gr00t_core.models.n1_7.places import image_grids, token_positions
+from gr00t_core.models.n1_7.vision import VisionLayer
 from gr00t_core.models.network import Batch, PolicyNetwork
 
 
@@ -31,7 +33,9 @@ class Gr00tN17(PolicyNetwork):
 
     config_class = Gr00tN17Config
     layout = N1_7
+    block_classes = (DiTBlock, SelfAttentionBlock, LanguageLayer, VisionLayer)
     config: Gr00tN17Config
+    backbone: Backbone
     action_head: ActionHead
 
     def __init__(self, config: Gr00tN17Config, mask_padding: bool = False) -> None:
@@ -120,16 +124,14 @@ class Gr00tN17(PolicyNetwork):
             )
         return slot
 
-    def attended(self, batch: Batch) -> tuple[Tensor, Masks]:
-        """Return the processed features (B, T, C) and the mask of every DiT block.
-
-        A batch may bring `features` (B, T, C), from `encode`, in place of images. Their padding is
-        hidden, since nothing was computed for it.
-        """
+    def attended(self, batch: Batch, padded: bool | None = None) -> tuple[Tensor, Masks]:
+        """Return the processed features (B, T, C) and the mask of every DiT block."""
         real = batch['attention_mask'].to(self.device).bool()
         image_mask = batch['input_ids'].to(self.device) == self.config.image_token_id
         known = batch.get('features')
-        hide = self.mask_padding or (known is not None and not bool(real.all()))
+        if padded is None and known is not None:
+            padded = not bool(real.all())
+        hide = self.mask_padding or (known is not None and padded is True)
         features = self.encode(batch) if known is None else known.to(self.device)
         features = self.action_head.process(features, real[:, None, None] if hide else None)
         return features, self.action_head.masks(image_mask, real, hide)

@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""N1.7's action head: N1.5's without future tokens, its cross-attention blocks seeing in turn.
+"""N1.7's action head: its cross-attention blocks see words and images in turn.
 
 Shapes: B batch · S vision-language tokens · H action horizon · A action width (padded).
 """
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gr00t_core.errors import ObservationError
-from gr00t_core.models.n1_5.action_head import ActionHead as N15ActionHead
+from gr00t_core.models.layers import action_head
 from gr00t_core.models.n1_7.config import ActionHeadConfig
 
 
@@ -17,7 +17,8 @@ class FrozenPrefix:
     """Real-time chunking as N1.7's own: rows with a weight above 0 start from the prefix.
 
     Their velocity is multiplied by 1 − weight, so that a committed row (weight 1) comes out equal
-    to the prefix; `rtc_prefix` makes N1.7's ramp. Arguments as of `GuidedPrefix`.
+    to the prefix; `rtc_prefix` makes N1.7's ramp. Arguments: (B, H, A) but
+    `weight` (H, 1) in [0, 1]; `left` is 1−t.
     """
 
     @staticmethod
@@ -38,8 +39,8 @@ class FrozenPrefix:
         return actions
 
 
-class ActionHead(N15ActionHead):
-    """N1.5's action head with N1.7's masks, training times and real-time chunking."""
+class ActionHead(action_head.ActionHead):
+    """The action head with N1.7's masks, training times and real-time chunking."""
 
     rtc = FrozenPrefix
     config: ActionHeadConfig

@@ -3,7 +3,7 @@
 """Qwen3-VL's language model, truncated: embeddings to features of the last kept layer.
 
 Shapes: B batch · T tokens · M image tokens of the batch · C width · D head dim. Layers are those
-of Qwen3 (as in N1.5); new are three positions per token (time, row, column) whose frequencies
+of Qwen3; new are three positions per token (time, row, column) whose frequencies
 interleave, and deepstack features that the first layers add at the image tokens.
 """
 
@@ -13,7 +13,7 @@ import torch
 from torch import nn, Tensor
 
 from gr00t_core.models.layers.config import LanguageConfig
-from gr00t_core.models.n1_5.language import LanguageLayer, RMSNorm, Rotation
+from gr00t_core.models.layers.qwen3 import LanguageLayer, RMSNorm, Rotation
 from gr00t_core.models.n1_7.places import frequency_axes
 
 

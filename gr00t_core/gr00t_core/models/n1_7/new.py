@@ -9,13 +9,14 @@ from typing import Any
 
 import torch
 
-from gr00t_core.models.n1_5.init_checkpoint import random_model
-from gr00t_core.models.n1_5.tokenizer import make_small_tokenizer
+from gr00t_core.json_file import write_json_files
 from gr00t_core.models.n1_7.config import Gr00tN17Config
 from gr00t_core.models.n1_7.groot import Gr00tN17
 from gr00t_core.models.n1_7.prompt import IMAGE, SPECIAL_TOKENS
-from gr00t_core.models.n1_7.robot_layout import processor_files, relative_from_limits, write_files
+from gr00t_core.models.n1_7.robot_layout import processor_files, relative_from_limits
 from gr00t_core.models.n1_7.sizes import SIZES
+from gr00t_core.models.random_model import random_model
+from gr00t_core.models.small_tokenizer import make_small_tokenizer
 from gr00t_core.models.vocabulary import TOKENIZER_FILE
 from gr00t_core.robot.description import Robot
 
@@ -44,6 +45,6 @@ def write_random(
     head = config.action_head
     relative = relative_from_limits(robot, statistics, head.action_horizon)
     of = {**statistics, 'relative_action': relative}
-    write_files(folder, processor_files(None, [(robot, of)], head, head.action_horizon))
+    write_json_files(folder, processor_files(None, [(robot, of)], head, head.action_horizon))
     model = random_model(lambda: Gr00tN17(config), size == '3b', seed)
     model.save_pretrained(folder, dtype=torch.bfloat16 if size == 'small' else None)

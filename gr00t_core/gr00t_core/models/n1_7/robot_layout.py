@@ -10,7 +10,6 @@ Shapes: N rows of a dataset · H steps of a chunk · D elements of a group.
 """
 
 from collections.abc import Mapping, Sequence
-import json
 from pathlib import Path
 from typing import Any
 
@@ -206,14 +205,6 @@ def processor_files(
         STATISTICS: statistics,
         SLOTS: slots,
     }
-
-
-def write_files(folder: str | Path, contents: Mapping[str, Any]) -> None:
-    """Write JSON files, name → content; each is renamed into place."""
-    for name, content in contents.items():
-        scratch = Path(folder) / f'.{name}'
-        scratch.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
-        scratch.replace(Path(folder) / name)
 
 
 def _modality(steps: list[int], keys: list[str]) -> dict[str, Any]:

@@ -14,8 +14,8 @@ import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
 
-from gr00t_core.models.n1_5.language import rotate, Rotation
-from gr00t_core.models.n1_5.layers import attend, MLP
+from gr00t_core.models.layers.attention import attend, MLP
+from gr00t_core.models.layers.qwen3 import rotate, Rotation
 from gr00t_core.models.n1_7.config import VisionConfig
 from gr00t_core.models.n1_7.places import Grid, patch_places
 

@@ -1,11 +1,9 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Attention, feed-forward and sinusoids that several parts of the model share.
+"""Attention and feed-forward: the parts of the transformer blocks of all families.
 
 Shapes: B batch · K noise draws per sample · T query tokens · S key tokens · N heads · D head dim.
 """
-
-import math
 
 import torch
 from torch import nn, Tensor
@@ -132,23 +130,3 @@ class MLP(nn.Module):
             self.fc2(self.dropout(F.gelu(self.fc1(x), approximate='tanh')))
         )
         return out
-
-
-def sinusoid(position: Tensor, width: int, cos_first: bool) -> Tensor:
-    """Embed integer positions (B,) as sines and cosines (B, width) float32, longest period 10 000.
-
-    `cos_first` selects the DiT's form: [cos, sin] with frequencies 10000^(−i/(n−1)); otherwise the
-    action encoder's: [sin, cos] with 10000^(−i/n), i = 0..n−1, n = width/2.
-    """
-    half = width // 2
-    index = torch.arange(half, dtype=torch.float32, device=position.device)
-    if cos_first:
-        exponent = -math.log(10_000) * index / (half - 1)
-    else:
-        exponent = -index * (math.log(10_000) / half)
-    # Vectorised float32 exp differs by an ulp between machines, which a bucket of 750 makes
-    # visible.
-    frequency = exponent.double().exp().float()
-    angle = position.float()[:, None] * frequency
-    parts = (angle.cos(), angle.sin()) if cos_first else (angle.sin(), angle.cos())
-    return torch.cat(parts, dim=-1)

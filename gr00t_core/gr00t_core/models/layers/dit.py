@@ -8,16 +8,38 @@ row b·K + k belongs to sample b.
 """
 
 from collections.abc import Iterable, Sequence
+import math
 from typing import cast
 
+import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
 
+from gr00t_core.models.layers.attention import Attention, KeysValues, MLP
 from gr00t_core.models.layers.config import DiTConfig, SelfAttentionConfig
-from gr00t_core.models.n1_5.layers import Attention, KeysValues, MLP, sinusoid
 
 Masks = Tensor | Sequence[Tensor | None] | None  # see `DiT.forward`
 _TIME_CHANNELS = 256  # sinusoid channels ahead of the time MLP
+
+
+def sinusoid(position: Tensor, width: int, cos_first: bool) -> Tensor:
+    """Embed integer positions (B,) as sines and cosines (B, width) float32, longest period 10 000.
+
+    `cos_first` selects the DiT's form: [cos, sin] with frequencies 10000^(−i/(n−1)); otherwise the
+    action encoder's: [sin, cos] with 10000^(−i/n), i = 0..n−1, n = width/2.
+    """
+    half = width // 2
+    index = torch.arange(half, dtype=torch.float32, device=position.device)
+    if cos_first:
+        exponent = -math.log(10_000) * index / (half - 1)
+    else:
+        exponent = -index * (math.log(10_000) / half)
+    # Vectorised float32 exp differs by an ulp between machines, which a bucket of 750 makes
+    # visible.
+    frequency = exponent.double().exp().float()
+    angle = position.float()[:, None] * frequency
+    parts = (angle.cos(), angle.sin()) if cos_first else (angle.sin(), angle.cos())
+    return torch.cat(parts, dim=-1)
 
 
 class TimestepEncoder(nn.Module):

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Flow-matching action head: vision-language features and state to an action chunk.
 
-N1.7's head is this one with other masks, times and real-time chunking; a configuration says how
-many future tokens there are (N1.7: none) and how many layers the VL self-attention has.
+A family adds its training times, its real-time chunking and what its cross-attention blocks see. A
+configuration says how many future tokens there are and how many layers the VL self-attention has.
 
 Shapes: B batch · K noise draws per sample · S vision-language tokens · H action horizon · A action
 width (padded) · T = 1 + future + H tokens · C token width. Flow time t runs from 0 (noise) to 1
@@ -15,92 +15,20 @@ from typing import Any
 
 import torch
 from torch import nn, Tensor
-import torch.nn.functional as F
 
-from gr00t_core.models.n1_5.dit import DiT, Masks, SelfAttentionBlock
-from gr00t_core.models.n1_5.layers import KeysValues, sinusoid
-
-
-class CategoryLinear(nn.Module):
-    """One linear map per embodiment slot: y = x·W[slot] + b[slot]."""
-
-    def __init__(self, categories: int, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.W = nn.Parameter(torch.randn(categories, inputs, outputs) * 0.02)
-        self.b = nn.Parameter(torch.zeros(categories, outputs))
-
-    def forward(self, x: Tensor, slot: Tensor) -> Tensor:
-        """Map (B, T, inputs) with slots (B,) int64 to (B, T, outputs)."""
-        return torch.bmm(x.to(self.W.dtype), self.W[slot]) + self.b[slot][:, None]
-
-
-class CategoryMLP(nn.Module):
-    """Category-specific linear → ReLU → linear."""
-
-    def __init__(self, categories: int, inputs: int, hidden: int, outputs: int) -> None:
-        super().__init__()
-        self.layer1 = CategoryLinear(categories, inputs, hidden)
-        self.layer2 = CategoryLinear(categories, hidden, outputs)
-
-    def forward(self, x: Tensor, slot: Tensor) -> Tensor:
-        """Map (B, T, inputs) with slots (B,) int64 to (B, T, outputs)."""
-        out: Tensor = self.layer2(F.relu(self.layer1(x, slot)), slot)
-        return out
-
-
-class ActionEncoder(nn.Module):
-    """Noisy actions and their time bucket to tokens, per embodiment slot."""
-
-    def __init__(self, categories: int, action_dim: int, width: int) -> None:
-        super().__init__()
-        self.width = width
-        self.W1 = CategoryLinear(categories, action_dim, width)
-        self.W2 = CategoryLinear(categories, 2 * width, width)
-        self.W3 = CategoryLinear(categories, width, width)
-
-    def forward(self, actions: Tensor, bucket: Tensor, slot: Tensor) -> Tensor:
-        """Map actions (B, H, A), buckets (B,) and slots (B,) to (B, H, C)."""
-        x = self.W1(actions, slot)
-        time = sinusoid(bucket, self.width, cos_first=False).to(x.dtype)[:, None].expand_as(x)
-        out: Tensor = self.W3(F.silu(self.W2(torch.cat((x, time), dim=-1), slot)), slot)
-        return out
-
-
-class GuidedPrefix:
-    """Real-time chunking by guidance: step h follows v' = (1−w_h)·v + w_h·(prefix − x_t)/(1−t).
-
-    The noising path is x_t = (1−t)·ε + t·a, so (prefix − x_t)/(1−t) is the velocity of the
-    straight way to the prefix: a committed step (w = 1) stays on its own noising path, where
-    the network was trained to see it, and comes out equal to the prefix. This is the guided
-    velocity v + g·W·(prefix − â), â = x_t + (1−t)·v, of Black, Galliker, Levine, "Real-Time
-    Execution of Action Chunking Flow Policies" (arXiv:2506.07339), for the guidance weight
-    g = 1/(1−t) and with the identity for the Jacobian ∂â/∂x_t, which saves a backward pass.
-
-    Arguments: (B, H, A) but `weight` (H, 1) in [0, 1]; `left` is 1−t.
-    """
-
-    @staticmethod
-    def begun(noise: Tensor, prefix: Tensor, weight: Tensor) -> Tensor:
-        """Return where the flow begins."""
-        return noise
-
-    @staticmethod
-    def steered(
-        velocity: Tensor, actions: Tensor, prefix: Tensor, weight: Tensor, left: float
-    ) -> Tensor:
-        """Return the velocity that is followed."""
-        return (1 - weight) * velocity + weight * (prefix - actions) / left
-
-    @staticmethod
-    def ended(actions: Tensor, prefix: Tensor, weight: Tensor) -> Tensor:
-        """Return the actions at the end of the flow."""
-        return torch.where(weight == 1, prefix, actions)
+from gr00t_core.models.layers.attention import KeysValues
+from gr00t_core.models.layers.category import ActionEncoder, CategoryMLP
+from gr00t_core.models.layers.dit import DiT, Masks, SelfAttentionBlock
 
 
 class ActionHead(nn.Module):
-    """State and action encoders, VL self-attention, diffusion transformer, action decoder."""
+    """State and action encoders, VL self-attention, diffusion transformer, action decoder.
 
-    rtc: Any = GuidedPrefix
+    Attributes:
+        rtc: Real-time chunking of the family: `begun`, `steered` and `ended` of the flow.
+    """
+
+    rtc: Any
 
     def __init__(self, config: Any) -> None:
         super().__init__()
@@ -246,9 +174,8 @@ class ActionHead(nn.Module):
         return self.flow_time(first / (first + second))
 
     def flow_time(self, drawn: Tensor) -> Tensor:
-        """Return t = (s − Beta(α, β))/s in [1 − 1/s, 1]: slightly below 0 is possible."""
-        time: Tensor = (self.config.noise_s - drawn) / self.config.noise_s
-        return time
+        """Return the family's training times (count,) of draws from Beta(α, β)."""
+        raise NotImplementedError
 
     def loss(
         self,
@@ -296,4 +223,4 @@ class ActionHead(nn.Module):
 
     def counted(self, weight: Tensor) -> Tensor:
         """Return what the sum of squared errors is divided by, of the weights (B·K, H, A)."""
-        return weight.sum().clamp(min=1)
+        raise NotImplementedError
