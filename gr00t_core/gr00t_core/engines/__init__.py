@@ -90,7 +90,7 @@ def choose_engine(engine: str, device: str, checkpoint: str | Path) -> tuple[str
         engine = 'onnxruntime' if is_export else 'torch'
     if is_export and engine in ENGINES and engine not in EXPORT_ENGINES:
         raise BackendError(
-            f'{checkpoint} is an ONNX export, which engine {engine!r} cannot run: use --engine'
+            f'{checkpoint} is an ONNX export, which engine {engine!r} cannot run: use engine'
             f' {" or ".join(EXPORT_ENGINES)}, or give the checkpoint that was exported'
         )
     if device == 'auto':
