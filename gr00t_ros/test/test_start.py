@@ -21,7 +21,8 @@ from gr00t_ros.start import initialize
 initialize('tester')
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
 print('ready', flush=True)
-time.sleep(30)
+while True:
+    time.sleep(0.1)  # one long sleep may begin just after a signal, and is not ended by it
 """
 # Starts a node as `gr00t up` does and then waits; prints the node's process id.
 STARTER = f"""
