@@ -61,7 +61,7 @@ def test_a_node_ends_with_its_killed_starter(ros_domain, number):
     starter.send_signal(number)  # and not waited for: a zombie has ended, too
     began = time.monotonic()
     assert wait_until(lambda: process_began(pid) is None)
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 5.0
     assert 'has ended: stopping' in starter.stdout.read()
     starter.wait()
 
