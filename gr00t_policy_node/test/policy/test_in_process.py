@@ -23,7 +23,7 @@ def settings(**changes):
 
 
 def test_a_checkpoint_answers_and_its_engine_may_be_closed(tmp_path):
-    from gr00t_core.models.n1_5.init_checkpoint import init_checkpoint
+    from gr00t_core.models.init_checkpoint import init_checkpoint
     from gr00t_core.policy import Gr00tPolicy
 
     robot = load_robot('so101')
