@@ -96,7 +96,10 @@ class Launch:
 
     def end(self, limit_s=30.0):
         """Return the exit code."""
-        status = self.process.wait(limit_s)
+        try:
+            status = self.process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f'still running after {limit_s:g} s:\n{self.output}')
         self._reader.join(10.0)  # ends when the last node has closed its output
         return status
 
