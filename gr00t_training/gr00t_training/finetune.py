@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Set up and start a run: `gr00t finetune`, or under torchrun `-m gr00t_training.finetune`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 import logging
@@ -19,7 +19,10 @@ import tyro
 from gr00t_training.config import FinetuneConfig, FREE_ON_RESUME
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gr00t_core.models.network import PolicyNetwork
+    from gr00t_training.slots import ActiveSlots
 
 _log = logging.getLogger(__name__)
 
@@ -92,14 +95,11 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
     from gr00t_core.checkpoint.metadata import embodiment_metadata
     from gr00t_core.models import family_of, network_of
     from gr00t_training import experiment, preflight
-    from gr00t_training.checkpointing import checkpoints, Companions, last_state
+    from gr00t_training.checkpointing import checkpoints, Companions
     from gr00t_training.early import early_evaluation
     from gr00t_training.family import training_of
-    from gr00t_training.feature_cache import refuse_if_tuned
-    from gr00t_training.lora import add_lora
-    from gr00t_training.objective import blocks, recompute_activations, set_dropout
+    from gr00t_training.objective import set_dropout
     from gr00t_training.sharding import fsdp_plugin
-    from gr00t_training.slots import ActiveSlots
     from gr00t_training.trainer import Trainer
 
     preflight.check_options(config)
@@ -146,36 +146,8 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
     files = family.companion_files(subjects, mixture, metadata, config, model.config, horizon)
     transforms = family.make_transforms(subjects, metadata, config, model.config, files)
 
-    top: dict[str, Any] = {}  # not of every family: `check_options`
-    if config.tune_top_llm_layers:
-        top['tune_top_llm_layers'] = config.tune_top_llm_layers
-    model.set_trainable(
-        config.tune_llm,
-        config.tune_visual,
-        config.tune_projector,
-        config.tune_diffusion_model,
-        config.tune_vl_self_attention,
-        **top,
-    )
     tables_slots = sorted({of.slot for of in transforms.values()})
-    slots = ActiveSlots(model, tables_slots)
-    if config.lora_rank:
-        add_lora(
-            model,
-            config.lora_rank,
-            config.lora_alpha,
-            config.lora_dropout,
-            config.lora_full_model,
-            config.tune_projector,
-        )
-    if config.feature_cache:
-        refuse_if_tuned(model, varied=config.language_dropout > 0)
-    _set_dtypes(model, half)
-    if config.gradient_checkpointing:
-        recompute_activations(model)
-    if config.compile:
-        for block in blocks(model):
-            block.compile()
+    slots = _prepare(model, config, tables_slots, half)
     preflight.check_run(config, subjects, metadata, transforms, model, accelerator)
 
     model.to(accelerator.device)
@@ -193,15 +165,7 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
         evaluate = early_evaluation(
             subjects[0], transforms[subjects[0].tag], positions, config.eval_episodes
         )
-    restored = None
-    if config.resume:
-        unsaid = FinetuneConfig(config.dataset, config.checkpoint, config.output, crop=config.crop)
-        assumed = _recorded(unsaid) | {'processes': accelerator.num_processes}
-        restored = last_state(config.output, run, FREE_ON_RESUME, assumed)
-    if restored is not None:
-        _say_where_it_goes_on(config, restored[0]['step'], restored[2])
-    elif config.resume:
-        _log.warning('--resume: %s holds no checkpoint; the run begins at step 0', config.output)
+    restored = _restored(config, run)
     trainer = Trainer(
         config,
         accelerator,
@@ -215,7 +179,7 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
     )
     existed = config.output.exists()
     try:
-        trainer.run(restored and restored[:2], lambda: bool(received))
+        trainer.run(restored, lambda: bool(received))
     except BaseException:
         # A start that failed leaves no folder that looks like a run.
         if not existed and not _has_figures(config.output):
@@ -223,6 +187,66 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
         raise
     accelerator.end_training()
     return config.output
+
+
+def _prepare(
+    model: 'PolicyNetwork', config: FinetuneConfig, used: Sequence[int], half: bool
+) -> 'ActiveSlots':
+    """Choose what trains, keep the slots that are used, and add LoRA; return these slots."""
+    from gr00t_training.feature_cache import refuse_if_tuned
+    from gr00t_training.lora import add_lora
+    from gr00t_training.objective import blocks, recompute_activations
+    from gr00t_training.slots import ActiveSlots
+
+    top: dict[str, Any] = {}  # not of every family: `check_options`
+    if config.tune_top_llm_layers:
+        top['tune_top_llm_layers'] = config.tune_top_llm_layers
+    model.set_trainable(
+        config.tune_llm,
+        config.tune_visual,
+        config.tune_projector,
+        config.tune_diffusion_model,
+        config.tune_vl_self_attention,
+        **top,
+    )
+    slots = ActiveSlots(model, used)
+    if config.lora_rank:
+        add_lora(
+            model,
+            config.lora_rank,
+            config.lora_alpha,
+            config.lora_dropout,
+            config.lora_full_model,
+            config.tune_projector,
+        )
+    if config.feature_cache:
+        refuse_if_tuned(model, varied=config.language_dropout > 0)
+    _set_dtypes(model, half)
+    if config.gradient_checkpointing:
+        recompute_activations(model)
+    if config.compile:
+        for block in blocks(model):
+            block.compile()
+    return slots
+
+
+def _restored(
+    config: FinetuneConfig, run: Mapping[str, Any]
+) -> 'tuple[dict[str, Any], dict[str, Tensor]] | None':
+    """Return state and weights to go on with, and say so; None to begin at step 0."""
+    from gr00t_training.checkpointing import last_state
+
+    if not config.resume:
+        return None
+    unsaid = FinetuneConfig(config.dataset, config.checkpoint, config.output, crop=config.crop)
+    assumed = _recorded(unsaid) | {'processes': run['config']['processes']}
+    found = last_state(config.output, run, FREE_ON_RESUME, assumed)
+    if found is None:
+        _log.warning('--resume: %s holds no checkpoint; the run begins at step 0', config.output)
+        return None
+    state, weights, steps_before = found
+    _say_where_it_goes_on(config, state['step'], steps_before)
+    return state, weights
 
 
 def _has_figures(output: Path) -> bool:

@@ -6,9 +6,9 @@ Everything random in a step comes from (seed, step, process), and the learning r
 so the state of a run is: weights, optimiser moments, step.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 import logging
 from pathlib import Path
@@ -43,6 +43,15 @@ from gr00t_training.slots import ActiveSlots
 _log = logging.getLogger(__name__)
 
 Evaluate = Callable[[PolicyNetwork, int], Mapping[str, float]]
+
+
+@dataclass
+class _Window:
+    """The steps since the last line of figures."""
+
+    losses: list[Tensor] = field(default_factory=list)
+    began_s: float = field(default_factory=time.monotonic)
+    waited_s: float = 0.0  # for batches
 
 
 @dataclass
@@ -124,69 +133,21 @@ class Trainer:
             config.output.mkdir(parents=True, exist_ok=True)
             log = Log(config.output, config.report_to, self.companions.run['config'], step)
         with self._bar(step) as advance:
-            window, started, waited = [], time.monotonic(), 0.0
+            window = _Window()
             while step < config.max_steps:
-                rate = learning_rate(
-                    step,
-                    config.max_steps,
-                    config.learning_rate,
-                    config.warmup_ratio,
-                    config.lr_scheduler_type,
-                )
-                for group in optimizer.param_groups:
-                    group['lr'] = rate
-                torch.manual_seed(seed_of(config.seed, 'dropout', step, accelerator.process_index))
-                loss = torch.zeros((), device=accelerator.device)
-                for part in range(micro):
-                    asked = time.monotonic()
-                    batch = next(batches).to(accelerator.device)
-                    waited += time.monotonic() - asked
-                    noise, flow_time = draw_noise(
-                        self.model,
-                        (config.seed, 'noise', step, part),
-                        config.batch_size,
-                        config.noise_draws,
-                        accelerator.process_index,
-                        accelerator.num_processes,
-                        accelerator.device,
-                    )
-                    last = part == micro - 1
-                    with contextlib.nullcontext() if last else accelerator.no_sync(objective):
-                        value = objective(batch, noise, flow_time) / micro
-                        accelerator.backward(value)
-                    loss += value.detach()
-                norm = accelerator.clip_grad_norm_(objective.parameters(), config.max_grad_norm)
-                optimizer.step()
-                optimizer.zero_grad()
+                norm = self._step(step, objective, optimizer, batches, window)
                 if average is not None:
                     average.update()
                 step += 1
-                window.append(loss)
-                if step % config.logging_steps == 0 or step == config.max_steps:
-                    mean = float(accelerator.reduce(torch.stack(window).mean(), 'mean'))
-                    if not mean == mean:
-                        raise Gr00tError(
-                            f'step {step}: the loss is {mean}. Lower --learning-rate, or look at'
-                            ' the data with `gr00t validate`; the last checkpoint is intact'
-                        )
-                    seconds = time.monotonic() - started
-                    per_step = config.batch_size * micro * accelerator.num_processes
-                    figures = {
-                        'loss': mean,
-                        'learning_rate': rate,
-                        'grad_norm': float(norm),
-                        'samples_per_second': len(window) * per_step / seconds,
-                        'data_share': waited / seconds,
-                        'epoch': step * per_step / len(self.data.mixture),
-                    }
+                at_end = step == config.max_steps
+                figures = None
+                if step % config.logging_steps == 0 or at_end:
+                    figures = self._figures(step, window, norm, optimizer)
                     if log is not None:
                         log.log({f'train/{name}': value for name, value in figures.items()}, step)
-                    advance(step, figures)
-                    window, started, waited = [], time.monotonic(), 0.0
-                else:
-                    advance(step, None)
+                    window = _Window()
+                advance(step, figures)
                 stopped = self._any_process(stop())
-                at_end = step == config.max_steps
                 if step % config.save_steps == 0 or at_end or stopped:
                     self._save(step, objective, optimizer, average)
                 if stopped:
@@ -196,10 +157,79 @@ class Trainer:
                         log.log(self.evaluate(self.model, step), step)
                     accelerator.wait_for_everyone()
                     objective.train()
-                    started = time.monotonic()
+                    window.began_s = time.monotonic()
         if log is not None:
             log.close()
         return config.output
+
+    def _step(
+        self, step: int, objective: Any, optimizer: Any, batches: Iterator[Any], window: '_Window'
+    ) -> Any:
+        """Train one step on its share of the batches; return the norm of the gradients."""
+        config, accelerator = self.config, self.accelerator
+        rate = learning_rate(
+            step,
+            config.max_steps,
+            config.learning_rate,
+            config.warmup_ratio,
+            config.lr_scheduler_type,
+        )
+        for group in optimizer.param_groups:
+            group['lr'] = rate
+        torch.manual_seed(seed_of(config.seed, 'dropout', step, accelerator.process_index))
+        loss = torch.zeros((), device=accelerator.device)
+        micro = config.gradient_accumulation_steps
+        for part in range(micro):
+            asked = time.monotonic()
+            batch = next(batches).to(accelerator.device)
+            window.waited_s += time.monotonic() - asked
+            noise, flow_time = draw_noise(
+                self.model,
+                (config.seed, 'noise', step, part),
+                config.batch_size,
+                config.noise_draws,
+                accelerator.process_index,
+                accelerator.num_processes,
+                accelerator.device,
+            )
+            last = part == micro - 1
+            with contextlib.nullcontext() if last else accelerator.no_sync(objective):
+                value = objective(batch, noise, flow_time) / micro
+                accelerator.backward(value)
+            loss += value.detach()
+        window.losses.append(loss)
+        norm = accelerator.clip_grad_norm_(objective.parameters(), config.max_grad_norm)
+        optimizer.step()
+        optimizer.zero_grad()
+        return norm
+
+    def _figures(
+        self, step: int, window: '_Window', norm: Any, optimizer: Any
+    ) -> dict[str, float]:
+        """Return what is logged of the steps since the last line.
+
+        Raises:
+            Gr00tError: The loss is no number.
+        """
+        config, accelerator = self.config, self.accelerator
+        mean = float(accelerator.reduce(torch.stack(window.losses).mean(), 'mean'))
+        if not mean == mean:
+            raise Gr00tError(
+                f'step {step}: the loss is {mean}. Lower --learning-rate, or look at'
+                ' the data with `gr00t validate`; the last checkpoint is intact'
+            )
+        seconds = time.monotonic() - window.began_s
+        per_step = (
+            config.batch_size * config.gradient_accumulation_steps * accelerator.num_processes
+        )
+        return {
+            'loss': mean,
+            'learning_rate': optimizer.param_groups[0]['lr'],
+            'grad_norm': float(norm),
+            'samples_per_second': len(window.losses) * per_step / seconds,
+            'data_share': window.waited_s / seconds,
+            'epoch': step * per_step / len(self.data.mixture),
+        }
 
     def _any_process(self, asked: bool) -> bool:
         """Return whether any process was asked; all get the same answer at the same step."""

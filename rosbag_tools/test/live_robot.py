@@ -20,6 +20,9 @@ from truth_bag import joint_truth, time_image
 
 from gr00t_core.robot.file import load_robot
 
+# Options of `gr00t convert`: a busy machine sends with gaps, which are not what a test is about.
+ANY_GAPS = ('--max-dropped', '1.0', '--max-pieces', '100')
+
 
 class LiveRobot:
     """Publishes an SO-101 at 30 and 100 Hz from a thread; keeps what it sent; calls services.

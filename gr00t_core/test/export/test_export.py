@@ -274,7 +274,7 @@ def test_auto_takes_the_engine_that_runs_the_folder(checkpoint, exports):
     assert choose_engine('auto', 'auto', exports['fp32']) == ('onnxruntime', 'cpu')
     assert choose_engine('openvino', 'auto', exports['fp32']) == ('openvino', 'cpu')
     assert choose_engine('auto', 'cpu', checkpoint) == ('torch', 'cpu')
-    with pytest.raises(BackendError, match=r'is an ONNX export.* --engine onnxruntime or'):
+    with pytest.raises(BackendError, match=r'is an ONNX export.* use engine onnxruntime or'):
         choose_engine('torch', 'cpu', exports['fp32'])
 
 
