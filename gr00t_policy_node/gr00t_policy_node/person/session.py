@@ -21,8 +21,9 @@ T = TypeVar('T')
 STEP_S = 0.02
 # The graph is looked at this often while a verb waits for our nodes to speak (s).
 LOOK_S = 0.1
-# Discovery goes on for a while after the first node of ours was found (s).
-SETTLE_S = 1.5
+# Discovery goes on for so long after the last node of ours was found (s). A participant whose
+# first announcements were lost announces itself again after 3 s (Fast DDS).
+SETTLE_S = 3.5
 # Exit status after Ctrl-C, as shells have it.
 INTERRUPTED = 130
 

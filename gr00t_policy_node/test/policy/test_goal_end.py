@@ -88,6 +88,7 @@ def test_service_and_topic_end_the_running_goal(graph, success, status, outcome,
     assert result.result.message == 'the hand waved'
     assert result.result.chunks >= 1
     assert asker.told() == (told, 'wave', 'the hand waved')
+    graph.spin(0.5)  # what was on its way
     graph.chunks.clear()
     graph.spin(0.3)
     assert not graph.chunks  # nothing is asked for any more
