@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Run the tests in the sourced environment: those without ROS on two workers, then the ROS graphs on three (they mostly
-# wait). Those that measure time run last, one at a time (they would starve each other). Arguments go to pytest.
+# wait); what fails there runs once more, alone (decision 0097). Those that measure time run last, one at a time (they would
+# starve each other). Arguments go to pytest.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,7 +18,7 @@ listed() { if [ -s "$out/$1" ]; then echo "@$out/$1"; else echo --collect-only; 
 run() {  # title, pytest arguments: 5 is pytest's "no tests selected"
   printf '\n===== %s =====\n' "$1"
   python -m pytest "${@:2}" 2>&1 | tee "$out/log"
-  local code=${PIPESTATUS[0]}
+  code=${PIPESTATUS[0]}
   printf '%-22s %s\n' "$1:" "$(tail -n 1 "$out/log" | tr -d =)" >>"$out/summary"
   if [ "$code" != 0 ] && [ "$code" != 5 ]; then failed=1; fi
 }
@@ -26,7 +27,12 @@ GR00T_TEST_LISTS=$out OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 run 'tests without ROS
 if [ "$(cut -d' ' -f1 .venv/.setup-choice)" = none ]; then
   printf '%-22s %s\n' 'tests with ROS:' 'not run: there is no ROS here (see make setup)' >>"$out/summary"
 else
+  before=$failed
   OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 run 'tests with ROS' -n 3 --dist worksteal -m 'ros and not timing' "$(listed ros)" "$@"
+  if [ "$code" = 1 ]; then  # three at once may starve each other on a slow machine; a fault stays one alone
+    failed=$before
+    OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 run 'those failed, alone' --last-failed -m 'ros and not timing' "$(listed ros)" "$@"
+  fi
   OMP_NUM_THREADS=2 MKL_NUM_THREADS=2 run 'tests of timing' -m 'ros and timing' "$(listed timing)" "$@"
 fi
 
