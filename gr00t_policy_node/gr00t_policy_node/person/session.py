@@ -15,15 +15,13 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from gr00t_core.errors import ServingError
+from gr00t_policy_node.person.discovery import ANNOUNCED_S
 from gr00t_policy_node.person.robot_client import RobotClient
 
 T = TypeVar('T')
 STEP_S = 0.02
 # The graph is looked at this often while a verb waits for our nodes to speak (s).
 LOOK_S = 0.1
-# Discovery goes on for so long after the last node of ours was found (s). A participant whose
-# first announcements were lost announces itself again after 3 s (Fast DDS).
-SETTLE_S = 3.5
 # Exit status after Ctrl-C, as shells have it.
 INTERRUPTED = 130
 
@@ -74,7 +72,7 @@ class Session:
             found = len(self.client.reporting() | set(silent)) + len(self.client.recorders)
             if found != known:
                 known, changed_at = found, now
-            return not silent and now - changed_at > SETTLE_S
+            return not silent and now - changed_at > ANNOUNCED_S
 
         self.until(all_spoke, limit_s)
         return silent

@@ -8,13 +8,14 @@ See docs/decisions/0033 for what `stop` does and why it does not publish `e_stop
 import time
 from typing import Any, TYPE_CHECKING
 
+from gr00t_policy_node.person.discovery import ANNOUNCED_S
+
 if TYPE_CHECKING:
     from gr00t_policy_node.person.session import Session
 
 # How long the verbs look for more executors after each that they find, and `stop` for a policy
-# node at all (s). A participant whose first announcements were lost announces itself again after
-# 3 s (Fast DDS).
-SETTLE_S = {'stop': 3.5, 'rearm': 1.0}
+# node at all (s).
+SETTLE_S = {'stop': ANNOUNCED_S, 'rearm': 1.0}
 NOT_CONFIRMED = 2
 
 
