@@ -31,7 +31,7 @@ else
   OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 run 'tests with ROS' -n 3 --dist worksteal -m 'ros and not timing' "$(listed ros)" "$@"
   if [ "$code" = 1 ]; then  # three at once may starve each other on a slow machine; a fault stays one alone
     failed=$before
-    OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 run 'those failed, alone' --last-failed -m 'ros and not timing' "$(listed ros)" "$@"
+    OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 run 'those failed, alone' --last-failed -m 'ros and not timing' "$@"
   fi
   OMP_NUM_THREADS=2 MKL_NUM_THREADS=2 run 'tests of timing' -m 'ros and timing' "$(listed timing)" "$@"
 fi
