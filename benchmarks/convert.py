@@ -237,7 +237,7 @@ def lerobot(folder: Path, output: Path) -> float | None:
 
 def main() -> None:
     """Run the benchmark; the last line is JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument('--hour', action='store_true', help='convert a bag of one hour, too')
     parser.add_argument('--repeats', type=int, default=3, help='the least of so many runs counts')
     asked = parser.parse_args()

@@ -277,7 +277,7 @@ def report(options: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> int:
     """Measure one part, or one section of it."""
-    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0], allow_abbrev=False)
     parser.add_argument('part', choices=['inference', 'training'])
     parser.add_argument(
         '--output', type=Path, default=Path('gpu_report'), help='folder to write to'

@@ -215,7 +215,7 @@ def play(robot: Robot, actions: np.ndarray, method: str, seed: int) -> dict[str,
 
 def main() -> None:
     """Print the table and the JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument('--episodes', type=int, default=3)
     parser.add_argument('--dataset', type=Path, default=SHARED)
     arguments = parser.parse_args()

@@ -9,7 +9,7 @@ alternative, with the rest of the chunk of k ticks ago. Figures are mean squared
 normalised actions. Every fourth step was trained on, the others are asked. Such a small model says
 how the error grows, not how large it is for a finetuned 3B model.
 
-    python benchmarks/head_only.py DATASET [--steps 400]
+    python benchmarks/head_only.py --dataset DATASET [--steps 400]
 """
 
 import argparse
@@ -76,8 +76,8 @@ def train(model: Gr00tN15, rows: list, pad_id: int, steps: int) -> float:
 
 def main() -> None:
     """Train, ask, print."""
-    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-    parser.add_argument('dataset', type=Path)
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0], allow_abbrev=False)
+    parser.add_argument('--dataset', type=Path, required=True)
     parser.add_argument('--steps', type=int, default=1200)
     options = parser.parse_args()
     torch.manual_seed(0)

@@ -309,7 +309,7 @@ def int8w_ratios(ours: dict, errors: dict, threads: int) -> dict:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0], allow_abbrev=False)
     parser.add_argument('--rounds', type=int, default=15, help='0: only export')
     parser.add_argument('--sizes', nargs='+', default=['edge'], choices=['edge', 'small', 'tiny'])
     parser.add_argument('--threads', nargs='+', type=int, default=[1, 2])

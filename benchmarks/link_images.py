@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ask a policy server with raw, JPEG and small images, over links of several rates.
 
-    python benchmarks/link_images.py [--requests 15]
+    python benchmarks/link_images.py [--calls 15]
 
 A request carries two 640×480 frames, enlarged pictures of soft shading, edges and a little noise.
 The server runs in a process of its own on this machine and answers without a model, so that what
@@ -118,13 +118,13 @@ def observation() -> dict[str, Any]:
     return {**dict.fromkeys(CAMERAS, frame), 'state.arm': np.zeros((1, 6)), TASK: ['pick it up']}
 
 
-def measure(form: str, address: str, rate: int, requests: int) -> tuple[int, list[float]]:
+def measure(form: str, address: str, rate: int, calls: int) -> tuple[int, list[float]]:
     """Return the bytes of a request, and the round trips (ms)."""
     relay = Relay(address, rate)
     taken = []
     with PolicyClient(relay.address if rate else address, 60.0, images=form) as client:
         seen = observation()
-        for _ in range(requests + 2):  # connected, caches warm
+        for _ in range(calls + 2):  # connected, caches warm
             before, began = relay.sent, time.perf_counter()
             client.get_action(seen)
             taken.append(1e3 * (time.perf_counter() - began))
@@ -134,15 +134,15 @@ def measure(form: str, address: str, rate: int, requests: int) -> tuple[int, lis
 
 def main() -> None:
     """Print the table and the JSON line."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--requests', type=int, default=15)
-    requests = parser.parse_args().requests
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument('--calls', type=int, default=15, help='per figure')
+    calls = parser.parse_args().calls
     found: dict[str, Any] = {}
     for form in ('raw', 'jpeg', 'small'):
         with server('policy_server' if form == 'small' else 'n1_5') as address:
             found[form] = {}
             for rate in RATES:
-                size, taken = measure(form, address, rate, requests)
+                size, taken = measure(form, address, rate, calls)
                 if rate:
                     found[form]['bytes'] = size
                 found[form][str(rate)] = {

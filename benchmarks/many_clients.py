@@ -112,7 +112,7 @@ def run(clients: list[Client], seconds: float, work: Callable[[Client, float], N
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0], allow_abbrev=False)
     parser.add_argument('--clients', type=int, default=8)
     parser.add_argument('--size', choices=['tiny', 'small'], default='small')
     parser.add_argument('--wait-ms', type=float, default=10.0)

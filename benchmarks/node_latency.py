@@ -387,7 +387,7 @@ def measure(kind: str, folder: Path, checkpoint: Path, seconds: float) -> dict:
 
 def main() -> int:
     """Run one role, or the whole benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0], allow_abbrev=False)
     parser.add_argument('--seconds', type=float, default=20.0, help='per kind of image')
     parser.add_argument('--role', choices=['publish', 'serve'], help='internal')
     parser.add_argument('rest', nargs='*', help='internal')

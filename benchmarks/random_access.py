@@ -53,7 +53,7 @@ def samples_per_second(folder: Path, gop: int) -> float:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0], allow_abbrev=False)
     parser.add_argument('--keyframes', type=int, nargs='+', default=[2, 10, 250])
     figures = {}
     with tempfile.TemporaryDirectory() as scratch:

@@ -11,7 +11,6 @@ busy machine slows all of them alike. The last line is JSON with one ratio to th
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import replace
 import json
 from pathlib import Path
 import statistics
@@ -26,7 +25,7 @@ from gr00t_core.dataset.write.writer import DatasetWriter
 from gr00t_core.models.init_checkpoint import init_checkpoint
 from gr00t_core.robot.file import load_robot
 from gr00t_training import experiment, n1_5
-from gr00t_training.config import FinetuneConfig
+from gr00t_training.config import FinetuneConfig, flat, grouped
 from gr00t_training.data import make_loader
 from gr00t_training.objective import draw_noise, Objective
 from gr00t_training.optimizer import make_optimizer
@@ -59,7 +58,7 @@ def record(path: Path, steps: int) -> Path:
 def variant(config: FinetuneConfig, steps: int) -> Iterator[dict[str, float]]:
     """Train; yield the seconds of each step, and of its data."""
     subjects = experiment.open_subjects(config)
-    model, _ = load_model(config.checkpoint)
+    model, _ = load_model(config.model.checkpoint)
     head = model.config.action_head
     mixture = experiment.make_mixture(subjects, config, head.action_horizon)
     transforms = n1_5.make_transforms(subjects, mixture.metadata(), config, model.config, {})
@@ -70,13 +69,14 @@ def variant(config: FinetuneConfig, steps: int) -> Iterator[dict[str, float]]:
     objective = Objective(model)
     optimizer = make_optimizer(objective)
     objective.train()
-    batches = iter(make_loader(data, 0, steps, config.batch_size))
+    batch_size, draws = config.optimizer.batch_size, config.optimizer.noise_draws
+    batches = iter(make_loader(data, 0, steps, batch_size))
     cpu = torch.device('cpu')
     for step in range(steps):
         start = time.perf_counter()
         batch: Any = next(batches)
         loaded = time.perf_counter()
-        noise = draw_noise(model, (0, step), config.batch_size, config.noise_draws, 0, 1, cpu)
+        noise = draw_noise(model, (0, step), batch_size, draws, 0, 1, cpu)
         objective(batch, *noise).backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -86,7 +86,7 @@ def variant(config: FinetuneConfig, steps: int) -> Iterator[dict[str, float]]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument('--size', default='small')
     parser.add_argument('--steps', type=int, default=6)
     parser.add_argument('--batch-size', type=int, default=8)
@@ -94,24 +94,27 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         init_checkpoint(options.size, load_robot('so101'), folder / 'checkpoint')
-        plain = FinetuneConfig(
+        plain = grouped(
             dataset=(record(folder / 'dataset', 120),),
             checkpoint=folder / 'checkpoint',
             output=folder,
             batch_size=options.batch_size,
             cache_dir=folder / 'cache',
         )
-        configs = {
-            'plain': plain,
-            'frame_cache_source': replace(plain, frame_cache='source'),
-            'frame_cache_model': replace(plain, frame_cache='model'),
-            'feature_cache': replace(plain, frame_cache='model', feature_cache=True),
-            'draws_4': replace(plain, frame_cache='model', noise_draws=4),
-            'draws_8': replace(plain, frame_cache='model', noise_draws=8),
-            'feature_cache_draws_8': replace(
-                plain, frame_cache='model', feature_cache=True, noise_draws=8
-            ),
+        changes: dict[str, dict[str, Any]] = {
+            'plain': {},
+            'frame_cache_source': {'frame_cache': 'source'},
+            'frame_cache_model': {'frame_cache': 'model'},
+            'feature_cache': {'frame_cache': 'model', 'feature_cache': True},
+            'draws_4': {'frame_cache': 'model', 'noise_draws': 4},
+            'draws_8': {'frame_cache': 'model', 'noise_draws': 8},
+            'feature_cache_draws_8': {
+                'frame_cache': 'model',
+                'feature_cache': True,
+                'noise_draws': 8,
+            },
         }
+        configs = {name: grouped(**flat(plain) | change) for name, change in changes.items()}
         steps = options.steps + 1  # the first one warms up
         runs = {name: variant(config, steps) for name, config in configs.items()}
         taken: dict[str, list[dict[str, float]]] = {name: [] for name in configs}
@@ -125,7 +128,7 @@ def main() -> None:
         step = statistics.median(second['step'] for second in seconds[1:])
         data = statistics.median(second['data'] for second in seconds[1:])
         samples = options.batch_size / step
-        draws = samples * configs[name].noise_draws
+        draws = samples * configs[name].optimizer.noise_draws
         ratios.setdefault('plain', 1.0)
         base = statistics.median(second['step'] for second in taken['plain'][1:])
         ratios[name] = round(draws / (options.batch_size / base), 3)

@@ -142,7 +142,7 @@ COMPILED_ROWS = ('compiled', 'feature_cache_compiled')
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument('--size', default='3b')
     parser.add_argument('--cameras', type=int, default=1)
     parser.add_argument('--batch-size', type=int, default=32)

@@ -219,13 +219,18 @@ def _output(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
+def _former(_: str) -> None:
+    raise argparse.ArgumentTypeError('there is no --out here; use --output')
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run all steps; 1 when one failed."""
-    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0], allow_abbrev=False)
     parser.add_argument('--smoke', action='store_true', help='a tiny run that learns nothing')
     parser.add_argument(
-        '--out', type=Path, default=None, help='folder for everything that is made'
+        '--output', type=Path, default=None, help='folder for everything that is made'
     )
+    parser.add_argument('--out', type=_former, help=argparse.SUPPRESS)
     parser.add_argument('--until', default='', help='stop after this step')
     config = yaml.safe_load(CONFIG.read_text('utf-8'))
     families = config.pop('families')
@@ -236,7 +241,7 @@ def main(argv: list[str] | None = None) -> int:
     smoke = config.pop('smoke')
     if asked.smoke:
         config = {name: _shrunk(section, smoke.get(name, {})) for name, section in config.items()}
-    out = (asked.out or ROOT / 'out' / ('smoke' if asked.smoke else 'reproduce')).resolve()
+    out = (asked.output or ROOT / 'out' / ('smoke' if asked.smoke else 'reproduce')).resolve()
     plan = steps(config, out, asked.family)
     made, last = out / asked.family, plan[-1].name
     asked.until = asked.until or last

@@ -206,7 +206,7 @@ def _yaml(value: Any) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog='gr00t up', description=main.__doc__)
+    parser = argparse.ArgumentParser(prog='gr00t up', description=main.__doc__, allow_abbrev=False)
     add = parser.add_argument
     add('--robot', default='', help='shipped robot, or path of a robot file')
     add('--checkpoint', default='', help='checkpoint folder')

@@ -9,7 +9,9 @@ from gr00t_console.parameters import DECLARATIONS
 
 def main(argv: list[str]) -> int:
     """Serve a web page of a robot: cameras, joints, modes; goals, stop, recording, take over."""
-    parser = argparse.ArgumentParser(prog='gr00t console', description=main.__doc__)
+    parser = argparse.ArgumentParser(
+        prog='gr00t console', description=main.__doc__, allow_abbrev=False
+    )
     parser.add_argument('--robot', required=True, help='shipped robot, or path of a robot file')
     parser.add_argument('--namespace', default='', help='namespace of the robot')
     for name in ('host', 'port', 'token_file', 'bags'):

@@ -35,7 +35,7 @@ class Options:
     """Record, convert, finetune and run in the simulator; one page shows it.
 
     Attributes:
-        out: Folder for everything that is made; what an earlier demo made there is replaced.
+        output: Folder for everything that is made; what an earlier demo made there is replaced.
         checkpoint: Checkpoint to start from; a random one is made where the folder is missing.
         recorded: Expert episodes to record.
         finetune_steps: Optimiser steps, at a small learning rate: they show the way, they do not
@@ -45,7 +45,7 @@ class Options:
         live_seconds: How long to watch in real time.
     """
 
-    out: Path = Path('demo')
+    output: Path = Path('demo')
     checkpoint: Path = SHIPPED
     recorded: int = 3
     finetune_steps: int = 10
@@ -72,7 +72,7 @@ class Step:
 def steps(options: Options) -> list[Step]:
     """Return the commands, in order."""
     names = ('bags', 'dataset', 'finetuned', 'open_loop', 'evaluation')
-    made = {name: options.out / name for name in names}
+    made = {name: options.output / name for name in names}
     start = start_folder(options)
     bags, dataset, finetuned, open_loop, evaluation = map(_quoted, made.values())
     # Converted as the checkpoint's training data was: its robot file says at which rate.
@@ -120,7 +120,7 @@ def steps(options: Options) -> list[Step]:
 def start_folder(options: Options) -> Path:
     """Return the checkpoint to start from: the given one, else the random one that is made."""
     given = options.checkpoint
-    return given if (given / 'config.json').is_file() else options.out / 'random'
+    return given if (given / 'config.json').is_file() else options.output / 'random'
 
 
 def run(options: Options) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def run(options: Options) -> dict[str, Any]:
     from gr00t_sim.live import run_live
 
     console = Console()
-    logs = options.out / 'logs'
+    logs = options.output / 'logs'
     logs.mkdir(parents=True, exist_ok=True)
     start = start_folder(options)
     trained = start == options.checkpoint
@@ -150,21 +150,21 @@ def run(options: Options) -> dict[str, Any]:
         with console.status('…'):
             _run(step, logs / f'{len(done) + 1}.log')
         done.append((step.title, f'gr00t {step.command}', time.monotonic() - began))
-    report = json.loads((options.out / 'evaluation' / 'evaluation.json').read_text('utf-8'))
-    lines = (options.out / 'evaluation' / 'episodes.jsonl').read_text('utf-8').splitlines()
+    report = json.loads((options.output / 'evaluation' / 'evaluation.json').read_text('utf-8'))
+    lines = (options.output / 'evaluation' / 'episodes.jsonl').read_text('utf-8').splitlines()
     episodes = [json.loads(line) for line in lines]
 
     console.print(f'[bold]watch it for {options.live_seconds:.0f} s in real time[/]')
     began = time.monotonic()
     with console.status('…'), own_domain():
         figures = run_live(
-            options.out / 'finetuned',
-            options.out / 'live.mp4',
+            options.output / 'finetuned',
+            options.output / 'live.mp4',
             logs / 'live.log',
             options.live_seconds,
         )
     done.append(('watch it in real time', 'gr00t up --sim', time.monotonic() - began))
-    (options.out / 'figures.json').write_text(json.dumps(figures.as_dict(), indent=2) + '\n')
+    (options.output / 'figures.json').write_text(json.dumps(figures.as_dict(), indent=2) + '\n')
 
     print_tables(report, console)
     table = Table(title='in real time', show_header=False)
@@ -173,11 +173,11 @@ def run(options: Options) -> dict[str, Any]:
     console.print(table)
     if trained:
         console.print(
-            f'What ran is {options.out}/finetuned: {options.checkpoint} and'
+            f'What ran is {options.output}/finetuned: {options.checkpoint} and'
             f' {options.finetune_steps} steps. {options.evaluated} episodes say little: the'
             ' success rate of the shipped checkpoint is in reproduce/evaluation.json.'
         )
-    page = write_page(options.out, start, trained, report, episodes, figures.rows(), done)
+    page = write_page(options.output, start, trained, report, episodes, figures.rows(), done)
     seconds = sum(took for _, _, took in done)
     console.print(f'{page}: films, reports and plots ({seconds:.0f} s in all, set-up aside)')
     console.print('Next: source .venv/setup.bash && source install/setup.bash && gr00t doctor')

@@ -310,7 +310,7 @@ def test_the_whole_demo(tmp_path: Path, ros_domain: dict[str, str]) -> None:
     """With a random checkpoint, which lifts nothing; all that the page names is there."""
     pytest.importorskip('gr00t_msgs', reason='gr00t_msgs is not built (make build)')
     command = [sys.executable, '-m', 'gr00t_sim.demo', '--checkpoint', str(tmp_path / 'missing')]
-    command += ['--out', str(tmp_path / 'demo'), '--recorded', '2', '--finetune-steps', '2']
+    command += ['--output', str(tmp_path / 'demo'), '--recorded', '2', '--finetune-steps', '2']
     command += ['--evaluated', '2', '--episode-limit', '2', '--live-seconds', '3']
     run = subprocess.run(command, env=ros_domain, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr

@@ -23,7 +23,7 @@ def test_the_shipped_checkpoint_fits_a_repository() -> None:
 def test_a_checkpoint_is_made_from_nothing_and_evaluated(
     tmp_path: Path, ros_domain: dict[str, str]
 ) -> None:
-    command = [sys.executable, str(SCRIPT), '--smoke', '--out', str(tmp_path)]
+    command = [sys.executable, str(SCRIPT), '--smoke', '--output', str(tmp_path)]
     first = subprocess.run(command, env=ros_domain, capture_output=True, text=True)
     assert first.returncode == 0, first.stdout + first.stderr
     found = json.loads((tmp_path / 'provenance.json').read_text())

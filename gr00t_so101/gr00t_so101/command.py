@@ -27,12 +27,14 @@ def main(argv: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog='gr00t so101', description=main.__doc__)
+    parser = argparse.ArgumentParser(
+        prog='gr00t so101', description=main.__doc__, allow_abbrev=False
+    )
     verbs = parser.add_subparsers(required=True, metavar='WHAT')
 
     def add(name: str, act: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
         text = (act.__doc__ or '').partition('\n')[0]
-        one = verbs.add_parser(name, help=text, description=text)
+        one = verbs.add_parser(name, allow_abbrev=False, help=text, description=text)
         one.set_defaults(act=act)
         return one
 

@@ -41,7 +41,7 @@ class Guard:
 
 def main(argv: list[str] | None = None) -> int:
     """Wait for the end of the driver; switch the torque off unless it says that it is done."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser = argparse.ArgumentParser(description=main.__doc__, allow_abbrev=False)
     parser.add_argument('--port', required=True)
     parser.add_argument('--ids', type=int, nargs='+', required=True)
     arguments = parser.parse_args(argv)

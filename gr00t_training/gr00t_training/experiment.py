@@ -51,36 +51,37 @@ def open_subjects(config: FinetuneConfig) -> list[Subject]:
         DatasetError: A dataset is damaged, its robot unknown or unlike it; names both.
         RobotFileError: A robot file is malformed.
     """
-    count = len(config.dataset)
-    if len(config.robot) not in (0, 1, count) or len(config.dataset_weights) not in (0, count):
+    data = config.data
+    count = len(data.dataset)
+    if len(data.robot) not in (0, 1, count) or len(data.dataset_weights) not in (0, count):
         raise DatasetError(
-            f'{count} datasets, {len(config.robot)} robots, {len(config.dataset_weights)} weights:'
+            f'{count} datasets, {len(data.robot)} robots, {len(data.dataset_weights)} weights:'
             ' give one robot or one per dataset, and no weights or one per dataset'
         )
-    if (config.data_config is None) != (config.embodiment_tag is None) or (
-        config.robot and config.data_config
+    if (data.data_config is None) != (data.embodiment_tag is None) or (
+        data.robot and data.data_config
     ):
         raise DatasetError(
             'give --robot, or --data-config together with --embodiment-tag, or neither where the'
             f' dataset holds {ROBOT}'
         )
-    if config.data_config is not None and config.data_config not in DATA_CONFIGS:
+    if data.data_config is not None and data.data_config not in DATA_CONFIGS:
         raise DatasetError(
-            f'--data-config {config.data_config!r}: expected one of {", ".join(DATA_CONFIGS)}'
+            f'--data-config {data.data_config!r}: expected one of {", ".join(DATA_CONFIGS)}'
         )
-    robots = config.robot * count if len(config.robot) == 1 else config.robot
+    robots = data.robot * count if len(data.robot) == 1 else data.robot
     subjects = []
-    for number, path in enumerate(config.dataset):
+    for number, path in enumerate(data.dataset):
         require_folder(path)
-        if config.data_config is not None and config.embodiment_tag is not None:
-            dataset = Dataset.open(path, None, config.video_backend)
-            shipped = DATA_CONFIGS[config.data_config]
-            subjects.append(Subject(dataset, None, config.embodiment_tag, shipped))
+        if data.data_config is not None and data.embodiment_tag is not None:
+            dataset = Dataset.open(path, None, config.machine.video_backend)
+            shipped = DATA_CONFIGS[data.data_config]
+            subjects.append(Subject(dataset, None, data.embodiment_tag, shipped))
             continue
         if not robots and not (path / ROBOT).is_file():
             raise DatasetError(f'{path}: holds no {ROBOT}; say which robot it is of (--robot)')
         robot = load_robot(robots[number] if robots else path / ROBOT)
-        dataset = Dataset.open(path, robot, config.video_backend)
+        dataset = Dataset.open(path, robot, config.machine.video_backend)
         require_fit(dataset, robot)
         subjects.append(Subject(dataset, robot, robot.embodiment, robot.data_config))
     return subjects
@@ -93,15 +94,15 @@ def make_mixture(subjects: Sequence[Subject], config: FinetuneConfig, horizon: i
         DatasetError: No weight is 1, or an episode to hold out does not exist.
     """
     episodes = len(subjects[0].dataset.episodes)
-    if unknown := [e for e in config.eval_episodes if not 0 <= e < episodes]:
+    if unknown := [e for e in config.run.eval_episodes if not 0 <= e < episodes]:
         raise DatasetError(
             f'{subjects[0].dataset.path}: --eval-episodes {unknown}: it has episodes 0 to'
             f' {episodes - 1}'
         )
-    weights = config.dataset_weights or (1.0,) * len(subjects)
+    weights = config.data.dataset_weights or (1.0,) * len(subjects)
     members = [
         Member(
-            subject.dataset.without(config.eval_episodes if number == 0 else ()),
+            subject.dataset.without(config.run.eval_episodes if number == 0 else ()),
             subject.tag,
             configs_for_data_config(subject.data_config, horizon),
             weight,
@@ -111,19 +112,25 @@ def make_mixture(subjects: Sequence[Subject], config: FinetuneConfig, horizon: i
     ]
     return Mixture(
         members,
-        config.balance_dataset_weights,
-        config.balance_trajectory_weights,
-        config.seed,
-        start_steps=config.start_steps,
-        start_weight=config.start_weight,
+        config.data.balance_dataset_weights,
+        config.data.balance_trajectory_weights,
+        config.optimizer.seed,
+        start_steps=config.data.start_steps,
+        start_weight=config.data.start_weight,
     )
 
 
 def _row_weights(dataset: Dataset, config: FinetuneConfig) -> NDArray[np.float64] | None:
     """Return how often the rows of a dataset are drawn; say what that comes to."""
-    weights = row_weights(dataset, config.rows, config.correction_weight, config.only_success)
+    weights = row_weights(
+        dataset, config.data.rows, config.data.correction_weight, config.data.only_success
+    )
     if weights is None:
-        if config.rows != 'all' or config.correction_weight != 1.0 or config.only_success:
+        if (
+            config.data.rows != 'all'
+            or config.data.correction_weight != 1.0
+            or config.data.only_success
+        ):
             _log.info('%s: does not say who decided its rows: all are drawn', dataset.path)
         return None
     counts = ', '.join(f'{count} of {word}' for word, count in counted(dataset).items())
@@ -150,13 +157,13 @@ def frame_sources(
         resize: Makes frames of another size; None for the plain way.
         resized_by: What `resize` does, for the key of the cache.
     """
-    if config.frame_cache == 'off':
+    if config.machine.frame_cache == 'off':
         return [Videos(subject.dataset) for subject in subjects]
     return [
         open_frame_cache(
             subject.dataset,
             shapes[subject.tag],
-            config.cache_dir,
+            config.machine.cache_dir,
             progress,
             resize,
             resized_by,

@@ -4,7 +4,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 import logging
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, TYPE_CHECKING
 
 import tyro
 
-from gr00t_training.config import FinetuneConfig, FREE_ON_RESUME
+from gr00t_training.config import FinetuneConfig, flat, FREE_ON_RESUME, grouped
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,21 +31,21 @@ _MAX_WORKERS = 8
 
 def main(argv: list[str]) -> int:
     """Finetune a checkpoint on LeRobot datasets."""
-    config = tyro.cli(FinetuneConfig, prog='gr00t finetune', args=argv)
+    config = tyro.cli(tyro.conf.OmitArgPrefixes[FinetuneConfig], prog='gr00t finetune', args=argv)
     command = shlex.join(['gr00t', 'finetune', *argv])
     with stop_signals() as received:
         output = finetune(config, command, received)
     from gr00t_training.checkpointing import checkpoints
 
     step = max(checkpoints(output))
-    if not received or step == config.max_steps:
+    if not received or step == config.optimizer.max_steps:
         return 0
-    again = command if config.resume else f'{command} --resume'
+    again = command if config.run.resume else f'{command} --resume'
     _log.warning(
         'stopped by %s after step %d of %d; checkpoint-%d is saved. To go on: %s',
         signal.Signals(received[0]).name,
         step,
-        config.max_steps,
+        config.optimizer.max_steps,
         step,
         again,
     )
@@ -103,42 +103,43 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
     from gr00t_training.trainer import Trainer
 
     preflight.check_options(config)
-    if checkpoints(config.output) and not config.resume:
+    if checkpoints(config.run.output) and not config.run.resume:
         raise preflight.PreflightError(
-            f'{config.output} holds checkpoints of an earlier run: --resume to go on with it, or'
-            ' another --output'
+            f'{config.run.output} holds checkpoints of an earlier run: --resume to go on with it,'
+            ' or another --output'
         )
-    family = training_of(config.checkpoint)
-    if config.crop is None:
-        config = replace(config, crop=family_of(config.checkpoint).numbers.crop)
-    half = (
-        config.bf16 if config.bf16 is not None else (torch.cuda.is_available() and not config.cpu)
-    )
+    family = training_of(config.model.checkpoint)
+    if config.augmentation.crop is None:
+        crop = family_of(config.model.checkpoint).numbers.crop
+        config = replace(config, augmentation=replace(config.augmentation, crop=crop))
+    machine = config.machine
+    on_gpu = torch.cuda.is_available() and not machine.cpu
+    half = on_gpu if machine.bf16 is None else machine.bf16
     accelerator = Accelerator(
-        cpu=config.cpu,
-        fsdp_plugin=fsdp_plugin(network_of(config.checkpoint)) if config.fsdp else None,
+        cpu=machine.cpu,
+        fsdp_plugin=fsdp_plugin(network_of(config.model.checkpoint)) if machine.fsdp else None,
     )
     # The order of the data depends on how many processes share it.
     recorded = _recorded(config) | {'processes': accelerator.num_processes}
     run = {'command': command, 'config': recorded, 'torch': torch.__version__}
-    if torch.cuda.is_available() and not config.cpu:
+    if on_gpu:
         torch.backends.cuda.matmul.allow_tf32 = True
 
     subjects = experiment.open_subjects(config)
     for subject in subjects:
-        preflight.check_pictures(subject, config.frame_cache == 'off')
+        preflight.check_pictures(subject, config.machine.frame_cache == 'off')
     family.check_options(config, subjects)
     model, new = family.open_model(config)
-    model.mask_padding = config.mask_padding
-    if config.dropout is not None:
-        set_dropout(model, config.dropout)
+    model.mask_padding = config.model.mask_padding
+    if config.model.dropout is not None:
+        set_dropout(model, config.model.dropout)
     for line in new:
         _log.warning('new weights: %s', line)
     horizon = family.chunk_steps(config, subjects, model.config)
     mixture = experiment.make_mixture(subjects, config, horizon)
-    if config.keep_statistics:
+    if config.data.keep_statistics:
         metadata = {
-            subject.tag: embodiment_metadata(config.checkpoint, subject.tag)
+            subject.tag: embodiment_metadata(config.model.checkpoint, subject.tag)
             for subject in subjects
         }
     else:
@@ -158,12 +159,16 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
         )
     robot = next((subject.robot for subject in subjects if subject.robot is not None), None)
     companions = Companions(
-        config.checkpoint, list(metadata.values()), robot.source if robot else None, run, files
+        config.model.checkpoint,
+        list(metadata.values()),
+        robot.source if robot else None,
+        run,
+        files,
     )
     evaluate = None
-    if config.eval_steps and config.eval_episodes:
+    if config.run.eval_steps and config.run.eval_episodes:
         evaluate = early_evaluation(
-            subjects[0], transforms[subjects[0].tag], positions, config.eval_episodes
+            subjects[0], transforms[subjects[0].tag], positions, config.run.eval_episodes
         )
     restored = _restored(config, run)
     trainer = Trainer(
@@ -177,16 +182,16 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
         _workers(config, data.light),
         evaluate,
     )
-    existed = config.output.exists()
+    existed = config.run.output.exists()
     try:
         trainer.run(restored, lambda: bool(received))
     except BaseException:
         # A start that failed leaves no folder that looks like a run.
-        if not existed and not _has_figures(config.output):
-            shutil.rmtree(config.output, ignore_errors=True)
+        if not existed and not _has_figures(config.run.output):
+            shutil.rmtree(config.run.output, ignore_errors=True)
         raise
     accelerator.end_training()
-    return config.output
+    return config.run.output
 
 
 def _prepare(
@@ -199,32 +204,33 @@ def _prepare(
     from gr00t_training.slots import ActiveSlots
 
     top: dict[str, Any] = {}  # not of every family: `check_options`
-    if config.tune_top_llm_layers:
-        top['tune_top_llm_layers'] = config.tune_top_llm_layers
+    tuned = config.model
+    if tuned.tune_top_llm_layers:
+        top['tune_top_llm_layers'] = tuned.tune_top_llm_layers
     model.set_trainable(
-        config.tune_llm,
-        config.tune_visual,
-        config.tune_projector,
-        config.tune_diffusion_model,
-        config.tune_vl_self_attention,
+        tuned.tune_llm,
+        tuned.tune_visual,
+        tuned.tune_projector,
+        tuned.tune_diffusion_model,
+        tuned.tune_vl_self_attention,
         **top,
     )
     slots = ActiveSlots(model, used)
-    if config.lora_rank:
+    if tuned.lora_rank:
         add_lora(
             model,
-            config.lora_rank,
-            config.lora_alpha,
-            config.lora_dropout,
-            config.lora_full_model,
-            config.tune_projector,
+            tuned.lora_rank,
+            tuned.lora_alpha,
+            tuned.lora_dropout,
+            tuned.lora_full_model,
+            tuned.tune_projector,
         )
-    if config.feature_cache:
-        refuse_if_tuned(model, varied=config.language_dropout > 0)
+    if config.machine.feature_cache:
+        refuse_if_tuned(model, varied=config.augmentation.language_dropout > 0)
     _set_dtypes(model, half)
-    if config.gradient_checkpointing:
+    if config.machine.gradient_checkpointing:
         recompute_activations(model)
-    if config.compile:
+    if config.machine.compile:
         for block in blocks(model):
             block.compile()
     return slots
@@ -236,13 +242,20 @@ def _restored(
     """Return state and weights to go on with, and say so; None to begin at step 0."""
     from gr00t_training.checkpointing import last_state
 
-    if not config.resume:
+    if not config.run.resume:
         return None
-    unsaid = FinetuneConfig(config.dataset, config.checkpoint, config.output, crop=config.crop)
+    unsaid = grouped(
+        dataset=config.data.dataset,
+        checkpoint=config.model.checkpoint,
+        output=config.run.output,
+        crop=config.augmentation.crop,
+    )
     assumed = _recorded(unsaid) | {'processes': run['config']['processes']}
-    found = last_state(config.output, run, FREE_ON_RESUME, assumed)
+    found = last_state(config.run.output, run, FREE_ON_RESUME, assumed)
     if found is None:
-        _log.warning('--resume: %s holds no checkpoint; the run begins at step 0', config.output)
+        _log.warning(
+            '--resume: %s holds no checkpoint; the run begins at step 0', config.run.output
+        )
         return None
     state, weights, steps_before = found
     _say_where_it_goes_on(config, state['step'], steps_before)
@@ -264,28 +277,29 @@ def _say_where_it_goes_on(config: FinetuneConfig, step: int, steps_before: int) 
     from gr00t_training.optimizer import learning_rate
     from gr00t_training.preflight import PreflightError
 
-    if config.max_steps < step:
+    optimizer = config.optimizer
+    if optimizer.max_steps < step:
         raise PreflightError(
-            f'--max-steps is {config.max_steps}, but {config.output} has done {step} steps: give'
-            f' {step} or more'
+            f'--max-steps is {optimizer.max_steps}, but {config.run.output} has done {step} steps:'
+            f' give {step} or more'
         )
-    _log.info('going on from step %d of %d', step, config.max_steps)
-    if config.max_steps != steps_before and step < config.max_steps:
+    _log.info('going on from step %d of %d', step, optimizer.max_steps)
+    if optimizer.max_steps != steps_before and step < optimizer.max_steps:
         old, new = (
             learning_rate(
                 min(step, steps - 1),
                 steps,
-                config.learning_rate,
-                config.warmup_ratio,
-                config.lr_scheduler_type,
+                optimizer.learning_rate,
+                optimizer.warmup_ratio,
+                optimizer.lr_scheduler_type,
             )
-            for steps in (steps_before, config.max_steps)
+            for steps in (steps_before, optimizer.max_steps)
         )
         _log.warning(
             '--max-steps was %d: from here on the learning rate follows the schedule of %d steps'
             ' (%.3g instead of %.3g at this step)',
             steps_before,
-            config.max_steps,
+            optimizer.max_steps,
             new,
             old,
         )
@@ -299,7 +313,7 @@ def _recorded(config: FinetuneConfig) -> dict[str, Any]:
             return [plain(item) for item in value]
         return str(value) if isinstance(value, Path) else value
 
-    return {key: plain(value) for key, value in asdict(config).items()}
+    return {key: plain(value) for key, value in flat(config).items()}
 
 
 def _set_dtypes(model: 'PolicyNetwork', half: bool) -> None:
@@ -312,9 +326,9 @@ def _set_dtypes(model: 'PolicyNetwork', half: bool) -> None:
 
 
 def _workers(config: FinetuneConfig, light: bool) -> int:
-    if config.dataloader_num_workers is not None:
-        return config.dataloader_num_workers
-    if config.feature_cache or (light and config.frame_cache != 'off'):
+    if config.machine.dataloader_num_workers is not None:
+        return config.machine.dataloader_num_workers
+    if config.machine.feature_cache or (light and config.machine.frame_cache != 'off'):
         return 0
     return min(_MAX_WORKERS, os.cpu_count() or 1)
 

@@ -59,7 +59,11 @@ class Load:
         prompt = sum(images) + 7 * len(images) + _PROMPT
         sequence = 1 + head.num_future_tokens + head.action_horizon
         blocks = {
-            'diffusion': (head.dit.num_layers, head.dit.width, sequence * config.noise_draws),
+            'diffusion': (
+                head.dit.num_layers,
+                head.dit.width,
+                sequence * config.optimizer.noise_draws,
+            ),
             'attention': (head.vl_layers, head.backbone_embedding_dim, prompt),
         }
         if trainable.keys() & {'language', 'vision'}:
@@ -71,11 +75,11 @@ class Load:
             trainable,
             frozen,
             blocks,
-            config.batch_size,
-            config.noise_draws,
-            half=config.bf16 is not False,
-            recompute=config.gradient_checkpointing,
-            processes=processes if config.fsdp else 1,
+            config.optimizer.batch_size,
+            config.optimizer.noise_draws,
+            half=config.machine.bf16 is not False,
+            recompute=config.machine.gradient_checkpointing,
+            processes=processes if config.machine.fsdp else 1,
         )
 
 

@@ -38,16 +38,21 @@ def check_options(config: FinetuneConfig, subjects: Sequence[Subject]) -> None:
     Raises:
         PreflightError: Names the option and what to do.
     """
-    if config.tune_top_llm_layers:
+    if config.model.tune_top_llm_layers:
         raise PreflightError(
-            f'--tune-top-llm-layers {config.tune_top_llm_layers} is for N1.7 checkpoints; with'
-            ' N1.5 use --tune-llm, or --lora-rank with --lora-full-model'
+            f'--tune-top-llm-layers {config.model.tune_top_llm_layers} is for N1.7 checkpoints;'
+            ' with N1.5 use --tune-llm, or --lora-rank with --lora-full-model'
         )
 
 
 def open_model(config: FinetuneConfig) -> tuple[PolicyNetwork, list[str]]:
     """Load the checkpoint, resized where asked; also return one line for everything new in it."""
-    return load_model(config.checkpoint, config.action_horizon, config.action_dim, config.seed)
+    return load_model(
+        config.model.checkpoint,
+        config.model.action_horizon,
+        config.model.action_dim,
+        config.optimizer.seed,
+    )
 
 
 def chunk_steps(config: FinetuneConfig, subjects: Sequence[Subject], model: Gr00tConfig) -> int:
@@ -69,9 +74,14 @@ def companion_files(
 
 def augmentation(config: FinetuneConfig) -> Augmentation | None:
     """Return the colour jitter; None where images are not varied."""
-    if not config.augment or config.feature_cache:
+    if not config.augmentation.augment or config.machine.feature_cache:
         return None
-    return Augmentation(config.brightness, config.contrast, config.saturation, config.hue)
+    return Augmentation(
+        config.augmentation.brightness,
+        config.augmentation.contrast,
+        config.augmentation.saturation,
+        config.augmentation.hue,
+    )
 
 
 def make_transforms(
@@ -87,12 +97,14 @@ def make_transforms(
         RobotFileError: A robot contradicts its dataset or the model.
         CheckpointError: The checkpoint has no slot for a tag, or no tokenizer is found.
     """
-    tokenizer = load_tokenizer(config.checkpoint, model_config)
-    crop = model_config.numbers.crop if config.crop is None else config.crop
+    tokenizer = load_tokenizer(config.model.checkpoint, model_config)
+    crop = (
+        model_config.numbers.crop if config.augmentation.crop is None else config.augmentation.crop
+    )
     options = {
         'video': VideoTransform(model_config.vision.image_size, crop, augmentation(config)),
-        'prompt': PromptTransform(dropout=config.language_dropout),
-        'training': Training(config.state_noise, config.state_dropout),
+        'prompt': PromptTransform(dropout=config.augmentation.language_dropout),
+        'training': Training(config.augmentation.state_noise, config.augmentation.state_dropout),
     }
     transforms: dict[str, EmbodimentTransforms] = {}
     for subject in subjects:
@@ -143,20 +155,20 @@ def training_data(
         progress: Called while caches are made.
     """
     tables = [
-        StepTable(member, transforms[member.tag], config.mask_padded_steps)
+        StepTable(member, transforms[member.tag], config.optimizer.mask_padded_steps)
         for member in mixture.members
     ]
-    shapes = {tag: cached_shapes(of, config.frame_cache) for tag, of in transforms.items()}
+    shapes = {tag: cached_shapes(of, config.machine.frame_cache) for tag, of in transforms.items()}
     sources = frame_sources(subjects, shapes, config, progress)
     features: list[FeatureCache] = []
-    if config.feature_cache and model is not None:
+    if config.machine.feature_cache and model is not None:
         features = [
             open_feature_cache(
                 model,
-                Path(config.checkpoint),
+                Path(config.model.checkpoint),
                 subject.dataset,
                 _plain_steps(table, source),
-                config.cache_dir,
+                config.machine.cache_dir,
                 progress,
             )
             for subject, table, source in zip(subjects, tables, sources, strict=True)

@@ -38,7 +38,7 @@ def check_options(config: FinetuneConfig, subjects: Sequence[Subject]) -> None:
         PreflightError: Names the option and what to do.
     """
     absent = {
-        '--action-dim': config.action_dim is not None,
+        '--action-dim': config.model.action_dim is not None,
         '--data-config': any(subject.robot is None for subject in subjects),
     }
     if given := [option for option, present in absent.items() if present]:
@@ -51,7 +51,7 @@ def check_options(config: FinetuneConfig, subjects: Sequence[Subject]) -> None:
 
 def open_model(config: FinetuneConfig) -> tuple[PolicyNetwork, list[str]]:
     """Load the checkpoint; nothing in it is new."""
-    return network_of(config.checkpoint).from_pretrained(config.checkpoint), []
+    return network_of(config.model.checkpoint).from_pretrained(config.model.checkpoint), []
 
 
 def chunk_steps(config: FinetuneConfig, subjects: Sequence[Subject], model: Gr00tN17Config) -> int:
@@ -62,9 +62,9 @@ def chunk_steps(config: FinetuneConfig, subjects: Sequence[Subject], model: Gr00
     Raises:
         PreflightError: More than the model has, or others than the statistics have.
     """
-    most, told = model.action_head.action_horizon, config.action_horizon
-    if config.keep_statistics:
-        own = ProcessorConfig(config.checkpoint)
+    most, told = model.action_head.action_horizon, config.model.action_horizon
+    if config.data.keep_statistics:
+        own = ProcessorConfig(config.model.checkpoint)
         known = {len(own.layout(subject.tag).action_steps) for subject in subjects}
         if len(known) > 1 or (told or min(known)) not in known:
             raise PreflightError(
@@ -94,8 +94,8 @@ def companion_files(
         CheckpointError: A file of the checkpoint is damaged, or N1.7 has no slot for a tag.
         DatasetError: No episode is as long as a chunk.
     """
-    if config.keep_statistics:
-        own = ProcessorConfig(config.checkpoint)
+    if config.data.keep_statistics:
+        own = ProcessorConfig(config.model.checkpoint)
         content = {'processor_kwargs': own.settings, 'processor_class': 'Gr00tN1d7Processor'}
         return {PROCESSOR: content, STATISTICS: own.statistics, SLOTS: own.slots}
     robots = {}
@@ -114,7 +114,9 @@ def companion_files(
                     pairs.append((action[rows], state[rows]))
             relative[name] = relative_statistics(pairs, horizon, f'{tag}: action.{name}')
         robots[tag] = (robot, {**entry['statistics'], 'relative_action': relative})
-    return processor_files(config.checkpoint, list(robots.values()), model.action_head, horizon)
+    return processor_files(
+        config.model.checkpoint, list(robots.values()), model.action_head, horizon
+    )
 
 
 def make_transforms(
@@ -130,18 +132,18 @@ def make_transforms(
         RobotFileError: A robot contradicts the layout of its tag.
         CheckpointError: No tokenizer is found, or the groups are wider than the model's.
     """
-    processor = ProcessorConfig(config.checkpoint, files)
+    processor = ProcessorConfig(config.model.checkpoint, files)
     made = {}
     for subject in subjects:
         of = N17Transforms.load(
-            config.checkpoint, model, subject.tag, robot=subject.robot, processor=processor
+            config.model.checkpoint, model, subject.tag, robot=subject.robot, processor=processor
         )
-        dropout = config.state_dropout or of.training.state_dropout
+        dropout = config.augmentation.state_dropout or of.training.state_dropout
         made[subject.tag] = replace(
             of,
-            training=Training(config.state_noise, dropout),
-            random_crop=config.augment,
-            language_dropout=config.language_dropout,
+            training=Training(config.augmentation.state_noise, dropout),
+            random_crop=config.augmentation.augment,
+            language_dropout=config.augmentation.language_dropout,
         )
     return made
 
@@ -157,7 +159,7 @@ def training_data(
 ) -> 'ProcessedData':
     """Put the batches together; arguments as of `family.Family`."""
     images = next(iter(transforms.values())).images
-    if config.frame_cache == 'model':
+    if config.machine.frame_cache == 'model':
         transforms = {
             tag: replace(
                 of,
@@ -173,15 +175,17 @@ def training_data(
         return np.stack([images.shrunk(frame) for frame in frames])
 
     sources = frame_sources(subjects, shapes, config, progress, shrunk, repr(images))
-    data = ProcessedData(mixture, transforms, sources, config.mask_padded_steps, positions)
-    if config.feature_cache and model is not None:
+    data = ProcessedData(
+        mixture, transforms, sources, config.optimizer.mask_padded_steps, positions
+    )
+    if config.machine.feature_cache and model is not None:
         data.features = tuple(
             open_feature_cache(
                 model,
-                config.checkpoint,
+                config.model.checkpoint,
                 subject.dataset,
                 data.plain_steps(number, subject.dataset),
-                config.cache_dir,
+                config.machine.cache_dir,
                 progress,
             )
             for number, subject in enumerate(subjects)

@@ -16,7 +16,7 @@ from gr00t_core.dataset.checks.limits import check_dataset
 from gr00t_core.errors import Gr00tError
 from gr00t_core.models.network import PolicyNetwork
 from gr00t_core.transforms import EmbodimentTransforms
-from gr00t_training.config import FinetuneConfig
+from gr00t_training.config import FinetuneConfig, flat
 from gr00t_training.experiment import Subject
 from gr00t_training.memory import estimate, Load, remedies
 
@@ -47,23 +47,22 @@ def check_options(config: FinetuneConfig) -> None:
         'save_total_limit',
         'logging_steps',
     )
+    options = flat(config)
     for name in positive:
-        if getattr(config, name) < 1:
-            raise PreflightError(
-                f'--{name.replace("_", "-")} {getattr(config, name)}: expected 1+'
-            )
+        if options[name] < 1:
+            raise PreflightError(f'--{name.replace("_", "-")} {options[name]}: expected 1+')
     for name in ('warmup_ratio', 'ema_decay', 'lora_dropout', 'state_dropout', 'language_dropout'):
-        if not 0 <= getattr(config, name) < 1:
+        if not 0 <= options[name] < 1:
             raise PreflightError(
-                f'--{name.replace("_", "-")} {getattr(config, name)}: expected 0 <= value < 1'
+                f'--{name.replace("_", "-")} {options[name]}: expected 0 <= value < 1'
             )
-    if config.dropout is not None and not 0 <= config.dropout < 1:
-        raise PreflightError(f'--dropout {config.dropout}: expected 0 <= value < 1')
-    if config.crop is not None and not 0 < config.crop <= 1:
-        raise PreflightError(f'--crop {config.crop}: expected 0 < crop <= 1')
-    if config.eval_steps and not config.eval_episodes:
+    if config.model.dropout is not None and not 0 <= config.model.dropout < 1:
+        raise PreflightError(f'--dropout {config.model.dropout}: expected 0 <= value < 1')
+    if config.augmentation.crop is not None and not 0 < config.augmentation.crop <= 1:
+        raise PreflightError(f'--crop {config.augmentation.crop}: expected 0 < crop <= 1')
+    if config.run.eval_steps and not config.run.eval_episodes:
         raise PreflightError('--eval-steps needs --eval-episodes: held-out episodes to predict')
-    if config.feature_cache and config.augment:
+    if config.machine.feature_cache and config.augmentation.augment:
         _log.warning('--feature-cache: images are not varied; their features are kept once')
 
 
@@ -75,7 +74,9 @@ def check_run(
     model: PolicyNetwork,
     accelerator: Accelerator,
 ) -> None:
-    """Check statistics, limits, actions, disk and memory; `config.accept` makes warnings of them.
+    """Check statistics, limits, actions, disk and memory.
+
+    What `config.run.accept` names is only a warning.
 
     Raises:
         PreflightError: The first finding; says how to mend it, or to accept it.
@@ -84,11 +85,11 @@ def check_run(
         *(('statistics', text) for tag in transforms for text in statistics(metadata[tag], tag)),
         *(('limits', text) for s in subjects for text in limits(s)),
         *(('action_equals_state', text) for s in subjects for text in action_equals_state(s)),
-        *(('disk', text) for text in disk(config.output, model, config.save_total_limit)),
+        *(('disk', text) for text in disk(config.run.output, model, config.run.save_total_limit)),
         *(('memory', text) for text in memory(config, transforms, model, accelerator)),
     ]
     for check, text in findings:
-        if check in config.accept:
+        if check in config.run.accept:
             _log.warning('%s (accepted)', text)
         else:
             raise PreflightError(f'{text}. If you know better: --accept {check}')

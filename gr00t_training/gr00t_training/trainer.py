@@ -100,59 +100,59 @@ class Trainer:
         self._names = {name for name, p in self.model.named_parameters() if p.requires_grad}
         optimizer = make_optimizer(
             bare,
-            config.learning_rate,
-            config.weight_decay,
-            (config.adam_beta1, config.adam_beta2),
-            config.adam_epsilon,
+            config.optimizer.learning_rate,
+            config.optimizer.weight_decay,
+            (config.optimizer.adam_beta1, config.optimizer.adam_beta2),
+            config.optimizer.adam_epsilon,
         )
         objective, optimizer = accelerator.prepare(bare, optimizer)
         average = None
-        if config.ema_decay:
-            average = MovingAverage(trainable_weights(objective), config.ema_decay)
+        if config.optimizer.ema_decay:
+            average = MovingAverage(trainable_weights(objective), config.optimizer.ema_decay)
         if restored is not None:
             load_optimizer_state(accelerator, objective, optimizer, restored[0]['optimizer'])
             if average is not None:
                 load_weights(average.average, restored[0]['average'])
         objective.train()
-        micro = config.gradient_accumulation_steps
+        micro = config.optimizer.gradient_accumulation_steps
         batches = iter(
             make_loader(
                 self.data,
                 step * micro,
-                config.max_steps * micro,
-                config.batch_size,
+                config.optimizer.max_steps * micro,
+                config.optimizer.batch_size,
                 accelerator.process_index,
                 accelerator.num_processes,
                 self.workers,
-                config.dataloader_prefetch_factor,
+                config.machine.dataloader_prefetch_factor,
                 pin=accelerator.device.type == 'cuda',
             )
         )
         log = None
         if accelerator.is_main_process:
-            config.output.mkdir(parents=True, exist_ok=True)
-            log = Log(config.output, config.report_to, self.companions.run['config'], step)
+            config.run.output.mkdir(parents=True, exist_ok=True)
+            log = Log(config.run.output, config.run.report_to, self.companions.run['config'], step)
         with self._bar(step) as advance:
             window = _Window()
-            while step < config.max_steps:
+            while step < config.optimizer.max_steps:
                 norm = self._step(step, objective, optimizer, batches, window)
                 if average is not None:
                     average.update()
                 step += 1
-                at_end = step == config.max_steps
+                at_end = step == config.optimizer.max_steps
                 figures = None
-                if step % config.logging_steps == 0 or at_end:
+                if step % config.run.logging_steps == 0 or at_end:
                     figures = self._figures(step, window, norm, optimizer)
                     if log is not None:
                         log.log({f'train/{name}': value for name, value in figures.items()}, step)
                     window = _Window()
                 advance(step, figures)
                 stopped = self._any_process(stop())
-                if step % config.save_steps == 0 or at_end or stopped:
+                if step % config.run.save_steps == 0 or at_end or stopped:
                     self._save(step, objective, optimizer, average)
                 if stopped:
                     break
-                if self.evaluate is not None and (step % config.eval_steps == 0 or at_end):
+                if self.evaluate is not None and (step % config.run.eval_steps == 0 or at_end):
                     if accelerator.is_main_process and log is not None:
                         log.log(self.evaluate(self.model, step), step)
                     accelerator.wait_for_everyone()
@@ -160,7 +160,7 @@ class Trainer:
                     window.began_s = time.monotonic()
         if log is not None:
             log.close()
-        return config.output
+        return config.run.output
 
     def _step(
         self, step: int, objective: Any, optimizer: Any, batches: Iterator[Any], window: '_Window'
@@ -169,25 +169,27 @@ class Trainer:
         config, accelerator = self.config, self.accelerator
         rate = learning_rate(
             step,
-            config.max_steps,
-            config.learning_rate,
-            config.warmup_ratio,
-            config.lr_scheduler_type,
+            config.optimizer.max_steps,
+            config.optimizer.learning_rate,
+            config.optimizer.warmup_ratio,
+            config.optimizer.lr_scheduler_type,
         )
         for group in optimizer.param_groups:
             group['lr'] = rate
-        torch.manual_seed(seed_of(config.seed, 'dropout', step, accelerator.process_index))
+        torch.manual_seed(
+            seed_of(config.optimizer.seed, 'dropout', step, accelerator.process_index)
+        )
         loss = torch.zeros((), device=accelerator.device)
-        micro = config.gradient_accumulation_steps
+        micro = config.optimizer.gradient_accumulation_steps
         for part in range(micro):
             asked = time.monotonic()
             batch = next(batches).to(accelerator.device)
             window.waited_s += time.monotonic() - asked
             noise, flow_time = draw_noise(
                 self.model,
-                (config.seed, 'noise', step, part),
-                config.batch_size,
-                config.noise_draws,
+                (config.optimizer.seed, 'noise', step, part),
+                config.optimizer.batch_size,
+                config.optimizer.noise_draws,
                 accelerator.process_index,
                 accelerator.num_processes,
                 accelerator.device,
@@ -198,7 +200,7 @@ class Trainer:
                 accelerator.backward(value)
             loss += value.detach()
         window.losses.append(loss)
-        norm = accelerator.clip_grad_norm_(objective.parameters(), config.max_grad_norm)
+        norm = accelerator.clip_grad_norm_(objective.parameters(), config.optimizer.max_grad_norm)
         optimizer.step()
         optimizer.zero_grad()
         return norm
@@ -220,7 +222,9 @@ class Trainer:
             )
         seconds = time.monotonic() - window.began_s
         per_step = (
-            config.batch_size * config.gradient_accumulation_steps * accelerator.num_processes
+            config.optimizer.batch_size
+            * config.optimizer.gradient_accumulation_steps
+            * accelerator.num_processes
         )
         return {
             'loss': mean,
@@ -252,19 +256,19 @@ class Trainer:
         if accelerator.is_main_process:
             trained = {name: value for name, value in weights.items() if name in self._names}
             plain = weights | averaged
-            if config.lora_rank:
-                plain = merged(plain, config.lora_rank, config.lora_alpha)
+            if config.model.lora_rank:
+                plain = merged(plain, config.model.lora_rank, config.model.lora_alpha)
             folder = save_checkpoint(
-                config.output,
+                config.run.output,
                 step,
                 self.slots.expand(plain),
                 self.model,
                 self.companions,
                 trained,
                 state,
-                config.save_total_limit,
+                config.run.save_total_limit,
             )
-            publish(folder, config.output)
+            publish(folder, config.run.output)
             _log.info('saved %s', folder)
         accelerator.wait_for_everyone()
 
@@ -279,7 +283,7 @@ class Trainer:
 
             def write(step: int, figures: Mapping[str, float] | None) -> None:
                 if figures:
-                    last = self.config.max_steps
+                    last = self.config.optimizer.max_steps
                     left = (time.monotonic() - began) / (step - start) * (last - step)
                     eta = timedelta(seconds=round(left))
                     _log.info('step %d/%d, %s left: %s', step, last, eta, _shown(figures))
@@ -295,7 +299,7 @@ class Trainer:
                 console=console,
             ) as progress:
                 bar = progress.add_task(
-                    '', total=self.config.max_steps, completed=start, figures=''
+                    '', total=self.config.optimizer.max_steps, completed=start, figures=''
                 )
 
                 def advance(step: int, figures: Mapping[str, float] | None) -> None:

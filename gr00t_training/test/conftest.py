@@ -94,7 +94,7 @@ def tiny_checkpoint(tiny_checkpoints, family) -> Path:
 @pytest.fixture
 def told(so101_dataset, tiny_checkpoint, family, tmp_path):
     """Give a function that makes the configuration of a short run on the CPU."""
-    from gr00t_training.config import FinetuneConfig
+    from gr00t_training.config import grouped
 
     def make(**options):
         defaults = {
@@ -113,6 +113,6 @@ def told(so101_dataset, tiny_checkpoint, family, tmp_path):
         }
         if family == 'n1_7':  # its 40 steps are more than the dataset's episodes have
             defaults['action_horizon'] = 16
-        return FinetuneConfig(**(defaults | options))
+        return grouped(**(defaults | options))
 
     return make

@@ -20,13 +20,16 @@ each_family = pytest.mark.parametrize('family', FAMILIES)
 
 def build(config):
     """Return subjects, mixture, transforms and data, as a run makes them."""
-    family, model_config = family_of(config.checkpoint).name, load_config(config.checkpoint)
+    family, model_config = (
+        family_of(config.model.checkpoint).name,
+        load_config(config.model.checkpoint),
+    )
     positions = {SLOTS[family]: SLOTS[family]}
     subjects = experiment.open_subjects(config)
-    horizon = config.action_horizon or model_config.action_head.action_horizon
+    horizon = config.model.action_horizon or model_config.action_head.action_horizon
     mixture = experiment.make_mixture(subjects, config, horizon)
     metadata = mixture.metadata()
-    trained = training_of(config.checkpoint)
+    trained = training_of(config.model.checkpoint)
     files = trained.companion_files(subjects, mixture, metadata, config, model_config, horizon)
     transforms = trained.make_transforms(subjects, metadata, config, model_config, files)
     data = trained.training_data(subjects, mixture, transforms, config, positions)

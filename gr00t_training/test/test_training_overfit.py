@@ -8,7 +8,7 @@ import pytest
 
 from gr00t_core.models.init_checkpoint import init_checkpoint
 from gr00t_core.robot.file import load_robot
-from gr00t_training.config import FinetuneConfig
+from gr00t_training.config import grouped
 from gr00t_training.evaluate import evaluate, EvaluateConfig
 from gr00t_training.finetune import finetune
 
@@ -20,7 +20,7 @@ def test_small_model_overfits_one_episode(shared_data, tmp_path):
     dataset = shared_data / 'robot_sim.PickNPlace'
     init_checkpoint('small', load_robot('gr1_arms_only'), tmp_path / 'random')
     output = finetune(
-        FinetuneConfig(
+        grouped(
             dataset=(dataset,),
             checkpoint=tmp_path / 'random',
             robot=('gr1_arms_only',),

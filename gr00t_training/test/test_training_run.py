@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whole runs of `gr00t finetune`: interrupted, split over processes, cached, resized."""
 
-from dataclasses import asdict, replace
 import json
 import os
 from pathlib import Path
@@ -24,6 +23,7 @@ from gr00t_core.models import FAMILIES, load_model
 from gr00t_core.models.n1_5 import Gr00tN15
 from gr00t_core.policy import Gr00tPolicy
 from gr00t_training.checkpointing import checkpoints
+from gr00t_training.config import flat, grouped
 from gr00t_training.finetune import finetune
 from gr00t_training.preflight import PreflightError
 
@@ -50,7 +50,7 @@ def figures(output):
 def start(config, **environment):
     """Start a run in a process of its own."""
     arguments = []
-    for key, value in asdict(config).items():
+    for key, value in flat(config).items():
         flag = '--' + key.replace('_', '-')
         if isinstance(value, bool):
             arguments.append(flag if value else flag.replace('--', '--no-', 1))
@@ -112,7 +112,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(told, tmp_path, family)
     whole = finetune(told(output=tmp_path / 'whole', **options))
     config = told(output=tmp_path / 'killed', **options)
     run = start(config)
-    metrics = config.output / 'metrics.jsonl'
+    metrics = config.run.output / 'metrics.jsonl'
     kill_at = random.randint(3, 9)
     deadline = time.monotonic() + 120
     while not metrics.exists() or len(metrics.read_text().splitlines()) < kill_at:
@@ -121,7 +121,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(told, tmp_path, family)
         time.sleep(0.005)
     run.send_signal(signal.SIGKILL)
     run.communicate()
-    left = checkpoints(config.output)
+    left = checkpoints(config.run.output)
     assert left
     assert max(left) < 12
     assert [path for path in left.values() if (path / 'training_state').exists()]
@@ -138,7 +138,7 @@ def test_an_interrupted_run_saves_and_says_how_to_go_on(told, tmp_path):
     number = random.choice([signal.SIGINT, signal.SIGTERM])
     config = told(output=tmp_path / 'interrupted', max_steps=2000, save_steps=2000)
     run = start(config)
-    metrics = config.output / 'metrics.jsonl'
+    metrics = config.run.output / 'metrics.jsonl'
     deadline = time.monotonic() + 120
     while not metrics.exists() or not metrics.read_text():
         assert run.poll() is None, run.communicate()[1]
@@ -147,11 +147,11 @@ def test_an_interrupted_run_saves_and_says_how_to_go_on(told, tmp_path):
     run.send_signal(number)
     _, errors = run.communicate(timeout=60)
     assert run.returncode == 128 + number, errors
-    (step,) = checkpoints(config.output)
+    (step,) = checkpoints(config.run.output)
     assert f'stopped by {number.name} after step {step} of 2000' in errors
     (again,) = [line for line in errors.splitlines() if 'To go on: gr00t finetune' in line]
     assert again.endswith('--resume')
-    resumed = finetune(replace(config, resume=True, max_steps=step + 1))
+    resumed = finetune(grouped(**flat(config) | {'resume': True, 'max_steps': step + 1}))
     assert [line['step'] for line in figures(resumed)] == list(range(1, step + 2))
 
 
@@ -164,7 +164,7 @@ def test_more_steps_go_on_as_one_longer_run(told, tmp_path, caplog):
     assert_equal(weights(whole), weights(finetune(longer)))
     assert 'the learning rate follows the schedule of 6 steps' in caplog.text
     with pytest.raises(PreflightError, match=r'--max-steps is 5, but .* has done 6 steps'):
-        finetune(replace(longer, max_steps=5))
+        finetune(told(output=tmp_path / 'longer', max_steps=5, resume=True, **options))
 
 
 def test_resume_without_a_checkpoint_says_that_it_begins_anew(told, caplog):
@@ -189,7 +189,7 @@ def test_resume_refuses_other_settings_and_runs_refuse_used_folders(told):
         finetune(told(max_steps=2))
     with pytest.raises(CheckpointError, match='batch_size: 4, now 8'):
         finetune(told(max_steps=2, batch_size=8, resume=True))
-    path = told().output / 'checkpoint-2/finetune.json'
+    path = told().run.output / 'checkpoint-2/finetune.json'
     older = json.loads(path.read_text())
     del older['config']['keep_statistics']  # such a run had the default
     path.write_text(json.dumps(older, indent=2))
@@ -210,8 +210,8 @@ def test_two_processes_equal_one_with_twice_the_batch(told, tmp_path, fsdp):
     alone = finetune(told(output=tmp_path / 'alone', batch_size=4, **options))
     config = told(output=tmp_path / 'two', batch_size=2, fsdp=fsdp, **options)
     finish(start_two(config))
-    assert_equal(weights(alone), weights(config.output), rtol=1e-5, atol=1e-6)
-    before = weights(config.checkpoint)
+    assert_equal(weights(alone), weights(config.run.output), rtol=1e-5, atol=1e-6)
+    before = weights(config.model.checkpoint)
     moved = max(float((weights(alone)[name] - before[name]).abs().max()) for name in before)
     assert moved > 1e-4
 
@@ -226,16 +226,16 @@ def test_two_killed_processes_go_on_as_if_nothing_had_happened(told, tmp_path, f
     config = told(output=tmp_path / 'killed', **options)
     runs = start_two(config)
     deadline = time.monotonic() + 120
-    while not checkpoints(config.output):
+    while not checkpoints(config.run.output):
         assert [run.poll() for run in runs] == [None, None]
         assert time.monotonic() < deadline
         time.sleep(0.005)
     for run in runs:
         run.send_signal(signal.SIGKILL)
         run.communicate()
-    assert max(checkpoints(config.output)) < 8
-    finish(start_two(replace(config, resume=True)))
-    assert_equal(weights(whole.output), weights(config.output))
+    assert max(checkpoints(config.run.output)) < 8
+    finish(start_two(told(output=tmp_path / 'killed', resume=True, **options)))
+    assert_equal(weights(whole.run.output), weights(config.run.output))
 
 
 def test_two_embodiments_train_together(told, so101_dataset, shared_data):
@@ -249,7 +249,7 @@ def test_two_embodiments_train_together(told, so101_dataset, shared_data):
     )
     output = finetune(config)
     assert set(read_metadata(output)) == {'new_embodiment', 'gr1'}
-    before, after = weights(config.checkpoint), weights(output)
+    before, after = weights(config.model.checkpoint), weights(output)
     for layer in ('state_encoder.layer1.W', 'action_decoder.layer2.W'):
         name = f'action_head.{layer}'
         changed = [not torch.equal(a, b) for a, b in zip(before[name], after[name], strict=True)]
@@ -390,13 +390,13 @@ def test_statistics_of_the_checkpoint_can_be_kept(told, family):
         return read_metadata(folder), more
 
     config = told(max_steps=1, keep_statistics=True, action_horizon=None)
-    assert known(finetune(config)) == known(config.checkpoint)
-    other = finetune(told(max_steps=1, output=config.output.with_name('other')))
-    for ours, theirs in zip(known(other), known(config.checkpoint)):
+    assert known(finetune(config)) == known(config.model.checkpoint)
+    other = finetune(told(max_steps=1, output=config.run.output.with_name('other')))
+    for ours, theirs in zip(known(other), known(config.model.checkpoint)):
         assert ours is None or ours != theirs
     if family == 'n1_7':  # statistics of 40 steps say nothing of 16
         with pytest.raises(PreflightError, match='of chunks of 40 steps, --action-horizon is 16'):
-            finetune(told(output=config.output.with_name('refused'), keep_statistics=True))
+            finetune(told(output=config.run.output.with_name('refused'), keep_statistics=True))
 
 
 def test_wandb_gets_the_figures_offline(told, monkeypatch):

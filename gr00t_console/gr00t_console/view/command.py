@@ -18,7 +18,9 @@ PORT = 8766  # beside that of the console
 
 def main(argv: list[str]) -> int:
     """Look through episodes in the browser: delete, trim, split, label anew."""
-    parser = argparse.ArgumentParser(prog='gr00t view', description=main.__doc__)
+    parser = argparse.ArgumentParser(
+        prog='gr00t view', description=main.__doc__, allow_abbrev=False
+    )
     add = parser.add_argument
     add('paths', nargs='+', type=Path, metavar='DATASET|BAGS', help='a dataset, or bags')
     add('--robot', default='', help='of bags: shipped robot, or path of a robot file')

@@ -342,6 +342,7 @@ def main(argv: list[str]) -> int:
         prog='gr00t doctor',
         description=main.__doc__,
         epilog='exit status: 0 this machine can do something of what it lists last, 1 nothing',
+        allow_abbrev=False,
     )
     parser.add_argument('--json', action='store_true', help='print JSON instead of a table')
     options = parser.parse_args(argv)

@@ -26,10 +26,13 @@ def main(argv: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog='gr00t robot', description=main.__doc__)
+    parser = argparse.ArgumentParser(
+        prog='gr00t robot', description=main.__doc__, allow_abbrev=False
+    )
     actions = parser.add_subparsers(dest='action', required=True, metavar='check|new')
     check = actions.add_parser(
         'check',
+        allow_abbrev=False,
         help='tell everything that is wrong with a robot file, and where it does not fit',
         description='Tell every mistake of a robot file, and every way in which it does not fit'
         ' the topics, the bag, the dataset or the checkpoint that is given. The exit status is 1'
@@ -42,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument('--checkpoint', type=Path, metavar='DIR', help='compare with a checkpoint')
     new = actions.add_parser(
         'new',
+        allow_abbrev=False,
         help='write a starting robot file from topics that are seen',
         description=f'Write a starting robot file. What topics do not show is marked {FILL_IN};'
         ' the file does not load before a person replaced every mark.',

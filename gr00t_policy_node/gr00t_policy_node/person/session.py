@@ -119,7 +119,9 @@ def options(
     verb: str, description: str | None, timeout_s: float = 10.0
 ) -> argparse.ArgumentParser:
     """Return a parser with the options that all these verbs take."""
-    parser = argparse.ArgumentParser(prog=f'gr00t {verb}', description=description)
+    parser = argparse.ArgumentParser(
+        prog=f'gr00t {verb}', description=description, allow_abbrev=False
+    )
     parser.add_argument('--namespace', default='', help='namespace of the robot')
     parser.add_argument(
         '--timeout',
