@@ -99,5 +99,6 @@ class Takeover:
             if now <= until
         }
         held = {column: direction for column, (direction, _) in self._pressed.items()}
-        self._jog.move(held, passed_s)
+        self._view.ask()  # the targets follow the robot's commands, whatever the page looks at
+        self._jog.move(held, passed_s, self._view.newest()[1])
         self._jog.publish()

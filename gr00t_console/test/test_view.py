@@ -14,6 +14,7 @@ import pytest
 import simplejpeg
 from view_data import bags, dataset
 
+from gr00t_console import serving
 from gr00t_console.view.bags import convert
 from gr00t_console.view.command import main
 from gr00t_console.view.opened import Opened
@@ -183,6 +184,24 @@ def test_what_cannot_be_opened_is_told(source, tmp_path):
     path.write_text('{format: gr00t-decisions, version: 1, decisions: [{bag: a, delete: true}]}')
     with pytest.raises(DatasetError, match='is about a bag'):
         main([str(source), '--decisions', str(path)])
+
+
+def test_the_address_leads_to_an_episode_and_a_time(source, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(serving, 'serve_until_signal', lambda server, listening: listening.close())
+    words = [str(source), '--decisions', str(tmp_path / 'decisions.yaml'), '--port', '8967']
+    assert main([*words, '--episode', '1', '--at', '0.5']) == 0
+    assert 'open http://127.0.0.1:8967/#episode=1&at=0.5;' in capsys.readouterr().out
+    assert main([*words, '--episode', '2']) == 0
+    assert '/#episode=2&at=0;' in capsys.readouterr().out
+    assert main(words) == 0
+    assert 'open http://127.0.0.1:8967/;' in capsys.readouterr().out
+    with pytest.raises(DatasetError, match='no episode 3; there are 3, counted from 0'):
+        main([*words, '--episode', '3'])
+    for at in ('1.01', '-0.1', 'nan'):
+        with pytest.raises(DatasetError, match=r'episode 1 has 0 to 1\.000 s'):
+            main([*words, '--episode', '1', '--at', at])
+    with pytest.raises(ParameterError, match='say of which episode'):
+        main([*words, '--at', '1'])
 
 
 def test_the_console_shows_the_bags_of_its_recorder(tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from view_data import bags, dataset
 
 from gr00t_core.commands.main import run as gr00t
 from gr00t_core.dataset.decisions import read_decisions
+from gr00t_core.dataset.moment import Moment
 from gr00t_core.dataset.reader import Dataset
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -181,6 +182,33 @@ def test_a_dataset_is_looked_through_mended_and_written_anew(view, browser, tmp_
     assert not seen.faults
     assert not seen.foreign
     page.close()
+
+
+def test_a_link_leads_to_its_episode_and_time(view, browser, tmp_path):
+    """What reports and `gr00t validate` write is followed, also by a page that is open."""
+    lengths = (20, 30, 25, 20, 4)  # the last one is of an odd length
+    address = view(dataset(tmp_path, lengths, ['take the cube'] * 5))
+
+    def shown(number, row):
+        seen.page.wait_for_selector(f'.episode-row.chosen[data-number="{number}"]')
+        seen.page.wait_for_selector(f'#cameras[data-row="{row}"]')
+
+    seen = Page(browser, f'{address}#{Moment.of_row(1, 24, 30).fragment}')
+    seen.foreign.clear()
+    shown(1, 24)
+    for number, row in ((0, 7), (2, 22), (4, 3)):
+        fragment = Moment.of_row(number, row, 30).fragment
+        seen.page.evaluate('(fragment) => { location.hash = fragment; }', fragment)
+        shown(number, row)
+    seen.page.evaluate('() => { location.hash = "episode=7&at=1"; }')
+    seen.page.get_by_text('there is no episode 7: there are 5, counted from 0').wait_for()
+    # What is conspicuous leads to its row.
+    seen.open(4)
+    seen.go(2)
+    seen.page.get_by_role('button', name='rows 0 to 3: 4 rows, half of the episodes').click()
+    shown(4, 0)
+    assert not seen.faults
+    seen.page.close()
 
 
 def test_bags_are_mended_and_convert_obeys(view, browser, tmp_path):

@@ -157,6 +157,9 @@ class SimNode(Node):
             for topic, kind in self.binding.state_types.items()
         ]
         self._episodes = self.create_publisher(String, 'sim/episode', latched(10))
+        if description := self.kind.urdf():
+            self._description = self.create_publisher(String, 'robot_description', latched(1))
+            self._description.publish(String(data=description))
         self._expert: Expert | None = None
         self._expert_publishers = self._make_expert_publishers()
         self._episode = 0

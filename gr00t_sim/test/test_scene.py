@@ -1,5 +1,10 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+from xml.etree import ElementTree
+
 from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
@@ -42,6 +47,15 @@ def test_joints_and_limits_are_those_of_the_robot_file() -> None:
     for group in robot.action:
         for name, lower, upper in zip(group.names, group.limits.lower, group.limits.upper):
             np.testing.assert_allclose(model.joint(name).range, [lower, upper], atol=1e-4)
+
+
+def test_the_description_names_the_joints_of_the_scene_and_meshes_that_exist() -> None:
+    tree = ElementTree.fromstring(scene.urdf())
+    turning = {joint.get('name') for joint in tree.iterfind("joint[@type='revolute']")}
+    assert turning == set(scene.JOINTS)
+    meshes = {mesh.get('filename', '') for mesh in tree.iter('mesh')}
+    assert len(meshes) > 5
+    assert all(Path(url2pathname(urlsplit(name).path)).is_file() for name in meshes)
 
 
 def test_missing_wheel_names_the_pip_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,13 +91,15 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
         Gr00tError: A checkpoint, robot and dataset do not fit together, an episode does not
             exist, or the output folder holds something else.
     """
+    from gr00t_core.dataset.schema import read_info
     from gr00t_training import baselines
-    from gr00t_training.open_loop import decided, errors, smoothness
+    from gr00t_training.open_loop import decided, errors, smoothness, worst_step
     from gr00t_training.report import require_own_folder, write_report
 
     require_own_folder(config.output)
     episodes = _episodes(config)
     labels = _labels(config.checkpoint)
+    fps = float(read_info(config.dataset).fps)
     runs: dict[str, list[Trajectory]] = {}
     results = []
     element_names: dict[str, list[str]] = {}
@@ -116,6 +118,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
                         'episode': one.episode,
                         'instruction': one.instruction,
                         'steps': len(next(iter(one.truth.values()))),
+                        'worst_s': round(worst_step(one) / fps, 3),
                         **{k: v for k, v in errors([one]).items() if k in ('mse', 'mae')},
                     }
                     for one in trajectories

@@ -122,6 +122,17 @@ def predict_episode(
     )
 
 
+def worst_step(trajectory: Trajectory) -> int:
+    """Return the step at which a prediction is furthest off, as share of the recorded ranges."""
+    errors = []
+    for name, truth in trajectory.truth.items():
+        span = np.ptp(truth, axis=0)
+        off = np.abs(trajectory.predicted[name] - truth)
+        errors.append(off[:, span > 0] / span[span > 0])
+    together = np.concatenate(errors, axis=1)
+    return int(together.mean(axis=1).argmax()) if together.shape[1] else 0
+
+
 def decided(trajectories: list[Trajectory]) -> dict[str, dict[str, float]]:
     """Return who decided → MSE, MAE and number of those steps; empty where that is not known.
 

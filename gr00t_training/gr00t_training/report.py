@@ -11,6 +11,7 @@ from pathlib import Path
 import re
 from typing import Any
 
+from gr00t_core.dataset.moment import Moment
 from gr00t_core.errors import Gr00tError
 from gr00t_training.open_loop import Trajectory
 from gr00t_training.plots import plot_episode
@@ -126,13 +127,26 @@ def _page(content: Mapping[str, Any], plots: Sequence[tuple[str, Path]]) -> str:
     )
     for number, (title, path) in enumerate(plots):
         found = ' · '.join(
-            f'{escape(r["checkpoint"])}: MSE {r["episodes"][number]["mse"]:.4g}' for r in results
+            f'{escape(r["checkpoint"])}: MSE {r["episodes"][number]["mse"]:.4g}, '
+            + _worst(content, number, r)
+            for r in results
         )
         parts.append(
             f'<h2>{escape(title)}</h2><p>{found}</p><img alt="{escape(title)}"'
             f' src="data:image/png;base64,{b64encode(path.read_bytes()).decode()}">'
         )
     return ''.join(parts) + '\n'
+
+
+def _worst(content: Mapping[str, Any], number: int, result: Mapping[str, Any]) -> str:
+    """Return a link to the step that is furthest off, and what to start for it."""
+    seconds = result['episodes'][number]['worst_s']
+    moment = Moment(content['episodes'][number], seconds)
+    command = moment.command(str(Path(content['dataset']).absolute()))
+    return (
+        f'<a target="gr00t-view" href="{escape(moment.address)}">furthest off at {seconds:.2f} s'
+        f'</a> (<code>{escape(command)}</code>)'
+    )
 
 
 def _decided(results: Sequence[Mapping[str, Any]]) -> str:

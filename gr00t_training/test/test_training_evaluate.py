@@ -3,6 +3,8 @@
 """Open-loop evaluation: against a policy that knows the answer, and the files that it writes."""
 
 import csv
+from dataclasses import replace
+from html import escape
 import json
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 
 from gr00t_core.dataset.modality import configs_for_robot
+from gr00t_core.dataset.moment import Moment
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.errors import DatasetError, Gr00tError
 from gr00t_core.models import FAMILIES
@@ -18,7 +21,7 @@ from gr00t_core.robot.file import load_robot
 from gr00t_training.baselines import HOLD, hold, MEAN, mean, verdict
 from gr00t_training.evaluate import evaluate, EvaluateConfig, main
 from gr00t_training.finetune import finetune
-from gr00t_training.open_loop import errors, predict_episode, smoothness
+from gr00t_training.open_loop import errors, predict_episode, smoothness, worst_step
 
 ROBOT = load_robot('so101')
 CONFIGS = configs_for_robot(ROBOT, NUMBERS.horizon)
@@ -64,6 +67,15 @@ def test_errors_are_the_mean_over_steps_and_elements(dataset):
     assert found['mse'] == pytest.approx(0.25, rel=1e-5)
     assert found['mae'] == pytest.approx(0.5, rel=1e-5)
     assert found['groups']['single_arm']['mse_per_element'] == pytest.approx([0.25] * 5, rel=1e-5)
+
+
+def test_the_step_that_is_furthest_off_is_found(dataset):
+    trajectory = predict_episode(oracle(dataset, 0, 16), dataset, CONFIGS, 0)
+    far = {name: values.copy() for name, values in trajectory.predicted.items()}
+    far['gripper'][7] += 0.5
+    assert worst_step(replace(trajectory, predicted=far)) == 7
+    still = {name: np.zeros_like(values) for name, values in trajectory.truth.items()}
+    assert worst_step(replace(trajectory, truth=still, predicted=far)) == 0
 
 
 def test_seams_are_seen(dataset):
@@ -114,6 +126,10 @@ def test_report_of_two_checkpoints(tiny_checkpoint, so101_dataset, tmp_path, cap
     page = (config.output / 'report.html').read_text()
     assert page.count('data:image/png;base64,') == 2
     assert 'src="http' not in page
+    for number, one in zip((0, 2), first['episodes'], strict=True):  # a link for each checkpoint
+        moment = Moment(number, one['worst_s'])
+        assert page.count(f'href="{escape(moment.address)}"') == 2
+        assert page.count(f'<code>{moment.command(str(so101_dataset))}</code>') == 2
     arguments = ['--checkpoint', str(tiny_checkpoint), '--dataset', str(so101_dataset)]
     assert main([*arguments, '--output', str(tmp_path / 'again'), '--steps', '20']) == 0
     assert 'single_arm' in capsys.readouterr().out

@@ -86,7 +86,7 @@
     place('row').max = shown.rows - 1;
     layOut();
     showList(); showParts(); go(row);
-    history.replaceState(null, '', `#episode=${number}&row=${row}`);
+    history.replaceState(null, '', `#episode=${number}&at=${Number((row / about.fps).toFixed(3))}`);
   }
   function layOut() {
     place('cameras').replaceChildren(...about.cameras.map((name) => {
@@ -116,7 +116,7 @@
     place('title').textContent = `Episode ${shown.number}${typeof shown.source === 'string' ? `, ${shown.source}` : ''}`;
     place('facts').textContent = range;
     place('warnings').replaceChildren(...shown.warnings.map((text) => {
-      const line = element('li', ''), found = / rows? (\d+)/.exec(text);
+      const line = element('li', ''), found = /\brows? (\d+)/.exec(text);
       if (!found) { line.textContent = text; return line; }
       const link = element('button', '', text);
       link.addEventListener('click', () => go(Number(found[1])));
@@ -308,9 +308,16 @@
     place('back').hidden = place('again').hidden = !about.console;
     place('output').value = `${about.path}_decided`;
     showList();
+    await followAddress();
+    addEventListener('hashchange', () => followAddress().catch((error) => tell(error.message, true)));
+  }
+  // `#episode=3&at=12.4`, in seconds: what links of reports and `gr00t view --episode 3 --at 12.4` lead to.
+  async function followAddress() {
     const asked = new URLSearchParams(location.hash.slice(1));
-    const first = Number(asked.get('episode'));
-    if (list.length) await open(list[first] ? first : 0, Number(asked.get('row')));
+    const number = Number(asked.get('episode')), at = Number(asked.get('at'));
+    const found = Boolean(list[number]);
+    if (list.length) await open(found ? number : 0, found ? Math.round(at * about.fps) : 0);
+    if (list.length && !found) tell(`there is no episode ${asked.get('episode')}: there are ${list.length}, counted from 0`, true);
   }
   begin().catch((error) => tell(error.message, true));
 })();

@@ -10,10 +10,9 @@ import shlex
 from gr00t_console.gate import Gate
 from gr00t_console.view.bags import cache, convert
 from gr00t_console.view.opened import Opened
+from gr00t_core.dataset.moment import Moment, VIEW_PORT
 from gr00t_core.dataset.schema import INFO
 from gr00t_core.errors import DatasetError, ParameterError
-
-PORT = 8766  # beside that of the console
 
 
 def main(argv: list[str]) -> int:
@@ -28,8 +27,10 @@ def main(argv: list[str]) -> int:
     add('--namespace', default='', help="of bags: namespace of the robot's topics")
     add('--split', default='bag', help='of bags: where episodes begin, as gr00t convert --split')
     add('--work', type=Path, help='of bags: folder for what is shown; by default in ~/.cache')
+    add('--episode', type=int, metavar='N', help='show this episode first, counted from 0')
+    add('--at', type=float, metavar='SECONDS', help='of --episode: show this time of it')
     add('--host', default='127.0.0.1', help='address of the page; another one needs a token')
-    add('--port', type=int, default=PORT, help='TCP port of the page')
+    add('--port', type=int, default=VIEW_PORT, help='TCP port of the page')
     add('--token-file', default='', help='file that holds the token which a browser must give')
     asked = parser.parse_args(argv)
     is_dataset = (asked.paths[0] / INFO).is_file()
@@ -55,10 +56,12 @@ def serve(opened: Opened, asked: argparse.Namespace, convert_command: str = '') 
     from gr00t_console.serving import listen, serve_until_signal, token_of
     from gr00t_console.view.routes import application
 
+    first = _moment(opened, asked.episode, asked.at)
     token = token_of(asked.host, asked.token_file)
     listening = listen(asked.host, asked.port)
     host = f'[{asked.host}]' if ':' in asked.host else asked.host
     place = f'http://{host}:{asked.port}/{f"?token={token}" if token else ""}'
+    place += f'#{first.fragment}' if first else ''
     print(f'gr00t view: open {place}; decisions go to {opened.decisions}', flush=True)
     config = uvicorn.Config(
         Gate(application(opened, convert_command), token),
@@ -68,6 +71,23 @@ def serve(opened: Opened, asked: argparse.Namespace, convert_command: str = '') 
     )
     serve_until_signal(uvicorn.Server(config), listening)
     return 0
+
+
+def _moment(opened: Opened, episode: int | None, at: float | None) -> Moment | None:
+    """Return what is shown first; None for the begin.
+
+    Raises:
+        DatasetError: There is no such episode, or it ends before.
+        ParameterError: A time is given without its episode.
+    """
+    if episode is None:
+        if at is not None:
+            raise ParameterError(f'--at {at:g}: say of which episode: --episode N')
+        return None
+    seconds = opened.seconds(episode)
+    if at is not None and not 0 <= at <= seconds:
+        raise DatasetError(f'--at {at:g}: episode {episode} has 0 to {seconds:.3f} s')
+    return Moment(episode, at or 0.0)
 
 
 def _check(asked: argparse.Namespace, *, is_dataset: bool) -> None:

@@ -109,6 +109,14 @@ class Opened:
         """Return the episodes, one row each."""
         return [self._row(number) for number in range(len(self._sources))]
 
+    def seconds(self, number: int) -> float:
+        """Return how long an episode takes, from its first row to the end of its last one.
+
+        Raises:
+            DatasetError: There is no such episode.
+        """
+        return self._place(number).length / float(self.dataset.info.fps)
+
     def episode(self, number: int) -> dict[str, Any]:
         """Return the curves of an episode, and what is decided about it.
 

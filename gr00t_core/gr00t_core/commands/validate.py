@@ -4,6 +4,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+import shlex
 from typing import Annotated
 
 from rich.console import Console
@@ -45,8 +46,11 @@ def main(argv: list[str]) -> int:
     for finding in findings:
         line = Text(f'{finding.level}: ', STYLES[finding.level])
         console.print(line.append(f'{finding.where}: {finding.what}', 'none'))
+        if finding.at is not None:
+            console.print(Text(f'    {finding.at.command(str(options.dataset))}', 'dim'))
     errors = sum(finding.level == ERROR for finding in findings)
     console.print(f'{options.dataset}: {errors} errors, {len(findings) - errors} warnings')
-    if any(finding.where.startswith('episode ') for finding in findings):
-        console.print(f'gr00t view {options.dataset} shows the episodes; filter: with warnings')
+    if any(finding.at for finding in findings):
+        opened = shlex.join(['gr00t', 'view', str(options.dataset)])
+        console.print(Text(f'{opened} shows all of them; filter: with warnings'))
     return 1 if errors else 0

@@ -3,12 +3,19 @@
 """Stretches to look at: each kind is found where it was put, and nowhere else."""
 
 from fractions import Fraction
+import shlex
+from urllib.parse import parse_qs
 
+from hypothesis import given
+from hypothesis import strategies as st
 import numpy as np
 import pytest
 
+from gr00t_core.commands.main import run as gr00t
 from gr00t_core.dataset.checks import conspicuous
+from gr00t_core.dataset.checks.conspicuous import Conspicuous
 from gr00t_core.dataset.checks.validate import validate
+from gr00t_core.dataset.moment import Moment
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.dataset.write.assemble import assemble, Header
 from gr00t_core.dataset.write.piece import load_shard
@@ -94,6 +101,56 @@ def test_each_kind_is_found_where_it_is(change, said, tmp_path):
     dataset = Dataset.open(tmp_path / 'set')
     listed = [each.text for each in conspicuous.find(dataset, SO101)]
     assert listed == found
+
+
+def test_what_validate_finds_leads_to_its_place(tmp_path, capsys):
+    """The command below a finding opens the page at the row that the finding names."""
+
+    def change(values):
+        idle(values)
+        values[80, 2] += 2.0
+
+    checked(tmp_path, change)
+    found = [each for each in validate(tmp_path / 'set') if each.where == 'episode 1']
+    assert {each.at for each in found} == {Moment(1, row / 30) for row in (30, 80, 81)}
+    assert gr00t('validate', [str(tmp_path / 'set')]) == 0
+    told = capsys.readouterr().out.splitlines()
+    for each in found:
+        row = int(each.what.split()[1].rstrip(':'))
+        line = next(n for n, text in enumerate(told) if text.endswith(each.what))
+        words = shlex.split(told[line + 1])
+        assert words[:5] == ['gr00t', 'view', str(tmp_path / 'set'), '--episode', '1']
+        assert round(float(words[6]) * 30) == row
+
+
+def test_values_outside_their_limits_lead_to_the_furthest_one(tmp_path):
+    def change(values):
+        values[37, 3] = 9.0
+
+    checked(tmp_path, change)
+    told = {each.where: each.at for each in validate(tmp_path / 'set')}
+    assert told['state.single_arm'] == told['action.single_arm'] == Moment(1, 37 / 30)
+
+
+def test_an_arm_that_leaps_often_is_told_of_shortly():
+    found = [Conspicuous(2, row, row + 1, 'leaps') for row in range(9)]
+    found += [Conspicuous(3, 4, 5, 'leaps')]
+    short = conspicuous.shortened(found)
+    assert short[: conspicuous.MOST_SHOWN] == found[: conspicuous.MOST_SHOWN]
+    assert short[-1] == found[-1]
+    (more,) = short[conspicuous.MOST_SHOWN : -1]
+    assert more.text == 'row 5: 4 more stretches to look at'
+
+
+@given(st.integers(0, 10**4), st.integers(0, 10**6), st.sampled_from([10.0, 29.97, 30.0, 120.0]))
+def test_a_moment_names_its_row_exactly(episode, row, fps):
+    moment = Moment.of_row(episode, row, fps)
+    said = parse_qs(moment.fragment)
+    assert [int(said['episode'][0]), round(float(said['at'][0]) * fps)] == [episode, row]
+    words = shlex.split(moment.command('a folder/set'))
+    assert words[2] == 'a folder/set'
+    assert words[-1] == said['at'][0]
+    assert moment.address.endswith(f'/#{moment.fragment}')
 
 
 def test_a_picture_that_stays_while_the_robot_moves_is_found(tmp_path):

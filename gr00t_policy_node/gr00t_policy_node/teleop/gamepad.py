@@ -12,6 +12,15 @@ HOLD, NEXT = 4, 5  # left and right shoulder button
 OPEN, CLOSE = 1, 0  # B and A
 # Left stick x and y, right stick y, d-pad y, right stick x, d-pad x; up and left are positive.
 AXES = (0, 1, 4, 7, 3, 6)
+# For the tip of an arm: an axis, the part of the twist (x, y, z, about x, y, z) and the sign.
+TIP = (
+    ('left ↕ forward/back', 1, 0, 1.0),
+    ('left ↔ left/right', 0, 1, 1.0),
+    ('right ↕ up/down', 4, 2, 1.0),
+    ('right ↔ turn', 3, 5, 1.0),
+    ('pad ↕ tilt', 7, 4, -1.0),
+    ('pad ↔ roll', 6, 3, -1.0),
+)
 DEAD = 0.1  # share of a stick's way that counts as rest
 SILENCE_S = 0.5  # a pad that says nothing for so long is gone
 
@@ -20,18 +29,31 @@ class Gamepad:
     """Turn the state of a gamepad into directions.
 
     Attributes:
-        page: Which six joints the sticks move, from 0.
+        page: What the sticks move, from 0: the arms whose tips can be led, then six joints each.
     """
 
     def __init__(
-        self, names: Sequence[str], columns: Sequence[int], grippers: Sequence[int]
+        self,
+        names: Sequence[str],
+        columns: Sequence[int],
+        grippers: Sequence[int],
+        arms: Sequence[str] = (),
     ) -> None:
-        """Take the names of the action's elements, what can be moved, and which are grippers."""
+        """Take the names of the action's elements, and what can be moved.
+
+        Args:
+            names: Of the action's elements.
+            columns: Those that can be moved.
+            grippers: Those of them that are grippers.
+            arms: Names of the arms whose tips can be led.
+        """
         self._names = names
+        self._arms = arms
         self._grippers = [column for column in columns if column in grippers]
         others = [column for column in columns if column not in grippers]
         width = len(AXES)
-        self._pages = [others[at : at + width] for at in range(0, max(len(others), 1), width)]
+        self._pages: list[list[int]] = [[] for _ in arms]  # of joints
+        self._pages += [others[at : at + width] for at in range(0, max(len(others), 1), width)]
         self.page = 0
         self._axes: tuple[float, ...] = ()
         self._buttons: tuple[int, ...] = ()
@@ -58,13 +80,27 @@ class Gamepad:
         found |= dict.fromkeys(self._grippers, grip)
         return {column: share for column, share in found.items() if share}
 
+    def twists(self, now_s: float) -> dict[int, tuple[float, ...]]:
+        """Return arm → shares (6,) of the tip's speed along and about x, y, z."""
+        if self.page >= len(self._arms) or not self.wants(now_s):
+            return {}
+        shares = [0.0] * 6
+        for _, axis, part, sign in TIP:
+            shares[part] = sign * self._axis(axis)
+        return {self.page: tuple(shares)} if any(shares) else {}
+
     def help(self) -> str:
         """Return what moves what."""
-        sticks = ('left ↔', 'left ↕', 'right ↕', 'pad ↕', 'right ↔', 'pad ↔')
-        first = zip(sticks, self._pages[self.page])
-        lines = [f'{stick} {self._names[c].rpartition("/")[2]}' for stick, c in first]
+        if self.page < len(self._arms):
+            lines = [f'the sticks lead the tip of {self._arms[self.page]}']
+            lines += [text for text, _, _, _ in TIP]
+        else:
+            sticks = ('left ↔', 'left ↕', 'right ↕', 'pad ↕', 'right ↔', 'pad ↔')
+            first = zip(sticks, self._pages[self.page])
+            lines = [f'{stick} {self._names[c].rpartition("/")[2]}' for stick, c in first]
         lines += ['B/A open/close the gripper'] if self._grippers else []
-        lines += ['right shoulder: other joints'] if len(self._pages) > 1 else []
+        more = 'tip or joints' if self._arms else 'other joints'
+        lines += [f'right shoulder: {more}'] if len(self._pages) > 1 else []
         return f'hold the left shoulder button: {" · ".join(lines)}'
 
     def _is_pressed(self, button: int) -> bool:

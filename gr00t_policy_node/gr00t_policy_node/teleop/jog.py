@@ -23,6 +23,9 @@ from gr00t_policy_node.executor.outputs import Output, outputs_of
 RATE_HZ = 20.0  # of the messages
 # Where no velocity is limited: from one end to the other in so long (s).
 WHOLE_RANGE_S = 2.0
+# How far targets may be ahead of the robot's commands: so long at full speed (s). While the
+# executor has not heard the person yet, or is stopped, targets wait instead of running away.
+AHEAD_S = 0.2
 Values = NDArray[np.float64]
 
 
@@ -35,6 +38,8 @@ class Jog:
             rotations.
         names: Of the action's elements.
         target: (A,) what the person wants; nan where nothing is commanded.
+        lower, upper: (A,) limits of the targets.
+        speed: (A,) greatest velocity of each target, per s.
     """
 
     def __init__(self, node: Node, robot: Robot, speed: float) -> None:
@@ -65,7 +70,8 @@ class Jog:
         span = self._layout.upper - self._layout.lower
         velocity = self._layout.velocity
         limited = np.where(np.isfinite(velocity), velocity * speed, np.inf)
-        self._speed: Values = np.minimum(limited, span / WHOLE_RANGE_S)
+        self.speed: Values = np.minimum(limited, span / WHOLE_RANGE_S)
+        self.lower, self.upper = self._layout.lower, self._layout.upper
         self.target: Values = np.full(len(self.names), math.nan)
         self._publishers: list[tuple[Output, Any]] = []
 
@@ -84,7 +90,7 @@ class Jog:
         unknown = [self.names[column] for column in self.columns if math.isnan(target[column])]
         if unknown:
             return f'it is not known where {", ".join(unknown)} is: no message of it has come'
-        self.target = np.clip(target, self._layout.lower, self._layout.upper)
+        self.target = np.clip(target, self.lower, self.upper)
         self._publishers = [
             (
                 output,
@@ -95,19 +101,28 @@ class Jog:
         self.active = True
         return ''
 
-    def move(self, directions: Mapping[int, float], passed_s: float) -> None:
+    def move(self, directions: Mapping[int, float], passed_s: float, commanded: Values) -> None:
         """Move targets; they stay within the limits.
+
+        None of them moves while one would be more than `AHEAD_S` ahead of the robot's commands,
+        or is not known to follow.
 
         Args:
             directions: Column → share of its speed, -1 to 1; others stay.
-            passed_s: For so long; a late caller does not leap: at most two periods count.
+            passed_s: For so long; `counted` of it.
+            commanded: (A,) newest commands of the robot, nan where none is known.
         """
-        seconds = min(max(passed_s, 0.0), 2.0 / RATE_HZ)
+        seconds = counted(passed_s)
+        target = self.target.copy()
         for column, direction in directions.items():
             if column in self.columns and math.isfinite(direction):
                 share = min(max(direction, -1.0), 1.0)
-                self.target[column] += share * self._speed[column] * seconds
-        self.target = np.clip(self.target, self._layout.lower, self._layout.upper)
+                target[column] += share * self.speed[column] * seconds
+        target = np.clip(target, self.lower, self.upper)
+        ahead, before = np.abs(target - commanded), np.abs(self.target - commanded)
+        follows = (ahead <= AHEAD_S * self.speed) | (ahead < before)  # not where it is nan
+        if follows[target != self.target].all():
+            self.target = target
 
     def publish(self) -> None:
         """Publish the targets, `RATE_HZ` times a second while a person commands."""
@@ -127,3 +142,8 @@ class Jog:
             self._node.destroy_publisher(publisher)
         self._publishers = []
         self.active = False
+
+
+def counted(passed_s: float) -> float:
+    """Return how much of a time counts: a late caller does not leap, so two periods at most."""
+    return min(max(passed_s, 0.0), 2.0 / RATE_HZ)

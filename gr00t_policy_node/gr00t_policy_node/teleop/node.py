@@ -1,11 +1,15 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node `teleop`: a person moves the robot's joints by keyboard or gamepad.
+"""The node `teleop`: a person moves the robot by keyboard or gamepad.
+
+Where a URDF comes on `robot_description`, keys and sticks lead the tip of an arm along the axes
+of its base; joint by joint else (decision 0101).
 
 It publishes on `teleop/<command topic>` only. The chunk executor limits that, commands the robot,
 and says that a person decided, which recorder and converter keep (decision 0051).
 """
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 import signal
 import sys
@@ -13,6 +17,8 @@ import threading
 import time
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 import rclpy
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
@@ -23,11 +29,14 @@ from gr00t_core.errors import Gr00tError, ParameterError
 from gr00t_core.messages.message_classes import message_class
 from gr00t_core.robot.file import load_robot
 from gr00t_core.terminal_keys import TerminalKeys
+from gr00t_policy_node.teleop.arms import Arm, arms_of
+from gr00t_policy_node.teleop.chain import WHERE
 from gr00t_policy_node.teleop.gamepad import Gamepad
-from gr00t_policy_node.teleop.jog import Jog, RATE_HZ
+from gr00t_policy_node.teleop.jog import counted, Jog, RATE_HZ
 from gr00t_policy_node.teleop.keyboard import Keyboard
 from gr00t_policy_node.teleop.place import Place, STREAM
 from gr00t_ros.parameters import declare, Table
+from gr00t_ros.qos import latched
 from gr00t_ros.start import initialize
 
 DEVICES = ('keyboard', 'gamepad')
@@ -36,12 +45,17 @@ DECLARATIONS: Table = {
     'device': ('keyboard', 'what moves the joints', DEVICES),
     'joy_topic': ('joy', 'gamepad: topic of sensor_msgs/Joy, as joy_node publishes it', None),
     'speed': (0.4, 'greatest speed of a joint, as share of its velocity limit', (0.01, 1.0)),
+    'linear_speed': (0.1, 'greatest speed at which the tip of an arm is led (m/s)', (0.001, 1.0)),
+    'angular_speed': (0.8, 'greatest speed at which it is turned (rad/s)', (0.01, 3.0)),
+    'base_frame': ('', 'link whose axes count; empty: the root of robot_description', None),
+    'tip_frame': ('', 'link that is led; empty: what the last joint of the arm moves', None),
 }
 WAIT_S = 5.0  # between two lines that say the same
+DESCRIBED_S = 2.0  # for so long robot_description is awaited before a line says what keys move
 
 
 class Teleop(Node):
-    """Moves joints as a person asks, while the person asks.
+    """Moves joints, or the tip of an arm, as a person asks, while the person asks.
 
     Attributes:
         jog: The targets and their messages.
@@ -67,18 +81,18 @@ class Teleop(Node):
                 f'{robot.source}: no joint is commanded by positions, so there is nothing to move'
                 ' by keyboard or gamepad; use a leader arm on the topics teleop/...'
             )
+        self._robot = robot
+        self._values = values
         self._place = Place(self, robot)
         self._terminal = terminal
-        slices = robot.action_slices()
-        grippers = [
-            column
-            for group in robot.action
-            if group.kind in ('gripper', 'binary')
-            for column in range(*slices[group.name].indices(len(robot.action_names)))
-        ]
-        self._keys = Keyboard(robot.action_names, self.jog.columns)
-        self._pad = Gamepad(robot.action_names, self.jog.columns, grippers)
+        self._arms: tuple[Arm, ...] = ()
+        self._keys, self._pad = self._hands()
         self._by_keys = values['device'] == 'keyboard'
+        self._description: str | None = None
+        self.create_subscription(
+            message_class('std_msgs/msg/String'), WHERE, self._describe, latched(1)
+        )
+        self._started_s: float | None = time.monotonic()
         if not self._by_keys:
             self.create_subscription(
                 message_class('sensor_msgs/msg/Joy'), values['joy_topic'], self._hear, STREAM
@@ -86,12 +100,12 @@ class Teleop(Node):
         self._ticked_s = time.monotonic()
         self._said: tuple[str, float] = ('', 0.0)
         self.create_timer(1.0 / RATE_HZ, self.tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
-        self.get_logger().info((self._keys if self._by_keys else self._pad).help())
 
     def tick(self) -> None:
         """Take what the person asks, and command it."""
         now = time.monotonic()
         passed_s, self._ticked_s = now - self._ticked_s, now
+        self._learn(now)
         if self._terminal is not None:
             for line in self._keys.press(self._terminal.pressed(), now):
                 self.get_logger().info(line)
@@ -110,8 +124,60 @@ class Teleop(Node):
             self.get_logger().info('the person has let go')
         if self.jog.active:
             asked = self._keys if self._by_keys else self._pad
-            self.jog.move(asked.directions(now), passed_s)
+            directions = asked.directions(now)
+            seconds = counted(passed_s)
+            for number, shares in asked.twists(now).items() if seconds > 0 else ():
+                led, reason = self._arms[number].lead(self.jog, self._twist(shares), seconds)
+                directions |= led
+                if reason:
+                    self._warn(f'the tip stands: {reason}', now)
+            self.jog.move(directions, passed_s, self._place.newest()[0])
             self.jog.publish()
+
+    def _hands(self) -> tuple[Keyboard, Gamepad]:
+        """Return what keys and sticks mean for the arms that are known."""
+        slices = self._robot.action_slices()
+        names = self._robot.action_names
+        grippers = [
+            column
+            for group in self._robot.action
+            if group.kind in ('gripper', 'binary')
+            for column in range(*slices[group.name].indices(len(names)))
+            if column in self.jog.columns
+        ]
+        arms = [arm.name for arm in self._arms]
+        columns = self.jog.columns
+        return Keyboard(names, columns, grippers, arms), Gamepad(names, columns, grippers, arms)
+
+    def _twist(self, shares: Sequence[float]) -> NDArray[np.float64]:
+        speeds = [self._values['linear_speed']] * 3 + [self._values['angular_speed']] * 3
+        return np.array(shares) * speeds
+
+    def _describe(self, message: Any) -> None:
+        self._description = message.data
+
+    def _learn(self, now_s: float) -> None:
+        """Take a description that has come; say once what keys or sticks move.
+
+        What they mean never changes while a person commands.
+        """
+        if self.jog.active:
+            return
+        said = ''
+        if self._description is not None:
+            frames = (self._values['base_frame'], self._values['tip_frame'])
+            self._arms, why = arms_of(self._robot, self.jog.columns, self._description, *frames)
+            self._description = None
+            chains = [arm.chain for arm in self._arms]
+            led = [f'{chain.tip} is led along the axes of {chain.base}' for chain in chains]
+            said = '; '.join(led) or f'joint by joint: {why}'
+        elif self._started_s is not None and now_s - self._started_s > DESCRIBED_S:
+            said = f'joint by joint: no {WHERE} has come'
+        if said:
+            self._started_s = None
+            self._keys, self._pad = self._hands()
+            hands = self._keys if self._by_keys else self._pad
+            self.get_logger().info(f'{said}; {hands.help()}')
 
     def _hear(self, message: Any) -> None:
         self._pad.hear(message.axes, message.buttons, time.monotonic())

@@ -184,6 +184,7 @@ class Kind:
         is_new: Instruction → whether these words are never trained on.
         label: Target → what a table calls it.
         pointer: Picture's width by height → draws where a chunk leads the gripper, or None.
+        urdf: The robot as a URDF, whose joints are those of the robot file; '' for none.
     """
 
     name: str
@@ -201,6 +202,7 @@ class Kind:
     is_new: Callable[[str], bool]
     label: Callable[[str], str]
     pointer: Callable[[float], Any]
+    urdf: Callable[[], str]
 
 
 def check_seed(seed: int, allowed: range) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.alignment.timeline import NO_PICTURE
+from gr00t_core.dataset.checks.conspicuous import stays
 from gr00t_core.dataset.corrections import count_sources
 from gr00t_core.robot.description import NANOSECONDS, Robot
 from rosbag_tools.convert.episode_plan import PlannedEpisode
@@ -177,6 +178,7 @@ def _episode(
         'seconds': _seconds(episode.stamp_ns),
         'rate_hz': round(rate_hz(episode.stamp_ns), 3),
         'frozen': _frozen(robot, converted, episode, ~still),
+        'same_picture': _same_picture(robot, converted, episode, options.rate_hz),
         'idle_share': round(float(still.mean()), 3),
         'action_equals_state': _equal_share(robot, options, episode),
         'curves': {
@@ -232,6 +234,19 @@ def _frozen(
         same = (shown[1:] == shown[:-1]) & other & moving
         shares[camera.name] = round(float(same.sum() / moving.sum()), 3)
     return shares
+
+
+def _same_picture(
+    robot: Robot, converted: Converted, episode: PlannedEpisode, rate_hz: float
+) -> dict[str, list[tuple[int, int]]]:
+    """Return, by camera, the rows [first, end) in which other frames hold the same picture."""
+    found = {}
+    for index, camera in enumerate(robot.cameras):
+        frames = episode.frames[:, index]
+        shown = converted.survey.streams[camera.stream.topic].fingerprints[frames]
+        if stretches := stays((shown[1:] == shown[:-1]) & (frames[1:] != frames[:-1]), rate_hz):
+            found[camera.name] = stretches
+    return found
 
 
 def _warnings(report: Mapping[str, Any], robot: Robot, options: ConvertOptions) -> list[str]:

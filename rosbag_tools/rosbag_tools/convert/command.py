@@ -10,7 +10,7 @@ from pathlib import Path
 import shutil
 import sys
 import time
-from typing import Literal
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -18,6 +18,7 @@ import tyro
 
 from gr00t_core.commands.readable import readable
 from gr00t_core.dataset.decisions import by_bag, read_decisions
+from gr00t_core.dataset.moment import Moment
 from gr00t_core.dataset.schema import WrittenVersion
 from gr00t_core.dataset.video.writer import VideoOptions
 from gr00t_core.dataset.write.assemble import assemble, Header
@@ -42,6 +43,7 @@ from rosbag_tools.convert.report_page import report_page
 from rosbag_tools.convert.sources import source_topic
 from rosbag_tools.convert.summary import plain, print_summary
 from rosbag_tools.convert.survey import recorded_topic
+from rosbag_tools.convert.to_look_at import to_look_at
 
 REPORT_JSON = 'meta/conversion_report.json'
 REPORT_HTML = 'meta/conversion_report.html'
@@ -253,7 +255,7 @@ def _says_who_decided(path: Path, namespace: str) -> bool:
 def _finish(
     results: list[Result], asked: Convert, output: Path, robot: Robot, options: ConvertOptions
 ) -> int:
-    report = {
+    report: dict[str, Any] = {
         'output': str(asked.output),
         'version': asked.version,
         'robot': robot.name,
@@ -268,6 +270,7 @@ def _finish(
     failed = [result for result in results if result.error]
     if shards:
         pieces = [load_shard(shard) for shard in shards]
+        report['to_look_at'] = to_look_at(report, robot, shards)
         page = report_page(report, robot, shards)
         files = {
             REPORT_JSON: json.dumps(report, indent=1).encode(),
@@ -283,6 +286,12 @@ def _finish(
         plain(f'{len(shards)} episodes in {asked.output}, report: {asked.output / REPORT_HTML}'),
         soft_wrap=True,
     )
+    if found := report['to_look_at']:
+        first = Moment(found[0]['episode'], found[0]['at_s']).command(str(asked.output))
+        console.print(
+            plain(f'{len(found)} stretches to look at, listed in the report; the first: {first}'),
+            soft_wrap=True,
+        )
     if asked.keep_shards:
         console.print(
             plain(

@@ -19,6 +19,7 @@ from gr00t_core.robot.description import Camera, Robot
 from rosbag_tools.convert.advice import next_step
 from rosbag_tools.convert.bag_report import FROZEN_SHARE
 from rosbag_tools.convert.summary import grouped_warnings
+from rosbag_tools.convert.to_look_at import look_section
 
 THUMBNAIL_WIDTH = 160
 THUMBNAILS = 5  # per camera and episode, evenly over its length
@@ -49,6 +50,7 @@ def report_page(report: Mapping[str, Any], robot: Robot, shards: Sequence[Path])
         lead=_lead(report, episodes),
         summary=_summary(report),
         warnings=_warnings(report),
+        look=look_section(report['to_look_at'], Path(report['output'])),
         left_out=_left_out(report),
         values=_values(converted),
         instructions=_instructions(episodes),

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+from urllib.parse import parse_qs, urlsplit
 
 from converted import convert
 import pytest
@@ -89,7 +90,7 @@ def test_the_page_is_shown_by_a_browser(converted, tmp_path):
     if chromium is None:
         pytest.skip('no Chromium: apt-get install chromium')
     page = (converted.path / 'meta' / 'conversion_report.html').read_text(encoding='utf-8')
-    assert not re.search(r'(src|href)\s*=\s*"(?!data:)', page)  # nothing is fetched
+    assert not re.search(r'src\s*=\s*"(?!data:)|<link|@import', page)  # nothing is fetched
     copy = tmp_path / 'page.html'
     copy.write_text(page + LOOK, encoding='utf-8')
     found = looked(chromium, copy, tmp_path / 'profile', 1200)
@@ -142,6 +143,18 @@ def test_a_frozen_camera_and_a_stuck_joint_are_found(tmp_path):
     names = [name.split('/')[1] for name in load_robot('so101').state_names]
     assert f'state.single_arm/{names[2]}: does not change, but action' in text
     page = (truth.path / 'meta' / 'conversion_report.html').read_text()
+    # The frozen camera is among the stretches to look at, with a link and a command.
+    look = truth.report['to_look_at']
+    rows = truth.report['bags'][0]['episodes'][0]['rows']
+    (frozen,) = [each for each in look if 'the same picture' in each['what']]
+    assert frozen['what'].startswith('front shows')
+    assert (frozen['episode'], frozen['first'], frozen['end']) == (0, 0, rows)
+    links = re.findall(r'<a target="gr00t-view" href="([^"]*)"', page)
+    assert len(links) == len(look)
+    for link, each in zip(links, look, strict=True):
+        at = parse_qs(urlsplit(html.unescape(link)).fragment)['at'][0]
+        assert round(float(at) * 30) == each['first']
+        assert f'--episode 0 --at {at}</code>' in page
     assert 'at its highest value in' in page
     assert '>front <b class="error">frozen: the same picture in 100%' in page
     assert '>wrist</figcaption>' in page

@@ -7,12 +7,13 @@ None of it makes a dataset invalid. `gr00t validate` warns of it, and `gr00t vie
 Shapes: R rows of an episode, D elements.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gr00t_core.dataset.moment import Moment
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.errors import DatasetError
 from gr00t_core.robot.description import Robot
@@ -29,6 +30,8 @@ LEAP_TIMES, LEAP_SHARE, USUAL = 10.0, 0.1, 0.9
 SAME_LEVEL, FROZEN_S, MOVED_SHARE = 4.0, 0.5, 0.05
 # A length that is so many times the usual one, or less than its inverse; from so many episodes on.
 ODD_LENGTH, LEAST_EPISODES = 3.0, 5
+# Of one episode are so many listed; an arm that leaps leaps often.
+MOST_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,10 @@ class Conspicuous:
         rows = f'row {self.first}' if last == self.first else f'rows {self.first} to {last}'
         return f'{rows}: {self.what}'
 
+    def at(self, fps: float) -> Moment:
+        """Return where it begins."""
+        return Moment.of_row(self.episode, self.first, fps)
+
 
 def find(dataset: Dataset, robot: Robot | None) -> list[Conspicuous]:
     """Return what the numbers of a dataset show, in the order of its episodes.
@@ -69,26 +76,45 @@ def find(dataset: Dataset, robot: Robot | None) -> list[Conspicuous]:
         }
     except DatasetError:
         return []  # told by the checks of rows and of modality.json
-    fps = float(dataset.info.fps)
+    state = dataset.modality.state.items()
+    # Angles wrap, quaternions change their sign.
+    plain = {f'state.{name}' for name, group in state if group.rotation is None}
+    lengths = [episode.length for episode in dataset.episodes]
+    return find_in(groups, lengths, float(dataset.info.fps), plain, robot)
+
+
+def find_in(
+    groups: Mapping[str, Array],
+    lengths: Sequence[int],
+    fps: float,
+    plain: Set[str],
+    robot: Robot | None,
+) -> list[Conspicuous]:
+    """Return what the numbers of episodes show, in their order.
+
+    Args:
+        groups: `state.<group>` or `action.<group>` → (N, D) rows of all episodes.
+        lengths: Rows of each episode.
+        fps: Rows per second.
+        plain: Keys of the state groups that are no rotations: leaps are looked for in them.
+        robot: Its limits say what is clipped; None: that is not looked for.
+    """
     limits = {} if robot is None else _limits(robot)
-    values = np.concatenate([*groups.values(), np.zeros((len(dataset), 0))], axis=1)
+    total = sum(lengths)
+    values = np.concatenate([*groups.values(), np.zeros((total, 0))], axis=1)
     values = np.where(np.isfinite(values), values, 0.0)
-    span = np.ptp(values, axis=0) if len(values) else np.zeros(values.shape[1])
-    usual = {
-        f'state.{name}': _usual(dataset, groups[f'state.{name}'])
-        for name, group in dataset.modality.state.items()
-        if group.rotation is None  # angles wrap, quaternions change their sign
-    }
+    span = np.ptp(values, axis=0) if total else np.zeros(values.shape[1])
+    starts = np.cumsum([0, *lengths]).tolist()
+    usual = {key: _usual(starts[1:-1], groups[key]) for key in groups if key in plain}
     found: list[Conspicuous] = []
-    lengths = dataset.lengths
-    middle = float(np.median(lengths)) if len(lengths) else 0.0
-    for number, place in enumerate(dataset.episodes):
-        rows = slice(place.start, place.start + place.length)
+    middle = float(np.median(lengths)) if lengths else 0.0
+    for number, (start, length) in enumerate(zip(starts, lengths)):
+        rows = slice(start, start + length)
         if len(lengths) >= LEAST_EPISODES and not (
-            middle / ODD_LENGTH <= place.length <= middle * ODD_LENGTH
+            middle / ODD_LENGTH <= length <= middle * ODD_LENGTH
         ):
-            what = f'{place.length} rows, half of the episodes have more than {middle:g}'
-            found.append(Conspicuous(number, 0, place.length, what))
+            what = f'{length} rows, half of the episodes have more than {middle:g}'
+            found.append(Conspicuous(number, 0, length, what))
         for first, end in idle(values[rows], span, fps):
             seconds = (end - first) / fps
             found.append(Conspicuous(number, first, end, f'nothing moves for {seconds:.1f} s'))
@@ -99,6 +125,18 @@ def find(dataset: Dataset, robot: Robot | None) -> list[Conspicuous]:
                 what = f'{key} element {element} leaps by {size:.3g}'
                 found.append(Conspicuous(number, row, row + 1, what))
     return found
+
+
+def shortened(found: Sequence[Conspicuous]) -> list[Conspicuous]:
+    """Return up to `MOST_SHOWN` of each episode, in order, and how many more there are."""
+    shown: list[Conspicuous] = []
+    for number in dict.fromkeys(each.episode for each in found):
+        own = [each for each in found if each.episode == number]
+        shown += own[:MOST_SHOWN]
+        if more := own[MOST_SHOWN:]:
+            what = f'{len(more)} more stretches to look at'
+            shown.append(Conspicuous(number, more[0].first, more[0].end, what))
+    return shown
 
 
 def idle(values: Array, span: Array, fps: float) -> list[tuple[int, int]]:
@@ -158,20 +196,41 @@ def frozen(
         return []
     levels = small.reshape(len(small), -1).astype(np.float64)
     same = np.abs(np.diff(levels, axis=0)).max(axis=1) <= SAME_LEVEL
-    found = []
-    for first, last in _runs(same):
-        end = last + 1  # rows: one more than steps
-        away = np.abs(levels[first:end] - levels[first]).max() > 2 * SAME_LEVEL
-        way = np.ptp(state[first:end, span > 0], axis=0) / span[span > 0]
-        if (end - first) / fps >= FROZEN_S and not away and (way > MOVED_SHARE).any():
-            found.append((first, end))
-    return found
+    return [
+        (first, end)
+        for first, end in stays(same, fps)
+        if np.abs(levels[first:end] - levels[first]).max() <= 2 * SAME_LEVEL
+        and moves(state[first:end], span)
+    ]
 
 
-def _usual(dataset: Dataset, rows: Array) -> Array:
-    """Return (D,) from which size on a step of a state group is a leap."""
+def stays(same: NDArray[np.bool_], fps: float) -> list[tuple[int, int]]:
+    """Return the rows [first, end) in which the picture is the same for `FROZEN_S` or longer.
+
+    Args:
+        same: (R - 1,) whether a row's picture is that of the row before.
+        fps: Rows per second.
+    """
+    runs = [(first, last + 1) for first, last in _runs(same)]  # rows: one more than steps
+    return [(first, end) for first, end in runs if (end - first) / fps >= FROZEN_S]
+
+
+def moves(state: Array, span: Array) -> bool:
+    """Return whether an element of (R, D) rows goes further than a share of its range (D,)."""
+    way = np.ptp(state[:, span > 0], axis=0) / span[span > 0]
+    return bool((way > MOVED_SHARE).any())
+
+
+def _usual(starts: Sequence[int], rows: Array) -> Array:
+    """Return (D,) from which size on a step of a state group is a leap.
+
+    Args:
+        starts: Rows at which another episode begins.
+        rows: (N, D) of the group.
+    """
     inside = np.ones(max(len(rows) - 1, 0), np.bool_)
-    inside[dataset.lengths.cumsum()[:-1] - 1] = False  # from one episode to the next
+    # From one episode to the next is no step.
+    inside[[start - 1 for start in starts if 0 < start < len(rows)]] = False
     steps = _steps(rows)[inside]
     if not len(steps):
         return np.full(rows.shape[1], np.inf)

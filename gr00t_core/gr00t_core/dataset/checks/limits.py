@@ -7,7 +7,7 @@ them apart, so they are compared before anybody trains on them.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import math
 from typing import Any
 
@@ -41,12 +41,14 @@ class OutsideLimits:
         share: Share of the group's values outside, 0 to 1; None when only statistics are known.
         severe: Whether the data and the file contradict each other; else a few values stray.
         text: One sentence for the user: share, limits, the furthest value, the unit guessed.
+        row: Of the furthest value; None when only statistics are known.
     """
 
     key: str
     share: float | None
     severe: bool
     text: str
+    row: int | None = None
 
 
 def check_dataset(robot: Robot, dataset: Dataset) -> list[OutsideLimits]:
@@ -97,7 +99,10 @@ def check_values(robot: Robot, values: Mapping[str, NDArray[Any]]) -> list[Outsi
             broken = float((~np.isfinite(data)).mean()) >= SEVERE
             beyond = np.maximum(np.maximum(lower - finite, finite - upper), 0.0)
             broken |= bool(np.median(beyond / (upper - lower)) > FAR)
-            found.append(_outside(key, group, share, text, furthest, finite, outside, broken))
+            told = _outside(key, group, share, text, furthest, finite, outside, broken)
+            unreadable = np.flatnonzero(~np.isfinite(data).all(axis=1))
+            row = int(unreadable[0]) if len(unreadable) else furthest.row
+            found.append(replace(told, row=row))
     return found
 
 
@@ -178,6 +183,7 @@ class _Furthest:
 
     value: float
     limits: str
+    row: int
 
     @classmethod
     def of(cls, group: Group, rows: Array, lower: Array, upper: Array) -> '_Furthest':
@@ -185,7 +191,7 @@ class _Furthest:
         row, column = np.unravel_index(int(beyond.argmax()), beyond.shape)
         unit = '' if group.units[column] == '1' else f' {group.units[column]}'
         limits = f'({group.names[column]}: {lower[column]:.4g} to {upper[column]:.4g}{unit})'
-        return cls(float(rows[row, column]), limits)
+        return cls(float(rows[row, column]), limits, int(row))
 
 
 def _outside(

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from gr00t_core.dataset.checks.findings import error, Finding, warning
 from gr00t_core.dataset.formats.tables import castable, column_names, read_table, to_numpy
+from gr00t_core.dataset.moment import Moment
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.dataset.schema import Feature, INDEX_FEATURES, V20, V30
 from gr00t_core.dataset.write.numbering import TIMESTAMP_TOLERANCE
@@ -91,7 +92,8 @@ def _check_values(dataset: Dataset) -> Iterator[Finding]:
             if values.dtype.kind == 'f' and not np.isfinite(values).all():
                 row = int(np.argmax(~np.isfinite(values.reshape(len(values), -1)).all(axis=1)))
                 episode, step = dataset.locate(row)
-                yield error(f'episode {episode}, step {step}', f'{name} is not finite')
+                at = Moment.of_row(episode, step, float(dataset.info.fps))
+                yield error(f'episode {episode}, step {step}', f'{name} is not finite', at)
             if values.dtype.name != feature.dtype:
                 yield warning(
                     name, f'stored as {values.dtype.name}, meta/info.json says {feature.dtype}'
@@ -130,7 +132,7 @@ def _check_timestamps(dataset: Dataset) -> Iterator[Finding]:
     stamps = np.asarray(dataset.column('timestamp'), np.float64).ravel()
     period = float(1 / dataset.info.fps)
     late = []
-    for episode in dataset.episodes:
+    for number, episode in enumerate(dataset.episodes):
         own = stamps[episode.start : episode.start + episode.length]
         off = np.abs(np.diff(own) - period)
         if len(off) and off.max() > TIMESTAMP_TOLERANCE:
@@ -139,6 +141,7 @@ def _check_timestamps(dataset: Dataset) -> Iterator[Finding]:
                 f'episode {episode.index}',
                 f'time stamps of steps {step} and {step + 1} are {own[step + 1] - own[step]:.6f} s'
                 f' apart, expected {period:.6f}',
+                Moment.of_row(number, step, float(dataset.info.fps)),
             )
         if len(own) and abs(own[0]) > TIMESTAMP_TOLERANCE:
             late.append(episode.index)

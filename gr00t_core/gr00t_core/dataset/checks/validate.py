@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check a dataset: schema, rows, videos, statistics, modality.json and the robot file."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from gr00t_core.dataset.checks.robot_fit import check_fit
 from gr00t_core.dataset.checks.rows import check_rows
 from gr00t_core.dataset.checks.statistics import check_statistics
 from gr00t_core.dataset.checks.videos import check_videos, has_modality
+from gr00t_core.dataset.moment import Moment
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.dataset.schema import INFO, MODALITY, read_json, ROBOT
 from gr00t_core.dataset.video.reader import VideoReader
@@ -24,9 +24,6 @@ from gr00t_core.dataset.write.piece import left_out
 from gr00t_core.errors import DatasetError, Gr00tError
 from gr00t_core.robot.description import Robot
 from gr00t_core.robot.file import load_robot
-
-# Of one episode; an arm that leaps leaps often.
-MOST_SHOWN = 5
 
 
 def validate(path: str | Path, robot: Robot | None = None, decode: bool = True) -> list[Finding]:
@@ -164,18 +161,12 @@ def _check_actions(dataset: Dataset) -> Iterator[Finding]:
 
 
 def _check_conspicuous(dataset: Dataset, robot: Robot | None) -> Iterator[Finding]:
-    """Name the stretches to look at, up to `MOST_SHOWN` of an episode."""
+    """Name the stretches to look at."""
     if not has_modality(dataset):
         return
-    shown: Counter[int] = Counter()
-    for found in conspicuous.find(dataset, robot):
-        shown[found.episode] += 1
-        if shown[found.episode] <= MOST_SHOWN:
-            yield warning(f'episode {dataset.episodes[found.episode].index}', found.text)
-    for number, count in shown.items():
-        if count > MOST_SHOWN:
-            more = f'{count - MOST_SHOWN} more stretches to look at'
-            yield warning(f'episode {dataset.episodes[number].index}', more)
+    for found in conspicuous.shortened(conspicuous.find(dataset, robot)):
+        where = f'episode {dataset.episodes[found.episode].index}'
+        yield warning(where, found.text, found.at(float(dataset.info.fps)))
 
 
 def _check_robot(dataset: Dataset, robot: Robot | None) -> Iterator[Finding]:
@@ -183,4 +174,7 @@ def _check_robot(dataset: Dataset, robot: Robot | None) -> Iterator[Finding]:
         return
     yield from check_fit(dataset, robot)
     for outside in limits_check.check_dataset(robot, dataset):
-        yield (error if outside.severe else warning)(outside.key, outside.text)
+        at = None
+        if outside.row is not None:
+            at = Moment.of_row(*dataset.locate(outside.row), float(dataset.info.fps))
+        yield (error if outside.severe else warning)(outside.key, outside.text, at)

@@ -113,7 +113,9 @@ def _check_frozen(
         for first, end in frozen(seen[: len(rows)], rows, span, float(dataset.info.fps)):
             seconds = (end - first) / float(dataset.info.fps)
             what = f'{key}: the picture stays the same for {seconds:.1f} s while the robot moves'
-            yield warning(f'episode {number}', Conspicuous(number, first, end, what).text)
+            stretch = Conspicuous(number, first, end, what)
+            at = stretch.at(float(dataset.info.fps))
+            yield warning(f'episode {episode.index}', stretch.text, at)
 
 
 def has_modality(dataset: Dataset) -> bool:

@@ -168,4 +168,5 @@ KIND = Kind(
     is_new=_is_new,
     label=lambda target: f'the {tasks.words_of(target)}',
     pointer=_pointer,
+    urdf=lambda: '',
 )

@@ -9,7 +9,7 @@ from gr00t_core.errors import Gr00tError
 from gr00t_core.robot.description import Robot
 from gr00t_sim.scenes.interface import Episode, Kind
 from gr00t_sim.scenes.so101.binding import bind
-from gr00t_sim.scenes.so101.scene import Layout, parse_layout, PHYSICS_HZ
+from gr00t_sim.scenes.so101.scene import Layout, parse_layout, PHYSICS_HZ, urdf
 from gr00t_sim.scenes.so101.task import (
     evaluation_task,
     is_for_evaluation_only,
@@ -72,4 +72,5 @@ KIND = Kind(
     is_new=is_for_evaluation_only,
     label=lambda target: f'the {target} cube',
     pointer=_pointer,
+    urdf=urdf,
 )

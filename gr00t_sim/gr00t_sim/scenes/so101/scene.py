@@ -67,6 +67,17 @@ def asset_folder() -> Path:
     return Path(spec.origin).parent / 'assets' / 'SO101'
 
 
+def urdf() -> str:
+    """Return the arm as the wheel's URDF: the model's joints, and files of meshes that exist.
+
+    Raises:
+        Gr00tError: The wheel is not installed.
+    """
+    folder = asset_folder()
+    text = (folder / 'so101_new_calib.urdf').read_text(encoding='utf-8')
+    return text.replace('filename="assets/', f'filename="{(folder / "assets").as_uri()}/')
+
+
 def cluster_mesh(
     triangles: NDArray[np.float32], cell: float
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
