@@ -15,6 +15,7 @@ from torch import nn, Tensor
 import torch._dynamo as dynamo
 
 from gr00t_core.models.folded.fold import FoldedModel
+from gr00t_core.models.folded.fused import Deferred
 
 # Compilations of one layer's code: views, single samples and batches, self- and cross-attention.
 RECOMPILES = 64
@@ -28,14 +29,16 @@ class AnyPrompt(nn.Module):
         self.cross = block.cross
         self.run: Any = torch.compile(block, dynamic=False, backend=backend)
 
-    def forward(self, x: Tensor, affine: Tensor, keys_values: Tensor, *rest: Any) -> Tensor:
+    def forward(
+        self, x: Tensor, branch: Tensor, affine: Tensor, keys_values: Tensor, *rest: Any
+    ) -> Deferred:
         """Run the block; the last axis but one of `keys_values` (2, B, N, T, D) is the symbol."""
         symbolic = [(keys_values, 3)]
         symbolic += [(mask, 3) for mask in rest if isinstance(mask, Tensor)]  # (B, 1, 1, T)
         for tensor, axis in symbolic:
             dynamo.mark_dynamic(tensor, axis)
-        out: Tensor = self.run(x, affine, keys_values, *rest)
-        return out
+        left: Deferred = self.run(x, branch, affine, keys_values, *rest)
+        return left
 
 
 def compile_layers(folded: FoldedModel, backend: Any = 'inductor') -> None:

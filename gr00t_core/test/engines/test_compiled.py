@@ -78,10 +78,11 @@ def test_new_prompt_lengths_and_embodiments_compile_nothing(family, compiled):
     for slot in (3, 31):
         folded(replace(given[0], slot=slot), given[1])
         graphs.append(counter.graphs)
-    # Vision, language, VL self-attention, a block with self-attention, the last one, and one with
-    # cross-attention: each has one graph, whatever the length.
+    # Vision, language and VL self-attention have two graphs each, of the first layer and of all
+    # others, to which a branch is still to be added; a block with self-attention, the last one,
+    # and one with cross-attention have one each. The length makes none.
     assert graphs == [graphs[0]] * len(graphs)
-    assert graphs[0] <= 6
+    assert graphs[0] <= 9
     assert not counters['graph_break']
 
 
@@ -95,6 +96,7 @@ def test_views_and_batches_compile_once_each(family, compiled):
         seen[views, samples] = counter.graphs
         assert counter.graphs == before
     one, *_, last = seen.values()
-    assert seen[1, 1] == one + 1  # the vision tower alone
+    # The vision tower alone: its first layer and the others.
+    assert one < seen[1, 1] <= one + 2
     assert not counters['graph_break']
     assert last < dynamo.config.recompile_limit

@@ -129,6 +129,33 @@ def test_half_precision_is_no_worse_than_plain(family, dtype):
     assert folded_error < 2 * plain_error + 1e-3
 
 
+def add_at_once(folded):
+    """Make every layer add its last branch itself, as a plain layer does."""
+
+    def ending(forward):
+        def run(*given):
+            x, branch = forward(*given)
+            return x + branch, None
+
+        return run
+
+    part = folded.vision_language
+    for layer in (*part.vision_layers, *part.language_layers, *part.vl_layers, *folded._blocks):
+        layer.forward = ending(layer.forward)
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+@each_family
+def test_adding_a_branch_later_changes_no_bit(family, dtype):
+    model = plain_model(family, 9, dtype)
+    batch = make_batch(family, model.config, samples=2, views=2, seed=9)
+    noise = noise_for(model.config, 2)
+    later = run_folded(family, FoldedModel(model), batch, noise)
+    at_once = FoldedModel(model)
+    add_at_once(at_once)
+    np.testing.assert_array_equal(later, run_folded(family, at_once, batch, noise))
+
+
 @pytest.mark.parametrize(
     ('family', 'change'),
     [

@@ -17,7 +17,13 @@ import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
 
-from gr00t_core.models.folded.fused import CrossAttention, feed_forward, SelfAttention
+from gr00t_core.models.folded.fused import (
+    CrossAttention,
+    Deferred,
+    feed_forward,
+    joined,
+    SelfAttention,
+)
 from gr00t_core.models.layers.category import CategoryLinear
 from gr00t_core.models.layers.dit import DiTBlock, sinusoid
 
@@ -34,25 +40,32 @@ class _Block(nn.Module):
         self.mlp = block.mlp
 
     def forward(
-        self, x: Tensor, affine: Tensor, keys_values: Tensor, mask: Tensor | None, keep: int
-    ) -> Tensor:
-        """Map (B, T, C) to its last `keep` tokens (B, keep, C).
+        self,
+        x: Tensor,
+        branch: Tensor | None,
+        affine: Tensor,
+        keys_values: Tensor,
+        mask: Tensor | None,
+        keep: int,
+    ) -> Deferred:
+        """Map a sequence and what is to be added to it to the same, the last `keep` tokens.
 
         Args:
-            x: The sequence.
+            x: (B, T, C), the sequence.
+            branch: (B, T, C), what is still to be added.
             affine: (2, C), scale and shift after the first norm.
             keys_values: (2, B, N, T, D) of this block; not read by self-attention.
             mask: (B, 1, 1, T) bool, False at keys to hide; None hides none.
             keep: Tokens that are wanted.
         """
-        width = x.shape[-1:]
+        x, width = joined(x, branch), x.shape[-1:]
         normed = F.layer_norm(x, width, affine[0], affine[1], 1e-5)
         if self.cross:
             seen = self.attention(normed[:, -keep:], (keys_values[0], keys_values[1]), mask)
         else:
             seen = self.attention(normed, keep)
         x = x[:, -keep:] + seen
-        return x + feed_forward(self.mlp, F.layer_norm(x, width, eps=1e-5))
+        return x, feed_forward(self.mlp, F.layer_norm(x, width, eps=1e-5))
 
 
 class ActionSteps(nn.Module):
@@ -60,7 +73,7 @@ class ActionSteps(nn.Module):
 
     entry: Tensor
     entry_bias: Tensor
-    tokens_bias: Tensor
+    positions: Tensor
     modulation: Tensor
     output_affine: Tensor
     exit_affine: Tensor
@@ -142,15 +155,16 @@ class ActionSteps(nn.Module):
     ) -> Tensor:
         """Predict the velocity (B, H, A) of noisy actions at one step."""
         entry = actions.to(self.entry.dtype) @ self.entry + self.entry_bias[step]
-        action_tokens = self.tokens(F.silu(entry)) + self.tokens_bias
-        x = torch.cat((fixed, action_tokens), dim=1)
+        x = torch.cat((fixed, self.tokens(F.silu(entry))), dim=1)
+        branch = self.positions.expand_as(x)
         everything, last, cross = x.shape[1], len(self.blocks) - 1, 0
         for index, block in enumerate(self.blocks):
             keep = self.horizon if index == last else everything
-            x = block(x, self.modulation[step, index], keys_values[cross], masks[index], keep)
+            affine, context = self.modulation[step, index], keys_values[cross]
+            x, branch = block(x, branch, affine, context, masks[index], keep)
             cross = min(cross + cast('bool', block.cross), keys_values.shape[0] - 1)
         affine = self.output_affine[step]
-        x = F.layer_norm(x, x.shape[-1:], affine[0], affine[1], 1e-6)
+        x = F.layer_norm(joined(x, branch), x.shape[-1:], affine[0], affine[1], 1e-6)
         velocity: Tensor = self.decoder2(F.relu(self.decoder1(x)))
         return velocity
 
@@ -195,18 +209,19 @@ def _constants(head: Any, slot: int, steps: int) -> dict[str, Tensor]:
     w2, b2 = encoder.W2.W.data[slot].double(), encoder.W2.b.data[slot].double()
     width = encoder.width
     tau = sinusoid(buckets, width, cos_first=False).double()
-    horizon = head.config.action_horizon
+    horizon, future = head.config.action_horizon, head.future_tokens
     position = head.position_embedding
+    # Of state and future tokens, which have none, and of the action tokens.
+    others = 1 if future is None else 1 + len(future)
+    positions = torch.zeros(others + horizon, width, device=device)
+    if position is not None:
+        positions[-horizon:] = position.data[:horizon]
     return {
         'modulation': torch.stack([affine(norm, (0, 1)) for norm in norms], dim=1),
         'output_affine': affine(dit.output_modulation, (1, 0)),
         'entry': w1 @ w2[:width],
         'entry_bias': b1 @ w2[:width] + tau @ w2[width:] + b2,
-        'tokens_bias': (
-            torch.zeros(horizon, width, device=device)
-            if position is None
-            else position.data[:horizon]
-        ),
+        'positions': positions,
     }
 
 

@@ -15,8 +15,10 @@ import torch.nn.functional as F
 
 from gr00t_core.models.folded.fused import (
     CausalAttention,
+    Deferred,
     feed_forward,
     fuse,
+    joined,
     layer_norm,
     SelfAttention,
 )
@@ -33,10 +35,11 @@ class TransformerLayer(nn.Module):
         self.attention = SelfAttention(layer.attention)
         self.mlp = layer.mlp
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, T, C) to (B, T, C)."""
+    def forward(self, x: Tensor, branch: Tensor | None) -> Deferred:
+        """Map a sequence and what is to be added to it, both (B, T, C), to the same."""
+        x = joined(x, branch)
         x = x + self.attention(layer_norm(self.norm1, x))
-        return x + feed_forward(self.mlp, layer_norm(self.norm2, x))
+        return x, feed_forward(self.mlp, layer_norm(self.norm2, x))
 
 
 class DecoderLayer(nn.Module):
@@ -49,12 +52,15 @@ class DecoderLayer(nn.Module):
         self.gate_up = fuse(layer.mlp.gate_proj, layer.mlp.up_proj)
         self.down = layer.mlp.down_proj
 
-    def forward(self, x: Tensor, rotation: Rotation) -> Tensor:
-        """Map (B, T, C) to (B, T, C), each token seeing itself and those before it."""
+    def forward(self, x: Tensor, branch: Tensor | None, rotation: Rotation) -> Deferred:
+        """Map a sequence and what is to be added to it, both (B, T, C), to the same.
+
+        Each token sees itself and those before it.
+        """
+        x = joined(x, branch)
         x = x + self.attention(rms_norm(self.norm1, x), rotation)
         gate, up = self.gate_up(rms_norm(self.norm2, x)).chunk(2, dim=-1)
-        out: Tensor = x + self.down(F.silu(gate) * up)
-        return out
+        return x, self.down(F.silu(gate) * up)
 
 
 class Context(nn.Module):
@@ -89,9 +95,12 @@ class Context(nn.Module):
         x = features
         if isinstance(self.vl_norm, nn.LayerNorm):
             x = layer_norm(self.vl_norm, x)
+        branch: Tensor | None = None
         for layer in self.vl_layers:
-            x = layer(x)
-        joint = self.keys_values(x).unflatten(-1, (-1, 2, self.heads, self.head_dim))
+            x, branch = layer(x, branch)
+        joint = self.keys_values(joined(x, branch)).unflatten(
+            -1, (-1, 2, self.heads, self.head_dim)
+        )
         return joint.permute(2, 3, 0, 4, 1, 5)  # type: ignore[no-any-return]
 
 

@@ -12,6 +12,11 @@ import torch.nn.functional as F
 from gr00t_core.models.layers.attention import Attention, KeysValues, MLP, split_heads
 from gr00t_core.models.layers.qwen3 import GroupedAttention, rotate, Rotation
 
+# What a layer leaves: the sequence (B, T, C), and the output of its last branch (B, T, C), which
+# is still to be added (None: nothing is). The next norm adds it, so that a compiler makes one
+# kernel of both, across the border of two layers.
+Deferred = tuple[Tensor, Tensor | None]
+
 
 def fuse(*parts: nn.Linear) -> nn.Linear:
     """Return one linear map whose outputs are those of the parts, side by side.
@@ -30,6 +35,11 @@ def fuse(*parts: nn.Linear) -> nn.Linear:
         for part, view in zip(parts, torch.split(merged, sizes)):
             getattr(part, name).data = view
     return joint
+
+
+def joined(x: Tensor, branch: Tensor | None) -> Tensor:
+    """Add what is still to be added."""
+    return x if branch is None else x + branch
 
 
 def feed_forward(mlp: MLP, x: Tensor) -> Tensor:

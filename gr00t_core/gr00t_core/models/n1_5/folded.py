@@ -12,7 +12,7 @@ import torch
 from torch import nn, Tensor
 
 from gr00t_core.models.folded.context import as_linear, Context, rms_norm, TransformerLayer
-from gr00t_core.models.folded.fused import layer_norm
+from gr00t_core.models.folded.fused import joined, layer_norm
 from gr00t_core.models.n1_5.language import rotary_table
 
 if TYPE_CHECKING:
@@ -51,10 +51,11 @@ class VisionLanguage(Context):
         pixels = pixel_values.to(self.patch_embedding.weight.dtype)
         pixels = pixels.reshape(-1, 3, side, self.patch, side, self.patch)
         patches = pixels.permute(0, 2, 4, 1, 3, 5).reshape(-1, side * side, 3 * self.patch**2)
-        x = self.patch_embedding(patches) + self.position_embedding
+        x = self.patch_embedding(patches)
+        branch: Tensor | None = self.position_embedding.expand_as(x)
         for layer in self.vision_layers:
-            x = layer(x)
-        out: Tensor = self.connector(layer_norm(self.post_norm, x))
+            x, branch = layer(x, branch)
+        out: Tensor = self.connector(layer_norm(self.post_norm, joined(x, branch)))
         return out
 
     def language_model(self, image_tokens: Tensor, input_ids: Tensor) -> Tensor:
@@ -65,9 +66,10 @@ class VisionLanguage(Context):
         x = torch.where(is_image[..., None], image_tokens.flatten(0, 1)[order], embeddings)
         tokens = input_ids.shape[1]
         rotation = (self.cosines[:tokens], self.sines[:tokens])
+        branch: Tensor | None = None
         for layer in self.language_layers:
-            x = layer(x, rotation)
-        return self.projection(rms_norm(self.norm, x))  # type: ignore[no-any-return]
+            x, branch = layer(x, branch, rotation)
+        return self.projection(rms_norm(self.norm, joined(x, branch)))  # type: ignore[no-any-return]
 
     def forward(self, pixel_values: Tensor, input_ids: Tensor) -> Tensor:
         """Return keys and values (L, 2, B, N, T, D) in the dtype of the weights.

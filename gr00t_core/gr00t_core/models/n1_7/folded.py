@@ -16,7 +16,7 @@ from torch import nn, Tensor
 import torch.nn.functional as F
 
 from gr00t_core.models.folded.context import as_linear, Context, rotary
-from gr00t_core.models.folded.fused import feed_forward, layer_norm
+from gr00t_core.models.folded.fused import Deferred, feed_forward, joined, layer_norm
 from gr00t_core.models.layers.qwen3 import rotate, Rotation
 from gr00t_core.models.n1_7.language import mrope_angles
 from gr00t_core.models.n1_7.vision import Merger, resampled, rotary_angles, VisionLayer
@@ -34,14 +34,20 @@ class _VisionLayer(nn.Module):
         self.num_heads = layer.attention.num_heads
         self.qkv, self.output = layer.attention.qkv, layer.attention.out_proj
 
-    def forward(self, x: Tensor, rotation: Rotation, real: Tensor) -> Tensor:
-        """Map (N, P, C) to (N, P, C); `real` (N, 1, 1, P) is False at filled up patches."""
+    def forward(
+        self, x: Tensor, branch: Tensor | None, rotation: Rotation, real: Tensor
+    ) -> Deferred:
+        """Map a sequence and what is to be added to it, both (N, P, C), to the same.
+
+        `real` (N, 1, 1, P) is False at filled up patches.
+        """
+        x = joined(x, branch)
         heads = self.qkv(layer_norm(self.norm1, x)).unflatten(-1, (3, self.num_heads, -1))
         q, k, v = heads.permute(2, 0, 3, 1, 4).unbind(0)  # (N, heads, P, D)
         q, k = (rotate(y.float(), rotation).to(v.dtype) for y in (q, k))
         seen = F.scaled_dot_product_attention(q, k, v, attn_mask=real)
         x = x + self.output(seen.transpose(1, 2).flatten(2))
-        return x + feed_forward(self.mlp, layer_norm(self.norm2, x))
+        return x, feed_forward(self.mlp, layer_norm(self.norm2, x))
 
 
 class _Merger(nn.Module):
@@ -97,19 +103,20 @@ class VisionLanguage(Context):
         """
         dtype = self.patch_embedding.weight.dtype
         x = self.patch_embedding(pixel_values.to(dtype))
-        x = x + resampled(self.position_embedding, corners, shares)
+        position = resampled(self.position_embedding, corners, shares)
         images, blocks, inside = x.shape[:3]
         cosines, sines = rotary(rotary_angles(places, self.config), pixel_values.float())
         rotation = (cosines.flatten(1, 2)[:, None], sines.flatten(1, 2)[:, None])
         mask = real[:, :, None].expand(images, blocks, inside).flatten(1)[:, None, None]
-        x = x.flatten(1, 2)
+        x, branch = x.flatten(1, 2), position.flatten(1, 2)
         found = []
         for index, layer in enumerate(self.vision_layers):
-            x = layer(x, rotation, mask)
+            x, branch = layer(x, branch, rotation, mask)
             if index in self.config.deepstack:
                 place = self.config.deepstack.index(index)
-                found.append(self.deepstack[place](x.reshape(images, blocks, inside, -1)))
-        tokens = self.merger(x.reshape(images, blocks, inside, -1))
+                seen = joined(x, branch).reshape(images, blocks, inside, -1)
+                found.append(self.deepstack[place](seen))
+        tokens = self.merger(joined(x, branch).reshape(images, blocks, inside, -1))
         return torch.stack([tokens, *found])
 
     def language_model(
@@ -131,11 +138,13 @@ class VisionLanguage(Context):
         features = [per_sample[level].gather(1, index) for level in range(depth)]
         x = torch.where(is_image, features[0], self.token_embedding(input_ids))
         cosines, sines = rotary(mrope_angles(positions, self.text, self.section), x)
+        branch: Tensor | None = None
         for level, layer in enumerate(self.language_layers, 1):
-            x = layer(x, (cosines[:, None], sines[:, None]))
+            x, branch = layer(x, branch, (cosines[:, None], sines[:, None]))
             if level < depth:
-                x = x + torch.where(is_image, features[level], features[level].new_zeros(()))
-        return x
+                x = joined(x, branch)
+                branch = torch.where(is_image, features[level], features[level].new_zeros(()))
+        return joined(x, branch)
 
     def forward(
         self,
