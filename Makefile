@@ -6,10 +6,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 # Everything below runs in the sourced environment, on a ROS graph that stays on this machine.
-IN_ENV := source .venv/setup.bash && source install/setup.bash &&
+IN_ENV := source .venv/setup.bash && source install/setup.bash && \
+	eval "$$(python -m gr00t_core.dds_profile gr00t_bringup/config/fastdds_shm.xml)" &&
 export ROS_AUTOMATIC_DISCOVERY_RANGE := LOCALHOST
-export FASTRTPS_DEFAULT_PROFILES_FILE ?= $(CURDIR)/gr00t_bringup/config/fastdds_shm.xml
-export FASTDDS_DEFAULT_PROFILES_FILE ?= $(CURDIR)/gr00t_bringup/config/fastdds_shm.xml
 
 TYPED := gr00t_core/gr00t_core gr00t_training/gr00t_training rosbag_tools/rosbag_tools gr00t_sim/gr00t_sim
 NODES := gr00t_ros/gr00t_ros gr00t_policy_node/gr00t_policy_node gr00t_console/gr00t_console gr00t_so101/gr00t_so101 gr00t_bringup/gr00t_bringup

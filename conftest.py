@@ -82,7 +82,7 @@ def ros_domain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict
     A file lock holds the domain, so that other tests on this machine keep out of it. Pass
     the returned copy as `env=` to subprocesses.
     """
-    from gr00t_core import dds_segments  # of the installed workspace
+    from gr00t_core import dds_profile, dds_segments  # of the installed workspace
     from gr00t_sim.domain import held_domain
 
     with held_domain() as domain:
@@ -92,8 +92,7 @@ def ros_domain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict
             ('ROS_LOG_DIR', str(tmp_path / 'ros_log')),
             # Nodes end with a killed test run, or they would answer in a later test's domain.
             ('GR00T_STARTER_PID', str(os.getpid())),
-            ('FASTRTPS_DEFAULT_PROFILES_FILE', str(DDS_PROFILE)),
-            ('FASTDDS_DEFAULT_PROFILES_FILE', str(DDS_PROFILE)),
+            (dds_profile.profile_variable(), str(DDS_PROFILE)),
         ):
             monkeypatch.setenv(name, value)
         yield dict(os.environ)

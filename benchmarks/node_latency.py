@@ -41,6 +41,8 @@ from types import SimpleNamespace
 import numpy as np
 import yaml
 
+from gr00t_core.dds_profile import profile_variable
+
 WIDTH, HEIGHT, CAMERAS = 640, 480, ('front', 'wrist', 'top')
 ROBOT_FOLDER = Path(__file__).resolve().parents[1] / 'gr00t_core/gr00t_core/robot/shipped'
 CONTROL_MS = 10.0
@@ -399,8 +401,7 @@ def main() -> int:
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     os.environ['OMP_WAIT_POLICY'] = 'PASSIVE'
     profile = Path(__file__).resolve().parents[1] / 'gr00t_bringup/config/fastdds_shm.xml'
-    os.environ['FASTRTPS_DEFAULT_PROFILES_FILE'] = str(profile)
-    os.environ['FASTDDS_DEFAULT_PROFILES_FILE'] = str(profile)
+    os.environ[profile_variable()] = str(profile)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ['ROS_LOG_DIR'] = str(folder / 'ros')

@@ -9,6 +9,7 @@ from pathlib import Path
 import sys
 from typing import Any
 
+from gr00t_core.dds_profile import profile_environment
 from gr00t_core.errors import Gr00tError, RobotFileError
 from gr00t_core.robot.compare import ROBOT_FILE, robot_for
 from gr00t_core.robot.file import load_robot
@@ -32,8 +33,6 @@ PROGRAMS = {
 RECORDED = 'episodes'  # the recorder's default output
 # Between two scenes of the expert (s): time to press a key, and to look.
 PAUSE_S = 3.0
-# Fast DDS 2 (Humble, Jazzy) reads the first, Fast DDS 3 (Kilted on) the second.
-DDS_PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 # The nodes end with the process that it names; see gr00t_ros.start.
 STARTER_VARIABLE = 'GR00T_STARTER_PID'
 
@@ -234,9 +233,8 @@ def executor_defaults(robot: str) -> str:
 
 
 def dds_environment() -> dict[str, str]:
-    """Return the variables of the shared-memory profile that the user has not set himself."""
-    profile = str(share() / 'config' / 'fastdds_shm.xml')
-    return {name: profile for name in DDS_PROFILE_VARIABLES if name not in os.environ}
+    """Return the variable of the shared-memory profile, unless the user has set one himself."""
+    return profile_environment(share() / 'config' / 'fastdds_shm.xml')
 
 
 def share() -> Path:

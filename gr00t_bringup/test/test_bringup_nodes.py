@@ -14,6 +14,7 @@ from gr00t_bringup.nodes import check, dds_environment, nodes, share, STARTER_VA
 from gr00t_bringup.play import check_bag, play_command, played_topics
 from gr00t_bringup.up import command
 from gr00t_bringup.usb_cam import is_installed, usb_cam_nodes
+from gr00t_core.dds_profile import FAST_DDS_2, FAST_DDS_3
 from gr00t_core.errors import BagError, Gr00tError, ParameterError, RobotFileError
 from gr00t_core.robot.file import load_robot
 
@@ -188,10 +189,26 @@ def test_paths_are_made_absolute_and_names_are_not(tmp_path, monkeypatch):
 
 
 def test_a_profile_of_the_user_is_kept(monkeypatch):
-    monkeypatch.delenv('FASTRTPS_DEFAULT_PROFILES_FILE', raising=False)
-    monkeypatch.setenv('FASTDDS_DEFAULT_PROFILES_FILE', '/mine.xml')
-    assert list(dds_environment()) == ['FASTRTPS_DEFAULT_PROFILES_FILE']
-    assert (share() / 'config' / 'fastdds_shm.xml').is_file()
+    for name in (FAST_DDS_2, FAST_DDS_3):
+        monkeypatch.delenv(name, raising=False)
+    profile = str(share() / 'config' / 'fastdds_shm.xml')
+    for distribution, read in (
+        ('humble', FAST_DDS_2),
+        ('jazzy', FAST_DDS_2),
+        ('kilted', FAST_DDS_3),
+    ):
+        monkeypatch.setenv('ROS_DISTRO', distribution)
+        assert dds_environment() == {read: profile}  # Kilted warns of the older variable
+    # Kilted reads both, Jazzy one.
+    monkeypatch.setenv(FAST_DDS_3, '/mine.xml')
+    assert dds_environment() == {}
+    monkeypatch.setenv('ROS_DISTRO', 'jazzy')
+    assert dds_environment() == {FAST_DDS_2: profile}
+    monkeypatch.setenv(FAST_DDS_2, '/mine.xml')
+    assert dds_environment() == {}
+    monkeypatch.delenv(FAST_DDS_3)
+    monkeypatch.setenv('ROS_DISTRO', 'kilted')
+    assert dds_environment() == {}
 
 
 def test_command_line_quotes_strings():

@@ -9,7 +9,6 @@ of all packages against this module; CI runs it with Jazzy and with Kilted (deci
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from rclpy._rclpy_pybind11 import RCLError
 from rclpy.lifecycle import LifecycleNode, LifecycleState
 from rclpy.node import Node
 from rclpy.subscription import Subscription
@@ -44,7 +43,8 @@ def watch_transitions(
 ) -> None:
     """Look at the transitions that clients ask for.
 
-    rclpy lets a transition that the state does not allow end the process; here it is answered.
+    Where the state does not allow a transition, rclpy of Jazzy ends the process, and that of
+    Kilted answers as if the node had failed; here it is answered before.
 
     Args:
         node: Its service `change_state` is watched.
@@ -54,12 +54,16 @@ def watch_transitions(
     change = node._service_change_state.callback
 
     def guarded(request: Any, response: Any) -> Any:
-        try:
-            response = change(request, response)
-        except RCLError as error:
-            refused(str(error))
+        asked = request.transition
+        allowed = {number: name for number, name, *_ in node._state_machine.available_transitions}
+        if asked.label not in allowed.values() if asked.label else asked.id not in allowed:
+            refused(
+                f'{asked.label or asked.id} does not fit the state {state_label(node)!r}; allowed:'
+                f' {", ".join(f"{name} ({number})" for number, name in allowed.items())}'
+            )
             response.success = False
             return response
+        response = change(request, response)
         if response.success:
             made()
         return response

@@ -93,9 +93,9 @@ def test_a_transition_that_does_not_fit_is_answered_and_others_are_told(node):
     executor.add_node(node)
     executor.add_node(onlooker)
 
-    def ask(transition):
+    def ask(transition, label=''):
         request = ChangeState.Request()
-        request.transition.id = transition
+        request.transition.id, request.transition.label = transition, label
         assert client.wait_for_service(10.0)
         future = client.call_async(request)
         executor.spin_until_future_complete(future, 10.0)
@@ -103,11 +103,16 @@ def test_a_transition_that_does_not_fit_is_answered_and_others_are_told(node):
 
     try:
         assert not ask(Transition.TRANSITION_ACTIVATE)
-        assert len(refused) == 1
+        assert not ask(0, 'dance')
+        assert refused == [
+            f"{asked} does not fit the state 'unconfigured'; allowed: configure (1), shutdown (5)"
+            for asked in (3, 'dance')
+        ]
         assert made == []
-        assert ask(Transition.TRANSITION_CONFIGURE)
-        assert made == ['inactive']
-        assert len(refused) == 1
+        assert ask(0, 'configure')
+        assert ask(Transition.TRANSITION_ACTIVATE)
+        assert made == ['inactive', 'active']
+        assert len(refused) == 2
     finally:
         executor.shutdown()
         onlooker.destroy_node()

@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 
+from gr00t_core.dds_profile import profile_variable
 from gr00t_core.dds_segments import leaked
 from gr00t_core.system_packages import apt_line
 
@@ -26,7 +27,6 @@ PROBE_TIMEOUT = 60.0  # s: importing torch from a cold disk takes about 20
 # bytes: a 32 MiB segment per ROS node, eight nodes, as much again for others
 SHM_WANTED = 512 * 2**20
 OPTIONAL = 'optional'  # the word for what no ability below needs, or only one
-PROFILE_VARIABLES = {'humble': 'FASTRTPS', 'jazzy': 'FASTRTPS'}  # later ones read FASTDDS_...
 
 WORKSPACE = {'gr00t_bringup', 'gr00t_policy_node', 'gr00t_ros', 'gr00t_sim', 'gr00t_training'}
 WORKSPACE |= {'gr00t_console', 'gr00t_so101', 'rosbag_tools'}
@@ -255,8 +255,7 @@ def shared_memory() -> Check:
 
 def dds_profile() -> Check:
     """Check that Fast DDS is set to use shared memory for images."""
-    prefix = PROFILE_VARIABLES.get(os.environ.get('ROS_DISTRO', ''), 'FASTDDS')
-    variable = f'{prefix}_DEFAULT_PROFILES_FILE'
+    variable = profile_variable()
     value = os.environ.get(variable)
     how = f'launch and `gr00t up` set it; by hand: export {variable}=<path of fastdds_shm.xml>'
     if value is None:
