@@ -64,7 +64,8 @@ class Convert:
         action_from: command: the recorded command; next_state: the state of the next row; delta:
             the change to it.
         split: Where episodes begin: bag, gap:SECONDS, event:TOPIC or services.
-        instruction: Used where a bag names none; the robot file's default otherwise.
+        instruction: Used where a bag names none, or a blank one; the robot file's default
+            otherwise.
         trim_idle: Cut idle time at both ends of an episode down to so many seconds.
         only_success: Leave out episodes that are not marked as a success.
         decisions: File of `gr00t view BAGS`: what to delete, trim, split and label anew.

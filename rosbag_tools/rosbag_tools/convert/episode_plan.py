@@ -96,7 +96,7 @@ def plan(
         robot: The robot it was recorded on.
         rate_hz: Rate of the rows.
         action_from: One of `labels.ACTION_SOURCES`.
-        instruction: Used where the bag names none; None takes the robot file's default.
+        instruction: Used where the bag names none; None or blank takes the robot file's default.
         trim_idle_s: Idle time kept at both ends of an episode, None keeps all of it.
         only_success: Leave out episodes that are not marked as a success.
         decisions: What a person decided about the bag.
@@ -144,7 +144,8 @@ def plan(
                     continue
                 dropped['last row has no next state'] += len(kept) - len(made[0])
                 dropped['idle at the ends'] += len(part) - len(kept)
-                told = episode.instruction or instruction or robot.instruction
+                said = ((text or '').strip() for text in (episode.instruction, instruction))
+                told = next(filter(None, said), robot.instruction)
                 if decision is not None and decision.instruction is not None:
                     told = decision.instruction
                 trimmed, mark = len(part) - len(kept), '' if decision is None else decision.mark

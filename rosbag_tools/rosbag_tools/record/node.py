@@ -21,7 +21,6 @@ from sensor_msgs.msg import Joy
 from gr00t_core.errors import BagError, Gr00tError
 from gr00t_core.robot.file import load_robot
 from gr00t_msgs.msg import TaskOutcome
-from gr00t_msgs.srv import DiscardEpisode, StartEpisode, StopEpisode
 from gr00t_ros.parameters import declare
 from gr00t_ros.start import initialize
 from gr00t_ros.stopping import count_signals
@@ -31,6 +30,7 @@ from rosbag_tools.record.judge import Verdict
 from rosbag_tools.record.judging import Judgements
 from rosbag_tools.record.parameters import CHANGEABLE, DECLARATIONS
 from rosbag_tools.record.presence import Presence
+from rosbag_tools.record.services import EpisodeServices
 from rosbag_tools.record.session import Session
 from rosbag_tools.record.shown import Shown
 from rosbag_tools.record.topics import Topics
@@ -71,12 +71,7 @@ class Recorder(Node):
         self._judgements = Judgements()
         self._not_convertible: set[Path] = set()
         self._asking: tuple[Path, float] | None = None
-        for kind, name, answer in (
-            (StartEpisode, 'start_episode', self._on_start),
-            (StopEpisode, 'stop_episode', self._on_stop),
-            (DiscardEpisode, 'discard_episode', self._on_discard),
-        ):
-            self.create_service(kind, f'~/{name}', answer)
+        EpisodeServices(self, self.session, self._attempt, self.start, self.stop, self.discard)
         self.create_subscription(TaskOutcome, 'goal_ended', self._on_goal_ended, 10)
         meanings = ('start', 'success', 'failure', 'discard')
         self._buttons = Buttons({p[f'joy_{name}']: name for name in meanings})
@@ -298,31 +293,7 @@ class Recorder(Node):
             else:
                 self._say('info', f'{topic}: in order again')
 
-    # Services, buttons, messages to the user
-
-    def _on_start(self, request: Any, response: Any) -> Any:
-        def start() -> str:
-            return self.start(request.instruction, request.tags)
-
-        response.success, response.message = self._attempt(start)
-        response.episode = self.session.bag.path.name if self.session.bag else ''
-        return response
-
-    def _on_stop(self, request: Any, response: Any) -> Any:
-        bag = self.session.bag
-        response.ok, response.message = self._attempt(
-            lambda: self.stop(request.success, request.note)
-        )
-        response.episode = bag.path.name if bag else ''
-        return response
-
-    def _on_discard(self, request: Any, response: Any) -> Any:
-        done: list[Path] = []
-        response.ok, response.message = self._attempt(
-            lambda: done.append(self.discard(request.reason))
-        )
-        response.episode = done[0].name if done else ''
-        return response
+    # Goals, buttons, messages to the user
 
     def _on_goal_ended(self, message: Any) -> None:
         """Complete the episode when its task ended; the other ends are left to the person."""

@@ -364,6 +364,19 @@ def test_instruction_and_outcome_of_the_recorder(tmp_path):
     assert truth.report['bags'][1]['rejected_episodes'] == {'not marked as a success': 1}
 
 
+@pytest.mark.parametrize('blank', ['', '   ', ' \t\n'])
+def test_a_blank_instruction_is_none(tmp_path, blank):
+    custom = ({'gr00t.instruction': blank}, {'gr00t.instruction': ' lift it '})
+    bags = [
+        TruthBag(seconds=1, custom=each, seed=index).write(tmp_path / f'bag{index}')
+        for index, each in enumerate(custom)
+    ]
+    truth = convert(tmp_path, bags, '--instruction', 'sort')
+    assert [place.tasks for place in truth.dataset.episodes] == [('sort',), ('lift it',)]
+    truth = convert(tmp_path / 'b', bags[:1], '--instruction', blank)
+    assert truth.dataset.episodes[0].tasks == (load_robot('so101').instruction,)
+
+
 def test_idle_ends_are_trimmed(tmp_path):
     source = TruthBag(seconds=4).write(tmp_path / 'source')
     kind = 'sensor_msgs/msg/JointState'
