@@ -48,7 +48,7 @@ ARGUMENTS: dict[str, tuple[str | None, str, tuple[str, ...] | None]] = {
     'autostart': ('true', 'the policy node configures and activates without being asked', SWITCH),
     'shadow': ('false', 'command ~/shadow/<topic> only', SWITCH),
     'console': ('false', 'serve the web page of gr00t_console on 127.0.0.1', SWITCH),
-    'teleop': ('', 'gamepad: a person moves the joints by messages of joy_node', ('', 'gamepad')),
+    'teleop': ('', 'gamepad: a person moves the arm by messages of joy_node', ('', 'gamepad')),
     'use_default_instruction': ('false', "follow the robot file's instruction", SWITCH),
 }
 RECORDER_ARGUMENTS: dict[str, tuple[str | None, str, tuple[str, ...] | None]] = {

@@ -126,7 +126,7 @@ def nodes(
         expert: A scripted expert moves the simulated arm, one scene after the other, through the
             robot's command topics; policy and executor, which would command it too, are left out.
         console: Serve the web page (gr00t_console).
-        teleop: A person moves the joints by `keyboard` or `gamepad`; '' for neither. Without a
+        teleop: A person moves the arm by `keyboard` or `gamepad`; '' for neither. Without a
             checkpoint or a server the policy node is left out.
         output: Folder of the recorder's episodes; '' leaves it to the parameter file.
         instruction: What the recorder's episodes demonstrate, likewise.

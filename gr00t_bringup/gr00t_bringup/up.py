@@ -226,7 +226,7 @@ def _parser() -> argparse.ArgumentParser:
         '--teleop',
         default='',
         choices=['keyboard', 'gamepad'],
-        help='a person moves the joints: by keys in this terminal, or by a gamepad (joy_node)',
+        help='a person moves the arm: by keys in this terminal, or by a gamepad (joy_node)',
     )
     add('--console', action='store_true', help='serve the web page, too (gr00t console)')
     add('--port', default='', help='serial port of an SO-101: start its driver, too')

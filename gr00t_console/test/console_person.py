@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+PHONE = {'width': 390, 'height': 844}
 PATIENCE_MS = 60_000  # a browser that renders in software, beside six processes
 
 
@@ -41,16 +42,20 @@ class Person:
             self.fails(f'{name!r} cannot be pushed')
         self.button(name).dispatch_event('click')
 
-    def sees(self, text):
+    def sees(self, text, patience_ms=PATIENCE_MS):
         try:
-            self.page.get_by_text(text).first.wait_for()
+            self.page.get_by_text(text).first.wait_for(timeout=patience_ms)
         except Exception:
             self.fails(f'{text!r} is not seen')
 
     def fails(self, what):
-        self.page.screenshot(path=self.world.folder / 'page.png', full_page=True)
         seen = self.page.locator('.hero, .events, .note, .episode').all_inner_texts()
-        pytest.fail(f'{what}; {self.world.folder}/page.png shows {seen}')
+        try:
+            self.page.screenshot(path=self.world.folder / 'page.png', full_page=True)
+        except Exception:  # a machine that is too busy to draw it: the texts say enough
+            seen.append('(no picture)')
+        logs = [path.read_text()[-3000:] for path in sorted(self.world.folder.glob('*.log'))]
+        pytest.fail('\n'.join([f'{what}; {self.world.folder}/page.png shows {seen}', *logs]))
 
     def hold(self, label, seen):
         """Hold a button down until something is seen in the world."""
@@ -65,6 +70,18 @@ class Person:
         """Keep a picture of the page, where a folder for it is named."""
         if folder := os.environ.get('GR00T_PICTURES'):
             self.page.screenshot(path=Path(folder) / f'{name}.png', full_page=True)
+
+    def phone_picture(self, browser, address, name, selector):
+        """Keep what a phone shows of an address, likewise; it must fit the phone's width."""
+        if folder := os.environ.get('GR00T_PICTURES'):
+            page = browser.new_page(viewport=PHONE, device_scale_factor=2, has_touch=True)
+            page.set_default_timeout(PATIENCE_MS)
+            page.goto(address, wait_until='domcontentloaded')
+            page.wait_for_selector(selector)
+            page.wait_for_timeout(2000)  # curves fill
+            assert page.evaluate('document.documentElement.scrollWidth') <= PHONE['width']
+            page.screenshot(path=Path(folder) / f'{name}.png')
+            page.close()
 
     def leave(self):
         """Close the page; nothing failed in it, and nothing came from elsewhere."""

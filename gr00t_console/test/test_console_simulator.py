@@ -1,10 +1,13 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A person's session in Chromium over the simulator and the shipped policy, to a dataset."""
+"""A person's session in Chromium over the simulator and the shipped policy, to a dataset.
+
+`GR00T_PICTURES=docs/images` makes the pictures of the pages that the documentation shows.
+"""
 
 from pathlib import Path
 
-from console_person import Person
+from console_person import PATIENCE_MS, Person
 import numpy as np
 import pytest
 
@@ -15,7 +18,7 @@ from gr00t_core.commands.main import run as gr00t
 from gr00t_core.dataset.reader import Dataset
 
 # The simulator, its policy and a browser that renders in software.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 CHECKPOINT = Path(__file__).resolve().parents[2] / 'reproduce' / 'checkpoint'
 # The recorder judges by converting: this test does so itself, at its end.
 PARAMETERS = """
@@ -58,11 +61,14 @@ def test_three_episodes_are_recorded_one_is_corrected_and_two_are_converted(
     person = Person(browser, world, served, viewport={'width': 1400, 'height': 1000})
     page, push, sees = person.page, person.push, person.sees
     page.wait_for_selector('.camera.live >> nth=1')
+    # The model loads meanwhile. Until then a goal is refused; then the robot file's task begins.
+    sees('The policy moves the robot', 4 * PATIENCE_MS)
 
     # One that the policy does alone. It ends by the person, or before that by the simulator's
     # detector: beside a browser that renders in software the policy may be too slow to succeed.
     begin_episode(person, new_scene=False)
     person.picture('console')
+    person.phone_picture(browser, served, 'console-phone', '.camera.live')
     page.wait_for_timeout(2000)
     person.button('Success').dispatch_event('click')
     sees('1 good · 0 bad')
@@ -108,7 +114,8 @@ def test_three_episodes_are_recorded_one_is_corrected_and_two_are_converted(
     page.get_by_role('button', name='Delete episode', exact=True).dispatch_event('click')
     page.wait_for_selector('.episode-row.deleted[data-number="2"]')
     page.wait_for_function('document.getElementById("saved").textContent === "saved"')
-    person.picture('console-episodes')
+    person.picture('view')
+    person.phone_picture(browser, page.url, 'view-phone', '.episode-row.chosen')
     command = page.locator('#convert').inner_text().split()
     person.leave()
 

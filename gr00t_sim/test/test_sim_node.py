@@ -56,6 +56,7 @@ class Listener:
         self._listen(Clock, '/clock', SENSOR)
         latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._listen(String, 'sim/episode', latched)
+        self._listen(String, 'robot_description', latched)
         self.command_topic = self.robot.action[0].stream.topic
         self.state_topic = self.robot.state[0].stream.topic
         self.camera_topics = [camera.stream.topic for camera in self.robot.cameras]
@@ -209,6 +210,9 @@ def test_lock_step_counts_time_outs(ros_domain: dict[str, str]) -> None:
         (report,) = sim.until(lambda: sim.episodes('none'))
         assert report['command_timeouts'] == report['ticks'] == 9
         assert report['duration_s'] == pytest.approx(0.3)
+        # A late subscriber hears what the arm is made of: keys lead its tip by it.
+        (description,) = sim.until(lambda: sim.got['robot_description'])
+        assert all(f'<joint name="{name}"' in description.data for name in JOINTS)
 
 
 def test_lock_step_over_ros_equals_lock_step_without(ros_domain: dict[str, str]) -> None:

@@ -42,7 +42,7 @@ from gr00t_ros.start import initialize
 DEVICES = ('keyboard', 'gamepad')
 DECLARATIONS: Table = {
     'robot': ('', 'name of a shipped robot description, or the path of one; required', None),
-    'device': ('keyboard', 'what moves the joints', DEVICES),
+    'device': ('keyboard', 'what moves the arm', DEVICES),
     'joy_topic': ('joy', 'gamepad: topic of sensor_msgs/Joy, as joy_node publishes it', None),
     'speed': (0.4, 'greatest speed of a joint, as share of its velocity limit', (0.01, 1.0)),
     'linear_speed': (0.1, 'greatest speed at which the tip of an arm is led (m/s)', (0.001, 1.0)),

@@ -129,9 +129,11 @@ def find_in(
 
 def shortened(found: Sequence[Conspicuous]) -> list[Conspicuous]:
     """Return up to `MOST_SHOWN` of each episode, in order, and how many more there are."""
+    by_episode: dict[int, list[Conspicuous]] = {}
+    for each in found:
+        by_episode.setdefault(each.episode, []).append(each)
     shown: list[Conspicuous] = []
-    for number in dict.fromkeys(each.episode for each in found):
-        own = [each for each in found if each.episode == number]
+    for number, own in by_episode.items():
         shown += own[:MOST_SHOWN]
         if more := own[MOST_SHOWN:]:
             what = f'{len(more)} more stretches to look at'
