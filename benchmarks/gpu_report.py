@@ -134,9 +134,9 @@ def stage_times(backend: Any, cameras: int, options: argparse.Namespace) -> dict
     begin = start(batch, backend.config, noise, None, None)
     frames, ids = map(torch.from_numpy, prompt.inputs.values())
     # A CPU gets images from the transforms; here the camera frames are resized in either case.
-    resize = inference_gpu.load_resample(backend.config, options.device)
+    resize = backend.pixels
     part, steps = backend.folded.vision_language, backend.folded.action_steps(prompt.slot)
-    entry = tuple(map(torch.from_numpy, begin.fields))
+    entry = tuple(map(torch.from_numpy, begin.used))
     on_device = [x.to(options.device) for x in (frames, ids, *entry)]
     pixels = resize(on_device[0])
     tokens = part.vision(pixels)

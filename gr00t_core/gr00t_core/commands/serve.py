@@ -147,7 +147,7 @@ def _loader(options: Serve) -> Callable[[], Loaded]:
         policy, about = options.load(options.seed)
         # With a seed of its own, so that the first chunk served is the first of --seed.
         try:
-            policy.get_action(policy.observation_example(), seed=0)
+            policy.warm_up(policy.observation_example())
         except ObservationError as error:
             raise CheckpointError(
                 f'{options.checkpoint}: the first answer failed: {error}. Copy the weights again,'

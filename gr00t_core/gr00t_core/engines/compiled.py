@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compile the folded network layer by layer, once for all prompt lengths.
+"""Compile the folded network layer by layer, and the pieces around them, once for all prompts.
 
 Equal layers share one compilation, so that compiling takes seconds. The number of prompt tokens is
 a symbol in whatever reads the prompt: an instruction of a new length compiles nothing, and Dynamo
@@ -14,6 +14,7 @@ import torch
 from torch import nn, Tensor
 import torch._dynamo as dynamo
 
+from gr00t_core.models.folded.action_steps import ActionSteps
 from gr00t_core.models.folded.fold import FoldedModel
 from gr00t_core.models.folded.fused import Deferred
 
@@ -50,10 +51,16 @@ def compile_layers(folded: FoldedModel, backend: Any = 'inductor') -> None:
     """
     dynamo.config.recompile_limit = max(dynamo.config.recompile_limit, RECOMPILES)
     parts, blocks = folded.vision_language, folded.action_steps(0).blocks
-    for layer in parts.vision_layers:
+    for layer in (*parts.vision_layers, *parts.image_pieces):
         layer.compile(dynamic=False, backend=backend)
-    for layer in (*parts.language_layers, *parts.vl_layers):
+    for layer in (*parts.language_layers, *parts.vl_layers, *parts.prompt_pieces):
         layer.compile(dynamic=True, backend=backend)
+
+    def compile_pieces(steps: ActionSteps) -> None:
+        for piece in steps.pieces:
+            piece.compile(dynamic=False, backend=backend)
+
+    folded.prepare_slots(compile_pieces)
     for index, block in enumerate(blocks):
         if block.cross:
             blocks[index] = AnyPrompt(block, backend)

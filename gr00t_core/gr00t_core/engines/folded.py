@@ -18,12 +18,17 @@ if TYPE_CHECKING:
 
 
 class FoldedBackend(ABC):
-    """An engine of two parts; see `gr00t_core.engines.Backend` for the protocol."""
+    """An engine of two parts; see `gr00t_core.engines.Backend` for the protocol.
+
+    Attributes:
+        settles: The first calls take longer, one with a prefix and one without.
+    """
 
     name: str
     device: str
     config: Any
     video: 'VideoTransform | None' = None
+    settles: bool = False
 
     def __init__(self, inference: Inference) -> None:
         """Start without features; `inference` is the `inference` module of the family."""

@@ -35,9 +35,10 @@ MAX_GRAPH_ERROR = 0.05  # a replay that differs more from eager, in normalised a
 class TorchBackend(FoldedBackend):
     """The folded model; eager, or with the options of `EngineOptions`.
 
-    CUDA graphs: one per (slot, samples, image shapes, prompt length). The first answer of a new
-    shape is compared with eager; a graph that differs is an error. Compiled layers and CUDA graphs
-    together are the fastest on a GPU, with the longest cold start.
+    CUDA graphs: one per (slot, samples, image shapes, prompt length), and one more for calls with
+    a prefix; the others have no inputs for it and compute nothing for it. The first answer of a
+    new shape is compared with eager; a graph that differs is an error. Compiled layers and CUDA
+    graphs together are the fastest on a GPU, with the longest cold start.
 
     Attributes:
         model: The plain model; shares its weights with the folded one.
@@ -82,7 +83,9 @@ class TorchBackend(FoldedBackend):
         if options.precision == 'fp8':
             self.gate, self.state = FP8_GATE, 'waiting'
         # With float8 after its gate, which chooses the network that is compiled.
+        self._compiles = options.compile
         self._compile_later = options.compile and self.gate is not None
+        self.settles = options.compile or options.cuda_graphs
         if options.compile and self.gate is None:
             compile_layers(self.folded)
         if options.cuda_graphs:
@@ -114,8 +117,9 @@ class TorchBackend(FoldedBackend):
         if isinstance(seen, Replay):
             return self._head_replayed(slot, seen, begin)
         with torch.inference_mode():
-            start = map(self._moved, begin.fields)
-            return _to_numpy(self.folded.action_steps(slot)(seen[0], *start, *seen[1:]))
+            used = [self._moved(x) for x in begin.used]
+            steps = self.folded.action_steps(slot)
+            return _to_numpy(steps.answer(seen[0], used, seen[1:]))
 
     @torch.inference_mode()
     def parts(self, prompt: Prompt, begin: Start) -> dict[str, Callable[[], Any]]:
@@ -155,6 +159,8 @@ class TorchBackend(FoldedBackend):
         if (height, width) not in self._resamples:
             video = self.inference.video(self.config, on_device=True)
             made = DeviceResample(height, width, video.size, video.crop)
+            if self._compiles:
+                made.compile(dynamic=False)
             self._resamples[height, width] = made.to(self._place)
         return self._resamples[height, width]
 
@@ -162,9 +168,9 @@ class TorchBackend(FoldedBackend):
         self, prompt: Prompt, begin: Start, graphs: ReplayCache
     ) -> tuple[Replay, Floats]:
         """Run both parts as one graph; return its replay, which holds the features."""
-        parts = (prompt.inputs.values(), begin.fields, prompt.seen.values())
+        parts = (prompt.inputs.values(), begin.used, prompt.seen.values())
         inputs = tuple(map(_tensor, (array for part in parts for array in part)))
-        first, last = len(prompt.inputs), len(prompt.inputs) + len(begin.fields)
+        first, last = len(prompt.inputs), len(prompt.inputs) + len(begin.used)
         steps = self.folded.action_steps(prompt.slot)
         if inputs[0].dtype == torch.uint8:
             self._resample(*inputs[0].shape[1:3])  # its matrices are made outside the capture
@@ -172,9 +178,9 @@ class TorchBackend(FoldedBackend):
         def everything(*inputs: Tensor) -> tuple[Tensor, ...]:
             seen = self._context(*inputs[:first])
             masks = inputs[last:]
-            return seen, steps(seen, *inputs[first:last], *masks), *masks
+            return seen, steps.answer(seen, inputs[first:last], masks), *masks
 
-        key = prompt.key
+        key = (*prompt.key, len(begin.used))
         new = key not in graphs
         with torch.inference_mode():
             replay = graphs.get(key, everything, *inputs)
@@ -188,11 +194,13 @@ class TorchBackend(FoldedBackend):
         """Run the action steps on the features that a replay of the network left."""
         assert self._graphs is not None
         steps = self.folded.action_steps(slot)
-        inputs = tuple(map(_tensor, begin.fields))
+        inputs = tuple(map(_tensor, begin.used))
         with torch.inference_mode():
             features, _, *masks = seen.outputs
             replay = self._graphs[1].get(
-                (slot, seen), lambda *begin: steps(features, *begin, *masks), *inputs
+                (slot, seen, len(inputs)),
+                lambda *begin: steps.answer(features, begin, masks),
+                *inputs,
             )
             return _to_numpy(replay(*inputs))
 

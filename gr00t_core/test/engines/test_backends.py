@@ -181,6 +181,51 @@ def test_one_graph_per_prompt_length(policy, graphs):
     assert capture.captured == 4
 
 
+def test_a_prefix_has_a_graph_of_its_own(policy, graphs, monkeypatch):
+    """Without a prefix a graph has no inputs for it, and nothing is computed for it."""
+    backend, capture = graphs
+    (batch,) = batches(policy, 'pick up the cube')
+    noise, horizon = noise_of(policy, 1), policy.backend.config.action_head.action_horizon
+    prefix, weight = noise_of(policy, 1, 7), np.linspace(1, 0, horizon, dtype=np.float32)
+    free = backend.predict(batch, noise)
+    (replay,) = backend._graphs[0]._replays.values()
+    assert noise.shape in [array.shape for array in replay._block.arrays]
+    assert [array.shape for array in replay._block.arrays].count(prefix.shape) == 1
+    assert (horizon,) not in [array.shape for array in replay._block.arrays]
+    held = backend.predict(batch, noise, prefix, weight)
+    expected = policy.backend.predict(batch, noise, prefix, weight)
+    np.testing.assert_allclose(held, expected, atol=1e-6)
+    np.testing.assert_array_equal(held[0, 0], prefix[0, 0])
+    assert capture.captured == 2
+    later = backend.predict(batch, noise, prefix, weight, head_only=True)
+    np.testing.assert_allclose(later, expected, atol=1e-6)
+    # A prefix without weight is none: neither engine computes anything for it.
+    for name in ('begun', 'steered', 'ended'):
+        monkeypatch.setattr(type(policy.backend.model.action_head).rtc, name, None)
+    for engine in (backend, policy.backend):
+        same = engine.predict(batch, noise, prefix, np.zeros(horizon, np.float32))
+        np.testing.assert_allclose(same, free, atol=1e-6)
+    assert capture.captured == 3  # of the head, above
+
+
+@pytest.mark.parametrize('settles', [False, True])
+def test_warming_up_answers_with_a_prefix_where_that_takes_longer(policy, monkeypatch, settles):
+    asked = []
+    predict = policy.backend.predict
+
+    def noting(batch, noise, prefix, weight, **more):
+        asked.append(None if weight is None else weight[0])
+        return predict(batch, noise, prefix, weight, **more)
+
+    monkeypatch.setattr(policy.backend, 'predict', noting)
+    monkeypatch.setattr(policy.backend, 'settles', settles)
+    example = policy.observation_example()
+    warm = policy.warm_up(example)
+    for name, values in policy.get_action(example, seed=0).items():
+        np.testing.assert_array_equal(warm[name], values)
+    assert asked == ([None, 1, None] if settles else [None, None])
+
+
 def test_graph_head_only_reads_the_features_of_the_last_call(policy, graphs):
     backend, capture = graphs
     first, second = batches(policy, 'stop now', 'put the cube into the bowl')

@@ -51,7 +51,7 @@ class InProcessBackend:
 
     def warm_up(self, observation: dict[str, Any]) -> dict[str, Any]:
         """Answer the first observation."""
-        return self.get_action(observation, {})
+        return dict(self._loaded().warm_up(observation))
 
     def get_action(self, observation: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
         """Return `action.<group>` (H, D) for an observation."""

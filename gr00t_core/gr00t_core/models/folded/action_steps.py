@@ -10,7 +10,7 @@ Shapes: B batch · H action horizon · A action width · S state width · C toke
 cross-attention blocks · N heads · T vision-language tokens · D head dim.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import torch
@@ -24,7 +24,7 @@ from gr00t_core.models.folded.fused import (
     joined,
     SelfAttention,
 )
-from gr00t_core.models.layers.category import CategoryLinear
+from gr00t_core.models.layers.category import CategoryLinear, CategoryMLP
 from gr00t_core.models.layers.dit import DiTBlock, sinusoid
 
 
@@ -68,15 +68,91 @@ class _Block(nn.Module):
         return x, feed_forward(self.mlp, F.layer_norm(x, width, eps=1e-5))
 
 
-class ActionSteps(nn.Module):
-    """State encoder, K Euler steps through the DiT, action decoder, for one embodiment slot."""
+class _State(nn.Module):
+    """A state to its token."""
+
+    def __init__(self, encoder: CategoryMLP, slot: int) -> None:
+        super().__init__()
+        self.layer1, self.layer2 = _linear(encoder.layer1, slot), _linear(encoder.layer2, slot)
+
+    def forward(self, state: Tensor) -> Tensor:
+        """Map (B, history, S) float32 to (B, 1, C)."""
+        state = state.flatten(1)[:, None].to(self.layer1.weight.dtype)
+        out: Tensor = self.layer2(F.relu(self.layer1(state)))
+        return out
+
+
+class _Begin(nn.Module):
+    """The begin of a step: noisy actions to the sequence of the DiT."""
 
     entry: Tensor
+
+    def __init__(self, head: Any, slot: int, entry: Tensor) -> None:
+        super().__init__()
+        self.register_buffer('entry', entry, persistent=False)
+        self.tokens = _linear(head.action_encoder.W3, slot)
+        self.future_tokens = head.future_tokens
+
+    def forward(self, actions: Tensor, state_token: Tensor, bias: Tensor) -> Tensor:
+        """Map actions (B, H, A) in the dtype of the weights to (B, T, C), without positions.
+
+        Args:
+            actions: See above.
+            state_token: (B, 1, C).
+            bias: (C,) of this step.
+        """
+        fixed = [state_token]
+        if self.future_tokens is not None:
+            fixed.append(self.future_tokens.expand(len(actions), -1, -1))
+        return torch.cat((*fixed, self.tokens(F.silu(actions @ self.entry + bias))), dim=1)
+
+
+class _End(nn.Module):
+    """The end of a step: what the DiT left to the next actions."""
+
+    def __init__(self, head: Any, slot: int, steps: int) -> None:
+        super().__init__()
+        self.rtc, self.steps = head.rtc, steps
+        self.decoder1 = _joined_output(head, slot)
+        self.decoder2 = _linear(head.action_decoder.layer2, slot)
+
+    def forward(
+        self,
+        x: Tensor,
+        branch: Tensor | None,
+        affine: Tensor,
+        actions: Tensor,
+        guide: tuple[Tensor, Tensor, Tensor] | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Return the next actions (B, H, A), in float32 and in the dtype of the weights.
+
+        Args:
+            x: (B, H, C).
+            branch: (B, H, C), what is still to be added.
+            affine: (2, C), scale and shift after the norm.
+            actions: (B, H, A) float32.
+            guide: Prefix (B, H, A), its weight (H, 1), and 1 − t of this step; None without.
+        """
+        x = F.layer_norm(joined(x, branch), x.shape[-1:], affine[0], affine[1], 1e-6)
+        velocity = self.decoder2(F.relu(self.decoder1(x))).float()
+        if guide is not None:
+            velocity = self.rtc.steered(velocity, actions, *guide)
+        actions = actions + velocity / self.steps
+        return actions, actions.to(x.dtype)
+
+
+class ActionSteps(nn.Module):
+    """State encoder, K Euler steps through the DiT, action decoder, for one embodiment slot.
+
+    Attributes:
+        pieces: What lies around the blocks; a compiler makes a few kernels of each.
+    """
+
     entry_bias: Tensor
     positions: Tensor
     modulation: Tensor
     output_affine: Tensor
-    exit_affine: Tensor
+    left: Tensor
 
     def __init__(self, head: Any, blocks: nn.ModuleList, slot: int, steps: int) -> None:
         """Fold the head; weights that are not changed are shared with it.
@@ -91,27 +167,30 @@ class ActionSteps(nn.Module):
         config = head.config
         self.horizon = config.action_horizon
         self.slot, self.steps = slot, steps
-        self.state1, self.state2 = (
-            _linear(layer, slot)
-            for layer in (head.state_encoder.layer1, head.state_encoder.layer2)
-        )
-        self.tokens = _linear(head.action_encoder.W3, slot)
-        self.decoder2 = _linear(head.action_decoder.layer2, slot)
-        self.future_tokens = head.future_tokens
         self.blocks = blocks
         self.rtc = head.rtc
         self.sees = [head.sees(index) for index in range(len(blocks))]
-        for name, value in _constants(head, slot, steps).items():
-            self.register_buffer(name, value.to(head.dtype), persistent=False)
-        self.decoder1 = _joined_output(head, slot)
+        constants = {k: v.to(head.dtype) for k, v in _constants(head, slot, steps).items()}
+        self.state = _State(head.state_encoder, slot)
+        self.begin = _Begin(head, slot, constants.pop('entry'))
+        self.end = _End(head, slot, steps)
+        left = torch.tensor([1 - step / steps for step in range(steps)])
+        constants['left'] = left.to(constants['entry_bias'].device)
+        for name, value in constants.items():
+            self.register_buffer(name, value, persistent=False)
+
+    @property
+    def pieces(self) -> tuple[nn.Module, ...]:
+        """Return what lies around the blocks."""
+        return self.state, self.begin, self.end
 
     def forward(
         self,
         keys_values: Tensor,
         state: Tensor,
         noise: Tensor,
-        prefix: Tensor,
-        prefix_weight: Tensor,
+        prefix: Tensor | None = None,
+        prefix_weight: Tensor | None = None,
         image_mask: Tensor | None = None,
     ) -> Tensor:
         """Integrate the flow from noise to actions (B, H, A) float32.
@@ -120,53 +199,52 @@ class ActionSteps(nn.Module):
             keys_values: (L, 2, B, N, T, D), from `VisionLanguage`.
             state: (B, history, S) float32.
             noise: (B, H, A) float32.
-            prefix: (B, H, A) float32; see the `rtc` of the action head.
-            prefix_weight: (H,) float32 in [0, 1]; zeros where there is no prefix.
+            prefix: (B, H, A) float32; see the `rtc` of the action head. None without: nothing is
+                computed for it.
+            prefix_weight: (H,) float32 in [0, 1]; given together with `prefix`. Zeros give the
+                actions that no prefix gives.
             image_mask: (B, T) bool, True at image tokens; for heads whose blocks see words and
                 images in turn.
         """
-        state = state.flatten(1)[:, None].to(self.entry.dtype)
-        fixed = self.state2(F.relu(self.state1(state)))
-        if self.future_tokens is not None:
-            future = self.future_tokens.expand(state.shape[0], -1, -1)
-            fixed = torch.cat((fixed, future), dim=1)
+        state_token = self.state(state)
         masks: dict[str | None, Tensor | None] = {None: None}
         if image_mask is not None:
             images = image_mask[:, None, None]
             masks |= {'images': images, 'words': ~images}
         seen = [masks[name] for name in self.sees]
-        weight = prefix_weight[:, None]
-        actions = self.rtc.begun(noise, prefix, weight)
+        actions, guide = noise, None
+        if prefix is not None and prefix_weight is not None:
+            weight = prefix_weight[:, None]
+            actions = self.rtc.begun(noise, prefix, weight)
+        rounded = actions.to(self.modulation.dtype)
         for step in range(self.steps):
-            velocity = self._velocity(actions, fixed, keys_values, seen, step).float()
-            left = 1 - step / self.steps
-            velocity = self.rtc.steered(velocity, actions, prefix, weight, left)
-            actions = actions + velocity / self.steps
-        out: Tensor = self.rtc.ended(actions, prefix, weight)
+            if prefix is not None:
+                guide = prefix, weight, self.left[step]
+            x = self.begin(rounded, state_token, self.entry_bias[step])
+            x, branch = self._through_blocks(x, keys_values, seen, step)
+            actions, rounded = self.end(x, branch, self.output_affine[step], actions, guide)
+        return actions if prefix is None else self.rtc.ended(actions, prefix, weight)
+
+    def answer(
+        self, keys_values: Tensor, used: Sequence[Tensor], seen: Iterable[Tensor]
+    ) -> Tensor:
+        """Run on `Start.used`, with a prefix or without, and on `Prompt.seen`."""
+        state, noise, *guide = used
+        out: Tensor = self(keys_values, state, noise, *(guide or (None, None)), *seen)
         return out
 
-    def _velocity(
-        self,
-        actions: Tensor,
-        fixed: Tensor,
-        keys_values: Tensor,
-        masks: Sequence[Tensor | None],
-        step: int,
-    ) -> Tensor:
-        """Predict the velocity (B, H, A) of noisy actions at one step."""
-        entry = actions.to(self.entry.dtype) @ self.entry + self.entry_bias[step]
-        x = torch.cat((fixed, self.tokens(F.silu(entry))), dim=1)
-        branch = self.positions.expand_as(x)
+    def _through_blocks(
+        self, x: Tensor, keys_values: Tensor, masks: Sequence[Tensor | None], step: int
+    ) -> Deferred:
+        """Map the sequence (B, T, C) of a step to what the last block leaves of its actions."""
+        branch: Tensor | None = self.positions.expand_as(x)
         everything, last, cross = x.shape[1], len(self.blocks) - 1, 0
         for index, block in enumerate(self.blocks):
             keep = self.horizon if index == last else everything
             affine, context = self.modulation[step, index], keys_values[cross]
             x, branch = block(x, branch, affine, context, masks[index], keep)
             cross = min(cross + cast('bool', block.cross), keys_values.shape[0] - 1)
-        affine = self.output_affine[step]
-        x = F.layer_norm(joined(x, branch), x.shape[-1:], affine[0], affine[1], 1e-6)
-        velocity: Tensor = self.decoder2(F.relu(self.decoder1(x)))
-        return velocity
+        return x, branch
 
 
 def folded_blocks(head: Any) -> nn.ModuleList:

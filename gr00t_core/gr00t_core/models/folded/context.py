@@ -67,8 +67,15 @@ class Context(nn.Module):
     """Language layers, VL self-attention and the keys and values of all cross-attention blocks.
 
     A family adds its vision tower, and in `language_model` how image tokens enter the prompt.
+
+    Attributes:
+        image_pieces: What lies around the layers of the vision tower; a compiler makes a few
+            kernels of each.
+        prompt_pieces: What lies around the layers of the language model, likewise.
     """
 
+    image_pieces: tuple[nn.Module, ...] = ()
+    prompt_pieces: tuple[nn.Module, ...] = ()
     language_model: Callable[..., Tensor]
 
     def __init__(self, model: Any) -> None:

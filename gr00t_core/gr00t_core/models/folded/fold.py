@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fold a model of any family. Shapes: R samples · H action horizon · A action width."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -30,15 +31,23 @@ class FoldedModel:
             self.vision_language = model.folded_context().eval()
             self._blocks = folded_blocks(model.action_head)
         self._slots: dict[int, ActionSteps] = {}
+        self._prepare: Callable[[ActionSteps], None] | None = None
 
     def action_steps(self, slot: int) -> ActionSteps:
         """Return the denoising steps of an embodiment slot, folded on first use."""
         if slot not in self._slots:
             with torch.no_grad():
-                self._slots[slot] = ActionSteps(
-                    self.model.action_head, self._blocks, slot, self.steps
-                ).eval()
+                made = ActionSteps(self.model.action_head, self._blocks, slot, self.steps).eval()
+            if self._prepare is not None:
+                self._prepare(made)
+            self._slots[slot] = made
         return self._slots[slot]
+
+    def prepare_slots(self, prepare: Callable[[ActionSteps], None]) -> None:
+        """Call `prepare` with the steps of every slot, those that are folded later included."""
+        self._prepare = prepare
+        for steps in self._slots.values():
+            prepare(steps)
 
     @torch.no_grad()
     def __call__(self, prompt: Prompt, begin: Start) -> Tensor:
@@ -48,6 +57,5 @@ class FoldedModel:
             for part in (prompt.inputs, prompt.seen)
         )
         keys_values = self.vision_language(**inputs)
-        start = (torch.from_numpy(x) for x in begin.fields)
-        out: Tensor = self.action_steps(prompt.slot)(keys_values, *start, **seen)
-        return out
+        used = [torch.from_numpy(x) for x in begin.used]
+        return self.action_steps(prompt.slot).answer(keys_values, used, seen.values())

@@ -119,14 +119,16 @@ class CausalAttention(nn.Module):
         qk = F.rms_norm(qk, (self.head_dim,), eps=self.eps) * self.gain
         qk = rotate(qk, rotation)
         q, k = qk[:, : self.query_heads], qk[:, self.query_heads :]
-        groups = self.query_heads // self.key_heads
-        k, v = (
-            y[:, :, None]
-            .expand(-1, -1, groups, -1, -1)
-            .reshape(batch, self.query_heads, tokens, self.head_dim)
-            for y in (k, v)
-        )
-        out = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        grouped = self.query_heads != self.key_heads
+        if grouped and torch.compiler.is_exporting():  # the graph that all runtimes read
+            grouped, groups = False, self.query_heads // self.key_heads
+            k, v = (
+                y[:, :, None]
+                .expand(-1, -1, groups, -1, -1)
+                .reshape(batch, self.query_heads, tokens, self.head_dim)
+                for y in (k, v)
+            )
+        out = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=grouped)
         return self.output(_merge(out))  # type: ignore[no-any-return]
 
 

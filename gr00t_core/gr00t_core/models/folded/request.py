@@ -75,6 +75,11 @@ class Start:
         """Return the arrays in the order of the action steps' arguments."""
         return self.state, self.noise, self.prefix, self.prefix_weight
 
+    @property
+    def used(self) -> tuple[Floats, ...]:
+        """Return the fields that matter: a prefix without weight does not."""
+        return self.fields if self.prefix_weight.any() else self.fields[:2]
+
     def of(self, rows: NDArray[np.int64]) -> 'Start':
         """Return the start of some rows."""
         return Start(self.state[rows], self.noise[rows], self.prefix[rows], self.prefix_weight)

@@ -32,7 +32,7 @@ class GuidedPrefix:
 
     @staticmethod
     def steered(
-        velocity: Tensor, actions: Tensor, prefix: Tensor, weight: Tensor, left: float
+        velocity: Tensor, actions: Tensor, prefix: Tensor, weight: Tensor, left: float | Tensor
     ) -> Tensor:
         """Return the velocity that is followed."""
         return (1 - weight) * velocity + weight * (prefix - actions) / left

@@ -28,7 +28,7 @@ class FrozenPrefix:
 
     @staticmethod
     def steered(
-        velocity: Tensor, actions: Tensor, prefix: Tensor, weight: Tensor, left: float
+        velocity: Tensor, actions: Tensor, prefix: Tensor, weight: Tensor, left: float | Tensor
     ) -> Tensor:
         """Return the velocity that is followed."""
         return velocity * (1 - weight)
