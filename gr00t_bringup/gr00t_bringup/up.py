@@ -221,7 +221,7 @@ def _parser() -> argparse.ArgumentParser:
     add('--sim', action='store_true', help='start the simulated arm, too')
     add('--expert', action='store_true', help='with --sim: a scripted expert moves the arm')
     add('--no-policy', dest='policy', action='store_false', help='leave out policy and executor')
-    add('--record', action='store_true', help='start the recorder, too')
+    add('--record', action='store_true', help='start the recorder, too: bags in ./episodes')
     add(
         '--teleop',
         default='',

@@ -88,7 +88,7 @@ class RealTimePace:
             self._start_ns += (due - self._step) * NANOSECONDS // self._hz
             self._node.get_logger().warning(
                 f'{(due - self._step) / self._hz:.2f} s skipped:'
-                ' the machine stalled or its clock jumped'
+                ' the machine stalled or its clock jumped; use_sim_time waits instead'
             )
             return
         while True:

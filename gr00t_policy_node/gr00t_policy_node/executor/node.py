@@ -182,7 +182,7 @@ class ExecutorNode(Node):
     def _on_stop(self, _: Any, response: Any) -> Any:
         self.core.latch('stopped by the service ~/stop', self.now_ns)
         self._log()
-        response.success, response.message = True, 'stopped; ~/rearm releases'
+        response.success, response.message = True, 'stopped; re-arm releases it'
         return response
 
     def _start_in_step(self) -> None:
