@@ -122,7 +122,7 @@ def nodes(
         policy: Start policy and executor.
         record: Start the recorder.
         use_default_instruction: The policy follows the robot file's instruction until another
-            one is given; with `sim` it always does.
+            one is given; with `sim` it always does, unless a `console` is there to give one.
         expert: A scripted expert moves the simulated arm, one scene after the other, through the
             robot's command topics; policy and executor, which would command it too, are left out.
         console: Serve the web page (gr00t_console).
@@ -181,7 +181,9 @@ def nodes(
         }
         parameters = {name: value for name, value in asked.items() if value}
         parameters |= {} if autostart else {'autostart': False}
-        parameters |= {'use_default_instruction': True} if sim or use_default_instruction else {}
+        # Beside a console a person begins and ends; nothing else moves the arm in between.
+        follows = use_default_instruction or (sim and not console)
+        parameters |= {'use_default_instruction': True} if follows else {}
         parameters |= {'success_detector': SIMULATED_DETECTOR} if sim else {}
         if has_policy or params_file or not teleop:
             found.append(_spec('policy_node', known | clock | parameters, shared))

@@ -108,6 +108,11 @@ def test_the_console_is_one_more_node_on_request():
     assert list(found) == ['policy_node', 'chunk_executor', 'console']
     assert found['console'].parameters == {'robot': 'so101', 'use_sim_time': True}
     assert found['console'].full_name == '/left/console'
+    # A person at the page begins: the simulated arm waits, where it moves at once otherwise.
+    simulated = [named(nodes(sim=True, console=console)) for console in (False, True)]
+    assert [
+        each['policy_node'].parameters.get('use_default_instruction') for each in simulated
+    ] == [True, None]
 
 
 def test_the_expert_commands_the_simulated_arm_alone():

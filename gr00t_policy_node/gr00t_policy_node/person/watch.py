@@ -3,6 +3,7 @@
 """Run `gr00t watch`: modes, rates, reasons of refusals, all diagnostics, in a terminal."""
 
 from collections.abc import Iterable
+import sys
 import time
 from typing import Any, TYPE_CHECKING
 
@@ -102,7 +103,13 @@ def _recorder(told: dict[str, Any], age_s: float) -> Iterable[Line]:
 
 
 def _watch(made: 'Session') -> None:
-    """Draw the screen anew until Ctrl-C."""
+    """Draw the screen anew until Ctrl-C; into a file or pipe, write it once a second."""
+    if not sys.stdout.isatty():
+        while not made.interrupts:
+            print(*(text for text, _ in lines(made.client, time.monotonic())), '', sep='\n')
+            sys.stdout.flush()
+            made.until(lambda: False, 1.0)
+        return
     from rich.console import Group
     from rich.live import Live
     from rich.text import Text

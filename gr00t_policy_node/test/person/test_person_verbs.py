@@ -202,6 +202,10 @@ def test_watch_waits_for_each_node_of_ours_and_names_the_silent_one(graph, perso
     assert 'commands: waiting' in said
     assert '/policy_node\n  SILENT said nothing within 12 s' in said
     assert 'camera_driver' not in said
+    into_a_file = person.start('watch')
+    person.sees(into_a_file, 'commands: waiting')
+    into_a_file.send_signal(signal.SIGINT)
+    assert person.wait(into_a_file)[0] == 0
 
 
 def test_other_services_called_stop_are_left_alone(graph, person):

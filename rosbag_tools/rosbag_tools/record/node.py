@@ -298,7 +298,11 @@ class Recorder(Node):
     def _on_goal_ended(self, message: Any) -> None:
         """Complete the episode when its task ended; the other ends are left to the person."""
         outcomes = {TaskOutcome.SUCCEEDED: True, TaskOutcome.FAILED: False}
-        if self.session.bag is None or message.outcome not in outcomes:
+        if self.session.bag is None or message.outcome == TaskOutcome.UNKNOWN:
+            return
+        if message.outcome not in outcomes:
+            about = f'“{message.instruction}” ended ({message.note})'
+            self._say('warning', f'{about}, but not the episode: end it, or discard it')
             return
         success = outcomes[message.outcome]
         word = 'succeeded' if success else 'failed'

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The end of a goal is the episode's outcome; who decided each command is recorded; over DDS."""
 
+import signal
 import time
 
 import pytest
@@ -49,7 +50,9 @@ def test_a_goal_that_ends_completes_the_episode_with_its_outcome(robot, recorder
         name = start(robot, instruction='lift it').episode
         # These ends say nothing about the task: the person decides.
         for other in (TaskOutcome.TIME_LIMIT, TaskOutcome.CANCELED, TaskOutcome.FAULT):
-            ended.publish(TaskOutcome(outcome=other, note='no word about the task'))
+            ended.publish(
+                TaskOutcome(outcome=other, instruction='lift it', note='no word about the task')
+            )
         time.sleep(0.5)
         assert len(complete()) == len(expected)
         ended.publish(TaskOutcome(outcome=outcome, instruction='lift it', note=note))
@@ -60,6 +63,9 @@ def test_a_goal_that_ends_completes_the_episode_with_its_outcome(robot, recorder
             assert bag.custom_data['gr00t.success'] == word
             assert bag.custom_data['gr00t.note'] == note
     assert not robot.call(StopEpisode, 'recorder/stop_episode').ok  # none is under way any more
+    recorder.send_signal(signal.SIGINT)
+    said = recorder.communicate(timeout=30)[0]
+    assert '“lift it” ended (no word about the task), but not the episode: end it, or' in said
 
 
 def test_who_decided_is_in_the_bag_where_somebody_says_so(robot, recorder):
