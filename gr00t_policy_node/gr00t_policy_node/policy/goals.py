@@ -172,7 +172,7 @@ class Goals:
         if self._running is None or handle.goal_id != self._running.handle.goal_id:
             return CancelResponse.REJECT
         # The coroutine below goes on after the goal has become "canceling".
-        self.finish(Result.CANCELED, 'canceled by the client')
+        self.finish(Result.CANCELED, 'its client asked for it')
         return CancelResponse.ACCEPT
 
     async def _execute(self, handle: ServerGoalHandle) -> Any:

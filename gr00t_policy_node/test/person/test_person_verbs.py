@@ -108,7 +108,7 @@ def test_a_person_says_stops_and_rearms(graph, person):
     goal.send_signal(signal.SIGINT)
     status, said = person.wait(goal)
     assert status == 130, said
-    assert 'canceled by the client' in said
+    assert 'canceled: its client asked for it' in said
 
     # Stop while a goal runs: confirmed, latched, and the goal does not come back.
     goal = person.start('do', 'wave on')

@@ -117,8 +117,8 @@ class Recorder(Node):
         if found and not allowed:
             listed = ''.join(f'\n  {each}' for each in found)
             raise BagError(
-                f'not started:{listed}\n  mend it, or record all the same: key R, --allow-missing'
-                ' or parameter allow_missing'
+                f'not started:{listed}\n  mend it, or record all the same: key R or'
+                " --allow-missing of gr00t record, or the recorder's parameter allow_missing"
             )
         told = instruction.strip() or self.instruction
         name = self.session.start(told, tags)
