@@ -41,7 +41,8 @@ fi
 echo 'build: colcon build (1 to 3 min the first time)'
 # shellcheck disable=SC1091
 source "$venv/setup.bash"
-"$venv/bin/python" -m colcon --log-base log build --symlink-install --event-handlers console_cohesion- \
+# colcon tells ninja to wait for a low load average, which the set-up has just raised: it would compile one file at a time.
+MAKEFLAGS=-j$(nproc) "$venv/bin/python" -m colcon --log-base log build --symlink-install --event-handlers console_cohesion- \
   --cmake-args -GNinja -DPython3_EXECUTABLE="$venv/bin/python" -DCMAKE_BUILD_TYPE=Release --no-warn-unused-cli
 
 echo "$key" >"$stamp"

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Run the tests in the sourced environment: those without ROS on two workers, then the ROS graphs on three (they mostly
-# wait); what fails there runs once more, alone (decision 0097). Those that measure time run last, one at a time (they would
-# starve each other). Arguments go to pytest.
+# wait); what fails beside others runs once more, alone (decision 0097). Those that measure time run last, one at a time
+# (they would starve each other). Arguments go to pytest.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,16 +23,21 @@ run() {  # title, pytest arguments: 5 is pytest's "no tests selected"
   if [ "$code" != 0 ] && [ "$code" != 5 ]; then failed=1; fi
 }
 
-GR00T_TEST_LISTS=$out OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 run 'tests without ROS' -n 2 --dist worksteal -m 'not ros' "$@"
+run_beside_others() {  # title, workers, marker expression, more pytest arguments
+  local before=$failed
+  OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 run "$1" -n "$2" --dist worksteal -m "$3" "${@:4}"
+  if [ "$code" = 1 ]; then  # on a slow machine they may starve each other; a fault stays one alone
+    failed=$before
+    GR00T_TEST_LISTS='' OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 run 'those failed, alone' --last-failed -m "$3" "${asked[@]}"
+  fi
+}
+
+asked=("$@")
+GR00T_TEST_LISTS=$out run_beside_others 'tests without ROS' 2 'not ros' "$@"
 if [ "$(cut -d' ' -f1 .venv/.setup-choice)" = none ]; then
   printf '%-22s %s\n' 'tests with ROS:' 'not run: there is no ROS here (see make setup)' >>"$out/summary"
 else
-  before=$failed
-  OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 run 'tests with ROS' -n 3 --dist worksteal -m 'ros and not timing' "$(listed ros)" "$@"
-  if [ "$code" = 1 ]; then  # three at once may starve each other on a slow machine; a fault stays one alone
-    failed=$before
-    OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 run 'those failed, alone' --last-failed -m 'ros and not timing' "$@"
-  fi
+  run_beside_others 'tests with ROS' 3 'ros and not timing' "$(listed ros)" "$@"
   OMP_NUM_THREADS=2 MKL_NUM_THREADS=2 run 'tests of timing' -m 'ros and timing' "$(listed timing)" "$@"
 fi
 

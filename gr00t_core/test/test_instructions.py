@@ -79,10 +79,10 @@ def test_the_policy_refuses_by_characters_before_it_counts_tokens(policy):
     example = policy.observation_example()
     key = policy.transforms.language
     for text in ('x' * 3_000_000, 'pick the cube ' * 100_000, '日' * 1_000_000):
-        began = time.perf_counter()
+        began = time.process_time()
         with pytest.raises(ObservationError, match=f'at most {MAX_CHARACTERS}'):
             policy.get_action({**example, key: [text]})
-        assert time.perf_counter() - began < 0.1
+        assert time.process_time() - began < 0.3
 
 
 def test_the_policy_counts_tokens(policy):

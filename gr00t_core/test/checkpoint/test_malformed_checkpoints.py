@@ -170,10 +170,10 @@ def test_a_pipe_or_folder_in_place_of_a_file_is_never_waited_for(
 )
 def test_huge_counts_are_refused_at_once(tmp_path, path, value):
     (tmp_path / 'config.json').write_text(json.dumps(changed(CONFIG, path, value)))
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(CheckpointError, match=path[-1]) as caught:
         Gr00tConfig.load(tmp_path)
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
     assert len(str(caught.value)) < 400
 
 

@@ -95,13 +95,13 @@ used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 2**25, used + 2**25))
 for file in sys.argv[2:]:
     data = numpy.frombuffer(Path(file).read_bytes(), numpy.uint8)
-    began = time.perf_counter()
+    began = time.process_time()
     for size in ((640, 480), None):
         try:
             decode_image(SimpleNamespace(format='', data=data), size=size)
         except ObservationError as error:
             print(error)
-    assert time.perf_counter() - began < 0.2
+    assert time.process_time() - began < 0.2
 """
 
 

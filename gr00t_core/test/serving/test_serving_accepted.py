@@ -174,7 +174,7 @@ def test_a_long_instruction_is_refused_at_every_door(arms, length, caplog):
                 assert (status, f'at most {MAX_CHARACTERS}' in reply['error']) == (400, True)
             observation[key] = ['pick']
             assert client.get_action(observation)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
     assert all(len(record.getMessage()) < 1000 for record in caplog.records)
 
 
@@ -194,7 +194,7 @@ def test_what_costs_more_than_its_bytes_is_refused_at_once(arms, change, told):
         began = time.monotonic()
         with pytest.raises(ServingError, match=told):
             client._call('get_action', {'data': example_of_upstream() | change})
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
 
 
 def test_lists_nested_deeply_are_answered(arms):

@@ -123,7 +123,7 @@ def test_heads_are_bounded_in_time_and_size(monkeypatch: pytest.MonkeyPatch) -> 
             connection.sendall(b'GET /health HTTP/1.1\r\n')
             began = time.monotonic()
             assert connection.recv(1) == b''
-            assert 0.3 < time.monotonic() - began < 3
+            assert 0.3 < time.monotonic() - began < 10
         with contextlib.suppress(OSError):  # cut while it is being sent, or after
             assert exchange(port, b'GET /health HTTP/1.1\r\nX: ' + b'y' * 1_000_000) == b''
         assert health(port, GOOD) == 200
