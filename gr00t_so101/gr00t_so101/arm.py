@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gr00t_so101.bus import Bus, BusError, Reading
+from gr00t_so101.bus import ANSWER_S, Bus, BusError, Reading
 from gr00t_so101.calibration import Calibration, CalibrationError
 from gr00t_so101.motion import Array, Bounds, JOINTS, stopping_place
 from gr00t_so101.servos import (
@@ -72,10 +72,11 @@ class Arm:
     """
 
     def __init__(self, port: str, calibration: Calibration, deadline_s: float) -> None:
-        """Prepare; `open` opens the port."""
+        """Prepare; `open` opens the port. `deadline_s`: how long `measure` waits for answers."""
+        self._deadline_s = deadline_s
         self.calibration = calibration
         ids = {joint: each.id for joint, each in calibration.joints.items()}
-        self.bus = Bus(port, ids, deadline_s)
+        self.bus = Bus(port, ids)
         self.trouble = ''
         self.heard: dict[str, Reading] = {}
 
@@ -110,9 +111,12 @@ class Arm:
         Raises:
             PortError: The port is gone.
         """
+        return self._measure(self._deadline_s)
+
+    def _measure(self, deadline_s: float) -> Measurement | None:
         readings: dict[str, Reading] = {}
         self.trouble = ''
-        for joint, found in self.bus.readings().items():
+        for joint, found in self.bus.readings(deadline_s).items():
             if isinstance(found, BusError):
                 self.trouble = self.trouble or str(found)
             else:
@@ -195,6 +199,6 @@ class Arm:
 
     def _complete(self) -> Measurement:
         for _ in range(3):
-            if (found := self.measure()) is not None:
+            if (found := self._measure(ANSWER_S)) is not None:
                 return found
         raise BusError(self.trouble)

@@ -43,6 +43,7 @@ except ImportError as error:  # feetech-servo-sdk, which LeRobot installs, has t
 BAUD_RATE = 1_000_000
 WAIT_S = 0.002  # of one read from the port; the SDK itself would spin without a pause
 WRITE_S = 0.2
+ANSWER_S = 0.1  # a busy computer reads late; where nothing moves, there is time to wait for it
 FRAME = 6  # bytes of an answer beside its data
 SIZES = 8  # different lengths of a read of what is measured; as many registers follow
 HIGHEST_ID = 20  # ids up to this are looked for when a servo does not answer
@@ -76,12 +77,16 @@ class Reading:
 
 
 class _Port(PortHandler):
-    """The SDK's port, which waits for bytes instead of spinning, and whose deadline is ours."""
+    """The SDK's port, which waits for bytes instead of spinning, and whose deadline is ours.
 
-    def __init__(self, name: str, deadline_s: float) -> None:
+    Attributes:
+        deadline_s: How long an answer may take.
+    """
+
+    def __init__(self, name: str) -> None:
         super().__init__(name)
         self.baudrate = BAUD_RATE
-        self._deadline_ms = deadline_s * 1e3
+        self.deadline_s = ANSWER_S
 
     def setupPort(self, cflag_baud: int) -> bool:  # noqa: N802
         """Open the port for this process alone."""
@@ -98,7 +103,7 @@ class _Port(PortHandler):
 
     def setPacketTimeout(self, packet_length: int) -> None:  # noqa: N802
         """Set the deadline of the answer that is awaited now."""
-        self.setPacketTimeoutMillis(self._deadline_ms + self.tx_time_per_byte * packet_length)
+        self.setPacketTimeoutMillis(self.deadline_s * 1e3 + self.tx_time_per_byte * packet_length)
 
 
 class Bus:
@@ -110,22 +115,18 @@ class Bus:
         missed: Joint → answers to `readings` that were late, lost or damaged.
     """
 
-    def __init__(
-        self, port: str, ids: Mapping[str, int] | None = None, deadline_s: float = 0.1
-    ) -> None:
+    def __init__(self, port: str, ids: Mapping[str, int] | None = None) -> None:
         """Prepare; `open` opens the port.
 
         Args:
             port: Serial port, e.g. /dev/ttyACM0.
             ids: Joint → id of its servo.
-            deadline_s: How long an answer may take. A person waits longer than a control loop.
         """
         self.port = port
         self.ids = dict(IDS if ids is None else ids)
-        self._deadline_s = deadline_s
         self._asked = 0
         self.missed = dict.fromkeys(self.ids, 0)
-        self._port = _Port(port, deadline_s)
+        self._port = _Port(port)
         self._handler: Any = sms_sts(self._port)
 
     @property
@@ -217,12 +218,22 @@ class Bus:
         if register.stored:
             self._write(joint, LOCK, 1)
 
-    def readings(self) -> dict[str, Reading | BusError]:
+    def readings(self, deadline_s: float = ANSWER_S) -> dict[str, Reading | BusError]:
         """Read all servos in one go, and those that were not understood once more.
+
+        Args:
+            deadline_s: How long the answers may take; a control loop waits less than a person.
 
         Raises:
             PortError: The port is gone.
         """
+        self._port.deadline_s = deadline_s
+        try:
+            return self._readings()
+        finally:
+            self._port.deadline_s = ANSWER_S
+
+    def _readings(self) -> dict[str, Reading | BusError]:
         found: dict[str, Reading | BusError] = {}
         missing = list(self.ids)
         for _ in range(2):
@@ -317,7 +328,7 @@ class Bus:
         else:
             error = BusError(
                 f'{self.name(joint)} on {self.port}: no answer within'
-                f' {self._deadline_s * 1e3:.0f} ms; check its two cables and the power'
+                f' {self._port.deadline_s * 1e3:.0f} ms; check its two cables and the power'
             )
         error.joint = joint
         return error

@@ -15,7 +15,11 @@ _ARM: dict[str, tuple[Any, str, Allowed]] = {
         (),
     ),
     'rate_hz': (100.0, 'how often all servos are read, and commanded (Hz)', (1.0, 200.0)),
-    'answer_timeout_s': (0.02, 'how long a servo may take to answer (s)', (0.002, 1.0)),
+    'answer_timeout_s': (
+        0.02,
+        'how long the servos may take to answer while the arm may move (s)',
+        (0.002, 1.0),
+    ),
     'lost_s': (
         0.15,
         'without a complete read of all servos for so long, the arm has a fault (s)',

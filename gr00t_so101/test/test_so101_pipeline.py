@@ -73,7 +73,7 @@ def start_up(world, emulator, leader, tmp_path):
     # The arms are threads of this process, which ten others may keep waiting for 0.1 s.
     parameters.write_text(
         ''.join(
-            f'/**/so101_{arm}:\n  ros__parameters: {{lost_s: 1.0}}\n'
+            f'/**/so101_{arm}:\n  ros__parameters: {{answer_timeout_s: 0.2, lost_s: 1.0}}\n'
             for arm in ('follower', 'leader')
         )
         + '/**/policy_node:\n  ros__parameters:\n'
