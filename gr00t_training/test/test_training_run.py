@@ -201,7 +201,7 @@ def test_resume_refuses_other_settings_and_runs_refuse_used_folders(told):
 
 
 @pytest.mark.parametrize('family', ['n1_5', pytest.param('n1_7', marks=pytest.mark.slow)])
-@pytest.mark.parametrize('fsdp', [False, True])
+@pytest.mark.parametrize('fsdp', [pytest.param(False, marks=pytest.mark.slow), True])
 def test_two_processes_equal_one_with_twice_the_batch(told, tmp_path, fsdp):
     # Padding is hidden: else a sample's loss depends on what it shares a batch with. Adam's
     # epsilon is large: else rounding turns gradients near 0 into steps of ±lr.
