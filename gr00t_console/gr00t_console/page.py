@@ -259,7 +259,9 @@ class Page:
         self._post(lambda: self._side.actions.start_episode(text))
 
     def _ask_discard(self) -> None:
-        if episode_line(self._side.client.recorders, time.monotonic()).recording:
+        if self._side.actions.wish is not None:
+            self._post(self._side.actions.forget_wish)
+        elif episode_line(self._side.client.recorders, time.monotonic()).recording:
             self._post(self._side.actions.discard_episode)
         else:
             self._sure.open()
@@ -313,14 +315,15 @@ class Page:
         self._scene.set_visibility(actions.has_scenes)
         self._take.set_text('Let go' if side.takeover.active else 'Take over')
         self._jogs.set_visibility(side.takeover.page == self._id)
-        episode = episode_line(client.recorders, now)
+        episode = episode_line(client.recorders, now, waits=actions.wish is not None)
         self._episode.set_text(episode.text)
         self._episode.classes(
             add='running' if episode.recording else '',
             remove='' if episode.recording else 'running',
         )
         self._recorded.set_text(episode.counts)
-        self._record.set_enabled(episode.there and not episode.recording)
+        waits = episode.recording or actions.wish is not None
+        self._record.set_enabled(episode.there and not waits)
         self._good.set_enabled(episode.recording)
         self._bad.set_enabled(episode.recording)
         self._discard.set_enabled(episode.there)

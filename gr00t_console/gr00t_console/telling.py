@@ -139,8 +139,16 @@ def _stream_note(status: Status, *, is_old: bool) -> str:
     return f'{late} ms after its stamp' if late not in EMPTY else ''
 
 
-def episode_line(recorders: Mapping[Any, tuple[float, dict[str, Any]]], now: float) -> EpisodeLine:
-    """Return what the newest recorder tells."""
+def episode_line(
+    recorders: Mapping[Any, tuple[float, dict[str, Any]]], now: float, *, waits: bool = False
+) -> EpisodeLine:
+    """Return what the newest recorder tells.
+
+    Args:
+        recorders: What each told, and when.
+        now: The monotonic time (s).
+        waits: A person wants an episode that begins with the first command.
+    """
     living = [told for heard_at, told in recorders.values() if now - heard_at < SILENT_S]
     if not living:
         return EpisodeLine(False, False, 'No recorder runs: gr00t up --record', '')
@@ -149,4 +157,7 @@ def episode_line(recorders: Mapping[Any, tuple[float, dict[str, Any]]], now: flo
     if told.get('recording'):
         text = f'Episode {told.get("number")} · {told.get("seconds")} s · “{told["instruction"]}”'
         return EpisodeLine(True, True, text, counts)
+    if waits:
+        text = f'Episode {told.get("number")} begins with the first command: Start or Take over'
+        return EpisodeLine(True, False, f'{text}. Discard calls it off.', counts)
     return EpisodeLine(True, False, f'Ready for episode {told.get("number")}', counts)
