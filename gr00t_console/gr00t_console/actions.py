@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Do what a person asks for on the page: goals, stop, e-stop, re-arm, episodes; on the ROS thread.
 
-The e-stop is a latch of the console (decision 0052): while it is pressed, `~/stop` of every
+The e-stop is a latch of the console (decision 0052): while it is pressed, `~/e_stop` of every
 executor is called until it is confirmed, and again when an executor does not stand still.
 """
 
@@ -15,11 +15,12 @@ from typing import Any
 from std_srvs.srv import Trigger
 
 from gr00t_msgs.srv import DiscardEpisode, StartEpisode, StopEpisode
+from gr00t_policy_node.executor.modes import LATCHED, Mode
 from gr00t_policy_node.person.outcomes import ending_of, Result
 from gr00t_policy_node.person.robot_client import RobotClient
 
 # Modes of the executor in which it publishes no command, so that an episode would have no action.
-UNCOMMANDED = ('waiting', 'stopped', 'e-stopped')
+UNCOMMANDED = (Mode.WAITING, *LATCHED)
 # A recorder hears the first commands so soon (s); after that its refusal is final.
 HEARD_S = 3.0
 # So long after a stop was confirmed, a diagnosis from before it may still arrive (s).
@@ -217,7 +218,7 @@ class Actions:
             if stop.confirmed_at and self._moves(name, stop.confirmed_at):
                 stop.confirmed_at = 0.0
             if not stop.confirmed_at and stop.call is None:
-                stop.call = self.client.trigger(name, 'stop')
+                stop.call = self.client.e_stop(name)
 
     def _moves(self, name: str, since: float) -> bool:
         """Return whether an executor says, since its stop, that it is not stopped."""
@@ -225,7 +226,7 @@ class Actions:
         return (
             status is not None
             and status.heard_at > since + SHOWS_S
-            and status.values.get('mode') != 'e-stopped'
+            and status.values.get('mode') not in LATCHED
         )
 
     def _trigger(self, name: str, service: str) -> None:

@@ -31,7 +31,8 @@ MODES = {
     'holding': ('The robot holds still', 'warn'),
     'stopping': ('The robot is stopping', 'warn'),
     'waiting': ('The robot waits', 'calm'),
-    'e-stopped': ('The robot is stopped', 'bad'),
+    'stopped': ('The robot is stopped', 'bad'),
+    'e-stopped': ('An e-stop holds the robot', 'bad'),
 }
 
 
@@ -59,7 +60,7 @@ def headline(client: RobotClient, actions: Actions, is_taken: bool, now: float) 
     """Say what the robot does, and why; `now` is the monotonic time (s)."""
     commands, policy = client.status('commands'), client.status('policy')
     if actions.pressed:
-        return Headline('e-stop', 'The e-stop is pressed', 'Release it, then re-arm.', 'bad')
+        return Headline('e-stopped', 'The e-stop is pressed', 'Release it, then re-arm.', 'bad')
     if commands is None or now - commands.heard_at > SILENT_S:
         here = client.namespace or '/'
         gone = 'is silent' if commands is not None else 'reports'
@@ -71,8 +72,10 @@ def headline(client: RobotClient, actions: Actions, is_taken: bool, now: float) 
     if mode == 'running' and policy is not None:
         told = policy.values.get('instruction', '-')
         why = f'“{told}”' if told not in EMPTY else why
-    elif mode == 'e-stopped':
+    elif mode == 'stopped':
         why = f'{why}. Re-arm releases it; then the next fresh chunk moves it.'
+    elif mode == 'e-stopped':
+        why = f'{why}. Release the e-stop, then re-arm; then the next fresh chunk moves it.'
     elif mode in ('waiting', 'holding') and policy is not None:
         why = _why_idle(policy, why, now)
     if is_taken and mode != 'takeover':

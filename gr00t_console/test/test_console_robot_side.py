@@ -47,7 +47,7 @@ def test_the_e_stop_is_latched_and_needs_no_policy(world, side):
     world.until(lambda: side.actions.stops and not side.actions.unconfirmed, 'a confirmed stop')
     world.until(lambda: mode(side) == 'e-stopped', 'a stopped robot')
     told = headline(side.client, side.actions, False, time.monotonic())
-    assert (told.mode, told.kind) == ('e-stop', 'bad')
+    assert (told.mode, told.kind) == ('e-stopped', 'bad')
 
     # Another program re-arms: the latch of the console stops the executor again.
     client = world.node.create_client(Trigger, 'chunk_executor/rearm')

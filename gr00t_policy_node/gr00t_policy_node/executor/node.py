@@ -43,7 +43,7 @@ from gr00t_policy_node.executor.complaints import Complaints
 from gr00t_policy_node.executor.core import ExecutorCore
 from gr00t_policy_node.executor.leaving import LeavingContext
 from gr00t_policy_node.executor.lines import lines
-from gr00t_policy_node.executor.modes import Mode
+from gr00t_policy_node.executor.modes import LATCHED, Mode
 from gr00t_policy_node.executor.outputs import outputs_of, to_time
 from gr00t_policy_node.executor.pace import Pace
 from gr00t_policy_node.executor.rivals import Rivals
@@ -121,6 +121,7 @@ class ExecutorNode(Node):
         )
         self.create_service(Trigger, '~/rearm', self._on_rearm)
         self.create_service(Trigger, '~/stop', self._on_stop)
+        self.create_service(Trigger, '~/e_stop', self._on_e_stop)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         if self.sim_time:
             self.create_timer(self.core.period_ns / NANOSECONDS, self.control)
@@ -181,8 +182,16 @@ class ExecutorNode(Node):
 
     def _on_stop(self, _: Any, response: Any) -> Any:
         self.core.latch('stopped by the service ~/stop', self.now_ns)
+        return self._stopped(response)
+
+    def _on_e_stop(self, _: Any, response: Any) -> Any:
+        self.core.latch('e-stop by the service ~/e_stop', self.now_ns, Mode.ESTOPPED)
+        return self._stopped(response)
+
+    def _stopped(self, response: Any) -> Any:
         self._log()
-        response.success, response.message = True, 'stopped; re-arm releases it'
+        response.success = True
+        response.message = f'{self.core.mode.value}; re-arm releases it'
         return response
 
     def _start_in_step(self) -> None:
@@ -248,7 +257,7 @@ class ExecutorNode(Node):
             return
         self._logged = self.core.mode
         text = f'{self.core.mode.value}: {self.core.reason}'
-        if self.core.mode in (Mode.STOPPING, Mode.ESTOPPED):
+        if self.core.mode in (Mode.STOPPING, *LATCHED):
             self.get_logger().warning(text)
         else:
             self.get_logger().info(text)
