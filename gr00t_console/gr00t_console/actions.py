@@ -347,7 +347,7 @@ class Actions:
         """Have the simulator begin its scene anew."""
         call = self.client.call(Trigger, 'sim/reset', Trigger.Request())
         if call is not None:
-            call.add_done_callback(lambda f: self.say(NEUTRAL, f'new scene: {f.result().message}'))
+            call.add_done_callback(lambda f: self.say(NEUTRAL, f'new {f.result().message}'))
 
 
 Post = Callable[[Callable[[], Any]], None]

@@ -59,7 +59,7 @@ class RobotSide(Node):
         self.client = RobotClient(self)
         self.view = RobotView(self, self.robot)
         self.actions = Actions(self.client)
-        self.takeover = Takeover(self, self.view, self.parameters['jog_speed'])
+        self.takeover = Takeover(self, self.view, self.parameters)
         self._jobs: deque[Callable[[], Any]] = deque()
         self._wake = self.create_guard_condition(self._work)
         steady = Clock(clock_type=ClockType.STEADY_TIME)

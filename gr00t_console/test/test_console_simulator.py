@@ -46,7 +46,7 @@ def begin_episode(person, new_scene=True):
     """Have the policy act, and record it."""
     if new_scene:
         person.push('New scene')
-        person.sees('new scene: ')
+        person.sees('new scene ')
         # An outcome of the old scene is nothing for the next goal.
         person.page.wait_for_timeout(1000)
     person.push('Start')
