@@ -34,7 +34,11 @@ from gr00t_policy_node.executor.starts import Starts
 STOP_PERIODS = 10
 # A clock that falls back by no more is being set right; time stands still meanwhile.
 LARGEST_SLEW_NS = NANOSECONDS // 10
-_REFUSED = {Mode.STOPPED: Rejection.STOPPED, Mode.ESTOPPED: Rejection.E_STOPPED}
+_REFUSED = {
+    Mode.STOPPED: Rejection.STOPPED,
+    Mode.ESTOPPED: Rejection.E_STOPPED,
+    Mode.TAKEOVER: Rejection.TAKEN_OVER,
+}
 
 
 class ExecutorCore:
@@ -102,11 +106,7 @@ class ExecutorCore:
 
     def offer(self, received: ReceivedChunk, now_ns: int) -> Rejection | None:
         """Take a chunk if it may be followed; else return, and count, why not."""
-        closed = None
-        if self._latched is not None:
-            closed = _REFUSED[self._latched]
-        elif self.mode is Mode.TAKEOVER:
-            closed = Rejection.TAKEN_OVER
+        closed = _REFUSED.get(self._latched or self.mode)
         return self.chunks.offer(received, now_ns, closed, self._resume_ns)
 
     def teleoperate(
@@ -128,18 +128,10 @@ class ExecutorCore:
             self.latch(f'e-stop pressed on {topic}', now_ns, Mode.ESTOPPED)
 
     def latch(self, reason: str, now_ns: int, mode: Mode = Mode.STOPPED) -> None:
-        """Stop within the limits, forget the plan, and stay so until re-armed.
-
-        Args:
-            reason: For people.
-            now_ns: Now.
-            mode: STOPPED or ESTOPPED. An e-stop also takes the place of a stop, never the other
-                way round.
-        """
-        if self._latched in (mode, Mode.ESTOPPED):
-            return
-        self._latched = mode
-        self._enter(mode, reason, now_ns)
+        """Stop within the limits and stay so until re-armed; ESTOPPED goes before STOPPED."""
+        if self._latched not in (mode, Mode.ESTOPPED):
+            self._latched = mode
+            self._enter(mode, reason, now_ns)
 
     def rearm(self, now_ns: int) -> str | None:
         """Release the latch; return why not when it stays.

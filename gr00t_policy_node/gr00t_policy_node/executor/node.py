@@ -120,8 +120,8 @@ class ExecutorNode(Node):
             is_settled=self.sim_time,
         )
         self.create_service(Trigger, '~/rearm', self._on_rearm)
-        self.create_service(Trigger, '~/stop', self._on_stop)
-        self.create_service(Trigger, '~/e_stop', self._on_e_stop)
+        for mode, name in ((Mode.STOPPED, '~/stop'), (Mode.ESTOPPED, '~/e_stop')):
+            self.create_service(Trigger, name, functools.partial(self._on_stop, mode, name))
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         if self.sim_time:
             self.create_timer(self.core.period_ns / NANOSECONDS, self.control)
@@ -180,15 +180,8 @@ class ExecutorNode(Node):
         response.message = refusal or 're-armed: the next fresh chunk moves the robot'
         return response
 
-    def _on_stop(self, _: Any, response: Any) -> Any:
-        self.core.latch('stopped by the service ~/stop', self.now_ns)
-        return self._stopped(response)
-
-    def _on_e_stop(self, _: Any, response: Any) -> Any:
-        self.core.latch('e-stop by the service ~/e_stop', self.now_ns, Mode.ESTOPPED)
-        return self._stopped(response)
-
-    def _stopped(self, response: Any) -> Any:
+    def _on_stop(self, mode: Mode, name: str, _: Any, response: Any) -> Any:
+        self.core.latch(f'{mode.value} by the service {name}', self.now_ns, mode)
         self._log()
         response.success = True
         response.message = f'{self.core.mode.value}; re-arm releases it'

@@ -62,10 +62,13 @@ def within(
 
 
 def _work(work: Callable[[Tell], int], writing: int, program: str) -> NoReturn:
+    def tell(known: int) -> None:
+        os.write(writing, bytes([known]))
+
     status = 1
     try:
         os.setpgid(0, 0)  # Ctrl-C comes through the parent, once
-        status = work(lambda known: os.write(writing, bytes([known])) and None)
+        status = work(tell)
     except Gr00tError as error:
         print(f'{program}: {error}', file=sys.stderr)
     except KeyboardInterrupt:
