@@ -244,6 +244,7 @@ def test_bags_are_mended_and_convert_obeys(view, browser, tmp_path):
     address = page.url
     page.close()
     again = seen.page = browser.new_page()
+    again.set_default_timeout(PATIENCE_MS)
     again.goto(address)
     again.get_by_text(f'Converted: 2 episodes in {tmp_path / "dataset"}.').wait_for()
     assert (
