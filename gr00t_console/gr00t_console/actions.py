@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Do what a person asks for on the page: goals, stop, e-stop, re-arm, episodes; on the ROS thread.
 
-The e-stop is a latch of the console (decision 0052): while it is pressed, `~/stop` of every
+The e-stop is a latch of the console (decision 0052): while it is pressed, `~/e_stop` of every
 executor is called until it is confirmed, and again when an executor does not stand still.
 """
 
@@ -15,9 +15,14 @@ from typing import Any
 from std_srvs.srv import Trigger
 
 from gr00t_msgs.srv import DiscardEpisode, StartEpisode, StopEpisode
+from gr00t_policy_node.executor.modes import LATCHED, Mode
 from gr00t_policy_node.person.outcomes import ending_of, Result
 from gr00t_policy_node.person.robot_client import RobotClient
 
+# Modes of the executor in which it publishes no command, so that an episode would have no action.
+UNCOMMANDED = (Mode.WAITING, *LATCHED)
+# A recorder hears the first commands so soon (s); after that its refusal is final.
+HEARD_S = 3.0
 # So long after a stop was confirmed, a diagnosis from before it may still arrive (s).
 SHOWS_S = 0.5
 GOOD, BAD, NEUTRAL = 'good', 'bad', ''
@@ -43,6 +48,19 @@ class Stop:
     confirmed_at: float = 0.0
 
 
+@dataclass
+class Wish:
+    """An episode that begins as soon as the robot is commanded.
+
+    Attributes:
+        instruction: Of the page when it was asked for; that of a goal that begins it goes first.
+        commanded_at: Since when the robot is commanded (monotonic s), None until it is.
+    """
+
+    instruction: str
+    commanded_at: float | None = None
+
+
 @dataclass(frozen=True)
 class Event:
     """Something to read: when (wall time, s), whether it is good, what."""
@@ -61,6 +79,7 @@ class Actions:
         pressed: Whether the e-stop is latched.
         stops: Executor → how far its stop is.
         goal: The goal that runs, None when this console has sent none.
+        wish: The episode that waits for the robot to be commanded, None for none.
         events: What happened, the newest last.
         last: How the last goal ended, for people.
     """
@@ -69,6 +88,7 @@ class Actions:
     pressed: bool = False
     stops: dict[str, Stop] = field(default_factory=dict)
     goal: Goal | None = None
+    wish: Wish | None = None
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=60))
     last: Event | None = None
 
@@ -143,6 +163,7 @@ class Actions:
 
     def stop(self) -> None:
         """Stop every executor in the namespace and below, and cancel the goal."""
+        self.forget_wish()
         names = self.client.executors(below=True)
         for name in names:
             self._trigger(name, 'stop')
@@ -155,6 +176,7 @@ class Actions:
         if not self.pressed:
             self.say(BAD, 'E-STOP pressed')
         self.pressed = True
+        self.forget_wish()
         self.stops.clear()
         self.tick()
         self.client.cancel_goals()
@@ -196,7 +218,7 @@ class Actions:
             if stop.confirmed_at and self._moves(name, stop.confirmed_at):
                 stop.confirmed_at = 0.0
             if not stop.confirmed_at and stop.call is None:
-                stop.call = self.client.trigger(name, 'stop')
+                stop.call = self.client.e_stop(name)
 
     def _moves(self, name: str, since: float) -> bool:
         """Return whether an executor says, since its stop, that it is not stopped."""
@@ -204,7 +226,7 @@ class Actions:
         return (
             status is not None
             and status.heard_at > since + SHOWS_S
-            and status.values.get('mode') != 'e-stopped'
+            and status.values.get('mode') not in LATCHED
         )
 
     def _trigger(self, name: str, service: str) -> None:
@@ -223,9 +245,58 @@ class Actions:
     # Episodes
 
     def start_episode(self, instruction: str) -> None:
-        """Begin an episode; '' takes the recorder's instruction."""
+        """Begin an episode, at once or as soon as the robot is commanded; '' as the recorder has.
+
+        Before the first command there is nothing to learn, and the recorder refuses. So that the
+        begin of the motion is recorded all the same, the wish stays until `tend_wish` can meet it.
+        """
+
+        def refused(why: str) -> None:
+            if self.pressed or not self._is_uncommanded:
+                self.say(BAD, why)
+                return
+            self.wish = Wish(instruction.strip())
+            self.say(
+                NEUTRAL, 'the episode begins with the first command: press Start or Take over'
+            )
+
+        self._start_episode(instruction, refused)
+
+    def tend_wish(self) -> None:
+        """Begin the episode that waits, once the robot is commanded; call it often."""
+        wish, now = self.wish, time.monotonic()
+        if wish is None:
+            return
+        if self._is_uncommanded:
+            wish.commanded_at = None
+            return
+        wish.commanded_at = wish.commanded_at or now
+        is_last = now - wish.commanded_at > HEARD_S
+        if is_last:
+            self.wish = None
+
+        def refused(why: str) -> None:
+            if is_last:
+                self.say(BAD, why)
+
+        goal = self.goal
+        self._start_episode(wish.instruction if goal is None else goal.instruction, refused)
+
+    def forget_wish(self) -> None:
+        """Let no episode wait any more."""
+        if self.wish is not None:
+            self.say(NEUTRAL, 'no episode waits any more')
+        self.wish = None
+
+    @property
+    def _is_uncommanded(self) -> bool:
+        """Return whether an executor is there, and says that it commands nothing."""
+        status = self.client.status('commands')
+        return status is not None and status.values.get('mode') in UNCOMMANDED
+
+    def _start_episode(self, instruction: str, refused: Callable[[str], None]) -> None:
         request = StartEpisode.Request(instruction=instruction.strip(), tags=['console'])
-        self._record(StartEpisode, 'start_episode', request, 'success')
+        self._record(StartEpisode, 'start_episode', request, 'success', refused)
 
     def stop_episode(self, success: bool) -> None:
         """Complete the episode with its outcome."""
@@ -237,20 +308,30 @@ class Actions:
         request = DiscardEpisode.Request(reason='by the console')
         self._record(DiscardEpisode, 'discard_episode', request, 'ok')
 
-    def _record(self, kind: Any, name: str, request: Any, field_name: str) -> None:
+    def _record(
+        self,
+        kind: Any,
+        name: str,
+        request: Any,
+        field_name: str,
+        refused: Callable[[str], None] | None = None,
+    ) -> None:
         what = name.partition('_')[0]
         words = {'start': 'recording', 'stop': 'saved', 'discard': 'moved to the trash:'}
+        refused = refused or (lambda why: self.say(BAD, why))
 
         def answered(future: Any) -> None:
             answer = future.result()
             if getattr(answer, field_name):
+                self.wish = None
                 remark = f' ({answer.message})' if answer.message else ''
                 self.say(GOOD, f'{words[what]} {answer.episode}{remark}')
             else:
-                self.say(BAD, answer.message)
+                refused(answer.message)
 
         call = self.client.call(kind, f'recorder/{name}', request)
         if call is None:
+            self.wish = None
             self.say(BAD, 'no recorder is there: gr00t record, or gr00t up --record')
         else:
             call.add_done_callback(answered)
@@ -266,7 +347,7 @@ class Actions:
         """Have the simulator begin its scene anew."""
         call = self.client.call(Trigger, 'sim/reset', Trigger.Request())
         if call is not None:
-            call.add_done_callback(lambda f: self.say(NEUTRAL, f'new scene: {f.result().message}'))
+            call.add_done_callback(lambda f: self.say(NEUTRAL, f'new {f.result().message}'))
 
 
 Post = Callable[[Callable[[], Any]], None]

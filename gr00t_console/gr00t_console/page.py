@@ -17,6 +17,7 @@ from nicegui import ui
 from gr00t_console import rendering
 from gr00t_console.robot_side import RobotSide
 from gr00t_console.telling import episode_line, Headline, headline, refusals, streams
+from gr00t_policy_node.teleop.keyboard import TIP
 
 UPDATE_S = 0.25
 
@@ -180,8 +181,36 @@ class Page:
                 self._rearm = _button('Re-arm', self._ask(side.actions.rearm)).mark('rearm')
             self._take = _button('Take over', self._toggle_takeover, 'full').mark('takeover')
             with _div('jogs').props(f'data-page={self._id}') as self._jogs:
-                for column in side.takeover.columns:
-                    self._jog_row(column)
+                pass
+        self._arms: tuple[str, ...] | None = None
+        self._lay_out_jogs()
+
+    def _lay_out_jogs(self) -> None:
+        """Show what can be moved: the tips of the arms that are described, and every joint."""
+        takeover = self._side.takeover
+        if takeover.arms == self._arms:
+            return
+        self._arms = takeover.arms
+        self._jogs.clear()
+        with self._jogs:
+            self._stands = ui.label('').classes('note')
+            for number, arm in enumerate(takeover.arms):
+                ui.label(f'tip of {arm}'.replace('_', ' ')).classes('jog-head')
+                for _, words, axis, sign in TIP:
+                    self._tip_row(number, words, axis, sign)
+            if takeover.arms:
+                ui.label('joints').classes('jog-head')
+            for column in takeover.columns:
+                self._jog_row(column)
+
+    def _tip_row(self, arm: int, words: str, axis: int, sign: float) -> None:
+        first, second = words.split('/')
+        second = f'{first.rpartition(" ")[0]} {second}'.strip()
+        with _div('jog tip'):
+            for text, direction in ((first, sign), (second, -sign)):
+                _button(text, lambda: None, 'jog-button').props(
+                    f'data-arm={arm} data-axis={axis} data-direction={direction:g}'
+                )
 
     def _jog_row(self, column: int) -> None:
         name = self._side.view.names[column].partition('/')[2].replace('_', ' ')
@@ -259,7 +288,9 @@ class Page:
         self._post(lambda: self._side.actions.start_episode(text))
 
     def _ask_discard(self) -> None:
-        if episode_line(self._side.client.recorders, time.monotonic()).recording:
+        if self._side.actions.wish is not None:
+            self._post(self._side.actions.forget_wish)
+        elif episode_line(self._side.client.recorders, time.monotonic()).recording:
             self._post(self._side.actions.discard_episode)
         else:
             self._sure.open()
@@ -312,15 +343,19 @@ class Page:
         self._rearm.set_enabled(not actions.pressed)
         self._scene.set_visibility(actions.has_scenes)
         self._take.set_text('Let go' if side.takeover.active else 'Take over')
+        self._lay_out_jogs()
         self._jogs.set_visibility(side.takeover.page == self._id)
-        episode = episode_line(client.recorders, now)
+        stands = side.takeover.stands
+        self._stands.set_text(f'The tip stands: {stands}' if stands else '')
+        episode = episode_line(client.recorders, now, waits=actions.wish is not None)
         self._episode.set_text(episode.text)
         self._episode.classes(
             add='running' if episode.recording else '',
             remove='' if episode.recording else 'running',
         )
         self._recorded.set_text(episode.counts)
-        self._record.set_enabled(episode.there and not episode.recording)
+        waits = episode.recording or actions.wish is not None
+        self._record.set_enabled(episode.there and not waits)
         self._good.set_enabled(episode.recording)
         self._bad.set_enabled(episode.recording)
         self._discard.set_enabled(episode.there)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """List the parameters of the console."""
 
+from gr00t_policy_node.teleop.guide import FRAMES
 from gr00t_ros.parameters import Table
 
 DECLARATIONS: Table = {
@@ -26,4 +27,12 @@ DECLARATIONS: Table = {
         'speed of the buttons that move a joint, as share of its velocity limit',
         (0.01, 1.0),
     ),
+    'linear_speed': (
+        0.05,
+        'speed of the buttons that lead the tip of an arm, where robot_description describes it'
+        ' (m/s)',
+        (0.001, 1.0),
+    ),
+    'angular_speed': (0.4, 'speed of the buttons that turn it (rad/s)', (0.01, 3.0)),
+    **FRAMES,
 }

@@ -36,6 +36,7 @@ def run(arguments: Sequence[str], namespace: str = '', given: dict[str, Any] | N
     initialize('console', list(arguments), context)
     log = get_logger('console')
     side: RobotSide | None = None
+    shelf: Shelf | None = None
     try:
         side = RobotSide(context, namespace, given or {})
         host, port = side.parameters['host'], side.parameters['port']
@@ -44,8 +45,8 @@ def run(arguments: Sequence[str], namespace: str = '', given: dict[str, Any] | N
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         add_routes(app, side)
         if bags := side.parameters['bags']:
-            folder = Path(bags).expanduser().absolute()
-            app.mount('/episodes', Shelf(folder, str(side.robot.source)))
+            shelf = Shelf(Path(bags).expanduser().absolute(), str(side.robot.source))
+            app.mount('/episodes', shelf)
         build(side)
         ui.run_with(
             app,
@@ -74,6 +75,8 @@ def run(arguments: Sequence[str], namespace: str = '', given: dict[str, Any] | N
         log.fatal(str(error))
         return 1
     finally:
+        if shelf is not None:
+            shelf.close()
         if side is not None:
             side.close()
         rclpy.try_shutdown(context=context)

@@ -59,11 +59,11 @@ class RobotSide(Node):
         self.client = RobotClient(self)
         self.view = RobotView(self, self.robot)
         self.actions = Actions(self.client)
-        self.takeover = Takeover(self, self.view, self.parameters['jog_speed'])
+        self.takeover = Takeover(self, self.view, self.parameters)
         self._jobs: deque[Callable[[], Any]] = deque()
         self._wake = self.create_guard_condition(self._work)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(TEND_S, self.view.tend, clock=steady)
+        self.create_timer(TEND_S, self._tend, clock=steady)
         self._hold = self.create_timer(TICK_S, self._keep_stopped, clock=steady)
         self._hold.cancel()  # nothing wakes while the e-stop is released
         self._jog = self.create_timer(1.0 / RATE_HZ, self._tick_takeover, clock=steady)
@@ -110,6 +110,10 @@ class RobotSide(Node):
         self._thread.join(3.0)
         self._executor.shutdown(timeout_sec=1.0)
         self.destroy_node()
+
+    def _tend(self) -> None:
+        self.view.tend()
+        self.actions.tend_wish()
 
     def _keep_stopped(self) -> None:
         self.actions.tick()

@@ -24,10 +24,17 @@ NO_STORE = {'cache-control': 'no-store'}
 
 
 class Person(BaseModel):
-    """What the page says that took over: column → direction of the buttons that are held."""
+    """What the page says that took over: which buttons are held.
+
+    Attributes:
+        page: Which page.
+        held: Column → direction.
+        led: Arm, axis and direction of the buttons that lead tips.
+    """
 
     page: str
     held: dict[int, float]
+    led: list[tuple[int, int, float]] = []
 
 
 def add_routes(app: FastAPI, side: RobotSide) -> None:
@@ -62,7 +69,7 @@ def add_routes(app: FastAPI, side: RobotSide) -> None:
     @app.post('/person')
     def person(said: Person) -> Response:
         """Hear that the page which took over is there, and which buttons are held."""
-        side.post(lambda: side.takeover.hear(said.page, said.held))
+        side.post(lambda: side.takeover.hear(said.page, said.held, said.led))
         return JSONResponse({}, headers=NO_STORE)
 
     @app.post('/e_stop')

@@ -31,7 +31,8 @@ MODES = {
     'holding': ('The robot holds still', 'warn'),
     'stopping': ('The robot is stopping', 'warn'),
     'waiting': ('The robot waits', 'calm'),
-    'e-stopped': ('The robot is stopped', 'bad'),
+    'stopped': ('The robot is stopped', 'bad'),
+    'e-stopped': ('An e-stop holds the robot', 'bad'),
 }
 
 
@@ -59,7 +60,7 @@ def headline(client: RobotClient, actions: Actions, is_taken: bool, now: float) 
     """Say what the robot does, and why; `now` is the monotonic time (s)."""
     commands, policy = client.status('commands'), client.status('policy')
     if actions.pressed:
-        return Headline('e-stop', 'The e-stop is pressed', 'Release it, then re-arm.', 'bad')
+        return Headline('e-stopped', 'The e-stop is pressed', 'Release it, then re-arm.', 'bad')
     if commands is None or now - commands.heard_at > SILENT_S:
         here = client.namespace or '/'
         gone = 'is silent' if commands is not None else 'reports'
@@ -71,8 +72,10 @@ def headline(client: RobotClient, actions: Actions, is_taken: bool, now: float) 
     if mode == 'running' and policy is not None:
         told = policy.values.get('instruction', '-')
         why = f'“{told}”' if told not in EMPTY else why
-    elif mode == 'e-stopped':
+    elif mode == 'stopped':
         why = f'{why}. Re-arm releases it; then the next fresh chunk moves it.'
+    elif mode == 'e-stopped':
+        why = f'{why}. Release the e-stop, then re-arm; then the next fresh chunk moves it.'
     elif mode in ('waiting', 'holding') and policy is not None:
         why = _why_idle(policy, why, now)
     if is_taken and mode != 'takeover':
@@ -139,8 +142,16 @@ def _stream_note(status: Status, *, is_old: bool) -> str:
     return f'{late} ms after its stamp' if late not in EMPTY else ''
 
 
-def episode_line(recorders: Mapping[Any, tuple[float, dict[str, Any]]], now: float) -> EpisodeLine:
-    """Return what the newest recorder tells."""
+def episode_line(
+    recorders: Mapping[Any, tuple[float, dict[str, Any]]], now: float, *, waits: bool = False
+) -> EpisodeLine:
+    """Return what the newest recorder tells.
+
+    Args:
+        recorders: What each told, and when.
+        now: The monotonic time (s).
+        waits: A person wants an episode that begins with the first command.
+    """
     living = [told for heard_at, told in recorders.values() if now - heard_at < SILENT_S]
     if not living:
         return EpisodeLine(False, False, 'No recorder runs: gr00t up --record', '')
@@ -149,4 +160,7 @@ def episode_line(recorders: Mapping[Any, tuple[float, dict[str, Any]]], now: flo
     if told.get('recording'):
         text = f'Episode {told.get("number")} · {told.get("seconds")} s · “{told["instruction"]}”'
         return EpisodeLine(True, True, text, counts)
+    if waits:
+        text = f'Episode {told.get("number")} begins with the first command: Start or Take over'
+        return EpisodeLine(True, False, f'{text}. Discard calls it off.', counts)
     return EpisodeLine(True, False, f'Ready for episode {told.get("number")}', counts)

@@ -10,7 +10,8 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 # The helpers beside this file, and those of the nodes.
-sys.path += map(str, (HERE, HERE.parents[1] / 'gr00t_policy_node' / 'test'))
+NODES = HERE.parents[1] / 'gr00t_policy_node' / 'test'
+sys.path += map(str, (HERE, NODES, NODES / 'teleop'))
 
 
 @pytest.fixture

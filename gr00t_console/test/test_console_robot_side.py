@@ -14,11 +14,15 @@ import pytest
 pytest.importorskip('rclpy', reason='needs ROS')
 pytest.importorskip('nicegui', reason='nicegui is not installed (requirements/console.txt)')
 from sensor_msgs.msg import JointState
+from std_msgs.msg import String
 from std_srvs.srv import Trigger
+from tip_arms import ARM, so101
 
 from gr00t_console.robot_side import RobotSide
 from gr00t_console.telling import headline, refusals
 from gr00t_msgs.msg import CommandSource
+from gr00t_policy_node.teleop.chain import read_chain
+from gr00t_ros.qos import latched
 
 
 @pytest.fixture
@@ -47,7 +51,7 @@ def test_the_e_stop_is_latched_and_needs_no_policy(world, side):
     world.until(lambda: side.actions.stops and not side.actions.unconfirmed, 'a confirmed stop')
     world.until(lambda: mode(side) == 'e-stopped', 'a stopped robot')
     told = headline(side.client, side.actions, False, time.monotonic())
-    assert (told.mode, told.kind) == ('e-stop', 'bad')
+    assert (told.mode, told.kind) == ('e-stopped', 'bad')
 
     # Another program re-arms: the latch of the console stops the executor again.
     client = world.node.create_client(Trigger, 'chunk_executor/rearm')
@@ -75,7 +79,10 @@ def test_a_person_takes_over_jogs_and_lets_go(world, side):
     world.node.create_subscription(
         JointState, 'joint_commands', lambda m: commands.append(list(m.position)), 50
     )
+    described = world.node.create_publisher(String, 'robot_description', latched(1))
+    described.publish(String(data=so101()))
     world.begin()
+    world.until(lambda: side.takeover.arms == ('single_arm',), 'an arm whose tip can be led')
     robot.joints = False
     side.post(lambda: side.take_over('mine'))
     world.until(lambda: side.actions.events, 'an event')
@@ -114,6 +121,28 @@ def test_a_person_takes_over_jogs_and_lets_go(world, side):
     world.until(moved, 'the gripper moves')
     after = np.array(commands[-1])
     np.testing.assert_allclose(after[others], before[others], atol=1e-6)
+
+    # The tip rises along z of the base: the kinematics of the commands say so.
+    chain = read_chain(so101(), ARM)
+    order = [side.view.names.index(f'single_arm/{name}') for name in chain.joints]
+    first = len(commands)
+
+    def tips():
+        rows = np.array(commands[first:]).reshape(-1, 6)[:, order]
+        return np.array([chain.look(row)[0][:3, 3] for row in rows])
+
+    def rose():
+        nonlocal first
+        rows = np.array(commands[first:]).reshape(-1, 6)
+        if np.abs(np.diff(rows, axis=0)).max(initial=0.0) > 0.05:
+            first = len(commands)  # the machine stalled: it began anew where the fake arm is
+        side.post(lambda: side.takeover.hear('mine', {}, [(0, 2, 1.0), (7, 2, 1.0), (0, 9, 1.0)]))
+        return len(commands) > first + 20 and np.ptp(tips()[:, 2]) > 0.01
+
+    world.until(rose, 'a tip that rises')
+    led = tips()
+    assert led[-1, 2] > led[0, 2]
+    assert np.abs(led[:, :2] - led[0, :2]).max() < 0.003
     # The page is gone: so is the person.
     world.until(lambda: not side.takeover.active, 'the end of the take-over', 10.0)
     assert side.takeover.reason == 'the page that took over is gone'

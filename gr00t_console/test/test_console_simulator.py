@@ -14,7 +14,8 @@ import pytest
 pytest.importorskip('rclpy', reason='needs ROS')
 pytest.importorskip('nicegui', reason='nicegui is not installed (requirements/console.txt)')
 
-from gr00t_core.commands.main import run as gr00t
+from console_world import free_port, status
+
 from gr00t_core.dataset.reader import Dataset
 
 # The simulator, its policy and a browser that renders in software.
@@ -23,36 +24,42 @@ CHECKPOINT = Path(__file__).resolve().parents[2] / 'reproduce' / 'checkpoint'
 # The recorder judges by converting: this test does so itself, at its end.
 PARAMETERS = """
 recorder:
-  ros__parameters: {output: %s, judge: false, min_free_gb: 0.0}
+  ros__parameters: {judge: false, min_free_gb: 0.0}
 sim:
   ros__parameters: {episode_limit_s: 3600.0}
+console:
+  ros__parameters: {port: %d}
 """
 
 
 @pytest.fixture
-def served(world):
-    """Give the address of the page, over `gr00t up --sim --record`."""
-    robot, bags = str(CHECKPOINT / 'robot.yaml'), world.folder / 'bags'
+def served(world, monkeypatch):
+    """Give the address of the page: one command is all that a person types."""
+    port = free_port()
+    monkeypatch.chdir(world.folder)  # bags go to ./episodes
     parameters = world.folder / 'parameters.yaml'
-    parameters.write_text(PARAMETERS % bags)
+    parameters.write_text(PARAMETERS % port)
     world.begin()
-    words = ['--robot', robot, '--checkpoint', str(CHECKPOINT), '--sim', '--record']
+    words = ['--checkpoint', str(CHECKPOINT), '--sim', '--record', '--console']
     world.run('up', '-m', 'gr00t_core', 'up', *words, '--params-file', str(parameters))
-    task = ['--instruction', 'pick up the red cube', '--bags', str(bags)]
-    return world.console(*task, robot=robot)
+    address = f'http://127.0.0.1:{port}/'
+    world.until(lambda: status(address) is not None, 'the page')
+    return address
 
 
 def begin_episode(person, new_scene=True):
-    """Have the policy act, and record it."""
+    """Have the policy act, and record it from the first command on."""
     if new_scene:
         person.push('New scene')
-        person.sees('new scene: ')
+        person.sees('new scene ')
         # An outcome of the old scene is nothing for the next goal.
         person.page.wait_for_timeout(1000)
-    person.push('Start')
-    person.sees('The policy moves the robot')
     person.push('Record')
+    if not new_scene:  # nothing has commanded the robot yet
+        person.sees('begins with the first command: Start or Take over')
+    person.push('Start')
     person.page.wait_for_selector('.episode.running')
+    person.sees('The policy moves the robot')
 
 
 def test_three_episodes_are_recorded_one_is_corrected_and_two_are_converted(
@@ -61,8 +68,9 @@ def test_three_episodes_are_recorded_one_is_corrected_and_two_are_converted(
     person = Person(browser, world, served, viewport={'width': 1400, 'height': 1000})
     page, push, sees = person.page, person.push, person.sees
     page.wait_for_selector('.camera.live >> nth=1')
-    # The model loads meanwhile. Until then a goal is refused; then the robot file's task begins.
-    sees('The policy moves the robot', 4 * PATIENCE_MS)
+    # The model loads meanwhile. Until then a goal is refused.
+    sees('Ready for episode 0')
+    sees('It has no instruction: start one.', 4 * PATIENCE_MS)
 
     # One that the policy does alone. It ends by the person, or before that by the simulator's
     # detector: beside a browser that renders in software the policy may be too slow to succeed.
@@ -108,6 +116,7 @@ def test_three_episodes_are_recorded_one_is_corrected_and_two_are_converted(
         page.reload()
         page.wait_for_selector('.episode-row.chosen')
     assert rows.count() == 3
+    assert page.locator('#title').inner_text().startswith('Episode 0')  # as it was recorded
     assert 'intervention' in rows.nth(1).inner_text()
     rows.nth(2).dispatch_event('click')
     page.wait_for_selector('.episode-row.chosen[data-number="2"]')
@@ -116,11 +125,21 @@ def test_three_episodes_are_recorded_one_is_corrected_and_two_are_converted(
     page.wait_for_function('document.getElementById("saved").textContent === "saved"')
     person.picture('view')
     person.phone_picture(browser, page.url, 'view-phone', '.episode-row.chosen')
-    command = page.locator('#convert').inner_text().split()
+
+    # Convert them, and read the report. The tab may be closed meanwhile.
+    page.locator('#dataset').fill(str(world.folder / 'dataset'))
+    push('Convert')
+    page.wait_for_function('document.getElementById("make").disabled')
+    episodes = page.url
+    page.goto('about:blank')
+    page.goto(episodes)
+    sees('Converted: 2 episodes in', 4 * PATIENCE_MS)
+    page.locator('#result').scroll_into_view_if_needed()
+    person.picture('view-converted')
+    page.goto(page.locator('#report').evaluate('link => link.href'))
+    sees('2 episodes')
     person.leave()
 
-    command[command.index('--output') + 1] = str(world.folder / 'dataset')
-    assert gr00t('convert', [*command[2:], '--workers', '1']) == 0
     dataset = Dataset.open(world.folder / 'dataset')
     assert len(dataset.episodes) == 2
     corrected = np.split(dataset.column('intervention').ravel(), dataset.lengths.cumsum()[:-1])

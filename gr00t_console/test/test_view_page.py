@@ -227,11 +227,41 @@ def test_bags_are_mended_and_convert_obeys(view, browser, tmp_path):
     seen.picture('view-test-phone')
     command = page.locator('#convert').inner_text()
     assert str(folder) in command
-    page.close()
     words = command.split()
     assert words[:2] == ['gr00t', 'convert']
     words[words.index('--output') + 1] = str(tmp_path / 'dataset')
     assert len(read_decisions(tmp_path / 'bags.decisions.yaml')) == 2
+
+    # The page converts; what cannot be done is told there.
+    assert page.locator('#dataset').input_value() == f'{folder}_dataset'
+    page.locator('#dataset').fill(str(folder / 'inside'))
+    page.locator('#make').click()
+    page.get_by_text('lies in the folder of the bags').wait_for()
+    page.locator('#dataset').fill(str(tmp_path / 'dataset'))
+    page.locator('#make').click()
+    page.get_by_text('You may close this page').wait_for()
+    assert page.locator('#make').is_disabled()
+    address = page.url
+    page.close()
+    again = seen.page = browser.new_page()
+    again.set_default_timeout(PATIENCE_MS)
+    again.goto(address)
+    again.get_by_text(f'Converted: 2 episodes in {tmp_path / "dataset"}.').wait_for()
+    assert (
+        again.locator('#next')
+        .inner_text()
+        .startswith(f'Next: gr00t finetune --dataset {tmp_path}')
+    )
+    with again.expect_popup() as opened:
+        again.locator('#report').click()
+    opened.value.get_by_text('2 episodes').first.wait_for()
+    assert opened.value.url.endswith('/report')
+    seen.picture('view-test-converted')
+    again.close()
+    opened.value.close()
+    result = Dataset.open(tmp_path / 'dataset')
+    assert [each.tasks[0] for each in result.episodes] == ['task 0', 'task 2']
+    # The command does the same, and takes what is converted already.
     assert gr00t('convert', [*words[2:], '--workers', '1']) == 0
     result = Dataset.open(tmp_path / 'dataset')
     assert result.lengths.tolist() == [27, 24]

@@ -149,7 +149,7 @@ class Gr00tPolicy:
             ObservationError: As `get_action`.
         """
         actions = self.get_action(observation, seed=0)
-        if getattr(self.backend, 'settles', False):
+        if self.backend.settles:
             weight = np.ones(self.transforms.horizon, np.float32)
             self.get_action(observation, seed=0, prefix=actions, prefix_weight=weight)
         return actions

@@ -22,7 +22,7 @@ from gr00t_core.robot.file import load_robot
 from gr00t_core.transforms.rotation import convert
 from gr00t_policy_node.executor.admission import ReceivedChunk
 from gr00t_policy_node.executor.core import ExecutorCore, STOP_PERIODS
-from gr00t_policy_node.executor.modes import Mode
+from gr00t_policy_node.executor.modes import LATCHED
 from gr00t_policy_node.executor.settings import Settings
 
 SECOND = 1_000_000_000
@@ -427,7 +427,7 @@ class Attack:
         self.checker.look(command, self.told)
         self.silent = command is None
         self.counts['commands'] += command is not None
-        self.latched = self.latched or self.core.mode is Mode.ESTOPPED
+        self.latched = self.latched or self.core.mode in LATCHED
         if self.latched:
             self.teleop = {}
         if was_latched and was_silent:

@@ -139,7 +139,7 @@ class Client:
     def outcome(self, episode: int, limit_s: float) -> dict[str, Any]:
         """Wait for an episode's end and return its report."""
         report = self.until(
-            lambda: self._report(episode, *ENDED), limit_s, f'the end of episode {episode}'
+            lambda: self._report(episode, *ENDED), limit_s, f'the end of scene {episode}'
         )
         assert report is not None
         return report

@@ -58,6 +58,6 @@ class Detector:
         self._ended = None
         if report['outcome'] in OUTCOMES:
             success, note = OUTCOMES[report['outcome']]
-            text = f'{note} (episode {report["episode"]}, {report["duration_s"]:.1f} s)'
+            text = f'{note} (scene {report["episode"]}, {report["duration_s"]:.1f} s)'
             # When it ended, not when a busy node hears of it: the next goal may run by then.
             self._ended = (int(report['said_ns']), success, text)

@@ -327,12 +327,12 @@ class SimNode(Node):
         except Gr00tError as error:
             response.success, response.message = False, str(error)
             return response
-        response.success, response.message = True, f'episode {self._episode}'
+        response.success, response.message = True, f'scene {self._episode}'
         return response
 
     def _on_start(self, _: Any, response: Any) -> Any:
         response.success = self._began != self._episode
-        response.message = f'episode {self._episode}' + ('' if response.success else ' has begun')
+        response.message = f'scene {self._episode}' + ('' if response.success else ' has begun')
         if response.success:
             self.begin()
         return response
@@ -353,7 +353,7 @@ class SimNode(Node):
             **self.pace.counts(),
         }
         self._episodes.publish(String(data=json.dumps(report)))
-        self.get_logger().info(f'episode {self._episode} ({episode.instruction}): {outcome}')
+        self.get_logger().info(f'scene {self._episode} ({episode.instruction}): {outcome}')
 
 
 def _row(robot: Any, values: Values) -> NDArray[np.float64]:

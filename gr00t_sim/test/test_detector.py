@@ -129,7 +129,7 @@ def test_a_lifted_cube_ends_the_goal(graph):
     until(result.done, 'the cube is lifted')
     told = result.result().result
     assert told.outcome == Result.SUCCEEDED
-    assert 'gr00t_sim.detector:make: the named cube is lifted (episode 1, ' in told.message
+    assert 'gr00t_sim.detector:make: the named cube is lifted (scene 1, ' in told.message
 
     # What ended before a goal began says nothing about it; the time of an episode ends it.
     result = send()

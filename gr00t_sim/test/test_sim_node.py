@@ -192,7 +192,7 @@ def test_lock_step_waits_for_the_command_of_each_tick(ros_domain: dict[str, str]
             r.successful for r in sim.call(SetParameters, 'sim/set_parameters', request).results
         )
         before = sim.clock()
-        assert sim.call(Trigger, 'sim/reset', Trigger.Request()).message == 'episode 2'
+        assert sim.call(Trigger, 'sim/reset', Trigger.Request()).message == 'scene 2'
         (report,) = sim.until(lambda: [r for r in sim.episodes('running') if r['episode'] == 2])
         assert (report['seed'], report['color']) == (9, 'blue')
         sim.until(lambda: sim.clock() > before)

@@ -116,13 +116,20 @@
   }
 
   // The page that took over says so itself, and which buttons are held: when it is gone, so is the person.
-  const held = new Map();
+  const held = new Map();  // a column, or 'arm:axis' of a tip → direction
+  function pressed() {
+    const all = [...held], tips = all.filter(([key]) => key.includes(':'));
+    return {
+      held: Object.fromEntries(all.filter(([key]) => !key.includes(':'))),
+      led: tips.map(([key, direction]) => [...key.split(':').map(Number), direction]),
+    };
+  }
   async function jog() {
     for (;;) {
       const jogs = document.querySelector('.jogs');
       if (jogs && data.person && data.person === jogs.dataset.page) {
         try {
-          await fetch('/person', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ page: data.person, held: Object.fromEntries(held) }) });
+          await fetch('/person', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ page: data.person, ...pressed() }) });
         } catch (error) { held.clear(); }
       } else held.clear();
       await pause(150);
@@ -130,7 +137,7 @@
   }
   document.addEventListener('pointerdown', (event) => {
     const button = event.target.closest && event.target.closest('.jog-button');
-    if (button) held.set(button.dataset.column, Number(button.dataset.direction));
+    if (button) held.set(button.dataset.column || `${button.dataset.arm}:${button.dataset.axis}`, Number(button.dataset.direction));
   }, true);
   for (const end of ['pointerup', 'pointercancel']) window.addEventListener(end, () => held.clear(), true);
   window.addEventListener('blur', () => held.clear());  // not of a field that loses the focus: of the window

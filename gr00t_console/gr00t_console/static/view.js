@@ -298,6 +298,43 @@
   });
   place('copy').addEventListener('click', () => navigator.clipboard.writeText(about.convert).then(() => tell('copied'), () => tell('select the text and copy it', true)));
 
+  // The server converts, not this page: another page, or this one later, shows the same conversion.
+  const KINDS = { running: '', done: 'good', faulty: 'warn', failed: 'bad' };
+  let following = false;
+  function showConversion(told) {
+    const made = told.state === 'done' || told.state === 'faulty', text = told.text ? `\n${told.text}` : '';
+    const count = `${told.episodes} episode${told.episodes === 1 ? '' : 's'} in ${told.output}`;
+    place('make').disabled = place('again').firstElementChild.disabled = told.state === 'running';
+    place('make').textContent = told.state === 'running' ? 'Converting …' : 'Convert';
+    place('converted').className = `converted ${KINDS[told.state] || ''}`;
+    place('converted').textContent = {
+      none: '', running: `Converting to ${told.output}: ${told.bags} ${told.bags === 1 ? 'bag' : 'bags'} finished. You may close this page.`,
+      done: `Converted: ${count}.${text}`, faulty: `Converted, with faults: ${count}.${text}`, failed: `Not converted: ${told.text}`,
+    }[told.state];
+    place('after').hidden = !made;
+    place('next').textContent = `Next: gr00t finetune --dataset ${told.output} …, where you train.`;
+  }
+  async function followConversion() {
+    if (following) return;
+    following = true;
+    for (;;) {
+      try {
+        const told = await ask('conversion');
+        showConversion(told);
+        if (told.state !== 'running') break;
+      } catch (error) { place('converted').className = 'converted bad'; place('converted').textContent = error.message; }
+      await new Promise((done) => setTimeout(done, 700));
+    }
+    following = false;
+  }
+  place('make').addEventListener('click', async () => {
+    await push();
+    try {
+      showConversion(await ask('conversion', { output: place('dataset').value, only_success: place('only-success').checked }));
+      await followConversion();
+    } catch (error) { place('converted').className = 'converted bad'; place('converted').textContent = error.message; place('after').hidden = true; }
+  });
+
   async function begin() {
     about = await ask('about');
     list = await ask('episodes');
@@ -307,6 +344,7 @@
     place('convert').textContent = about.convert;
     place('back').hidden = place('again').hidden = !about.console;
     place('output').value = `${about.path}_decided`;
+    if (about.bags) { place('dataset').value = (await ask('conversion')).output; followConversion(); }
     showList();
     await followAddress();
     addEventListener('hashchange', () => followAddress().catch((error) => tell(error.message, true)));

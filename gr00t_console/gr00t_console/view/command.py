@@ -9,6 +9,7 @@ import shlex
 
 from gr00t_console.gate import Gate
 from gr00t_console.view.bags import cache, convert
+from gr00t_console.view.conversion import Conversion
 from gr00t_console.view.opened import Opened
 from gr00t_core.dataset.moment import Moment, VIEW_PORT
 from gr00t_core.dataset.schema import INFO
@@ -46,10 +47,19 @@ def main(argv: list[str]) -> int:
     convert(words, work.absolute() / 'dataset')
     command = ['gr00t', 'convert', *words, '--decisions', str(decisions), '--output', 'dataset']
     opened = Opened(work.absolute() / 'dataset', decisions, bags=True)
-    return serve(opened, asked, shlex.join(command))
+    conversion = Conversion(words, decisions, first)
+    try:
+        return serve(opened, asked, shlex.join(command), conversion)
+    finally:
+        conversion.close()
 
 
-def serve(opened: Opened, asked: argparse.Namespace, convert_command: str = '') -> int:
+def serve(
+    opened: Opened,
+    asked: argparse.Namespace,
+    convert_command: str = '',
+    conversion: Conversion | None = None,
+) -> int:
     """Serve the page until Ctrl-C."""
     import uvicorn
 
@@ -64,7 +74,7 @@ def serve(opened: Opened, asked: argparse.Namespace, convert_command: str = '') 
     place += f'#{first.fragment}' if first else ''
     print(f'gr00t view: open {place}; decisions go to {opened.decisions}', flush=True)
     config = uvicorn.Config(
-        Gate(application(opened, convert_command), token),
+        Gate(application(opened, convert_command, conversion), token),
         log_level='warning',
         access_log=False,
         timeout_graceful_shutdown=1,

@@ -9,6 +9,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict
 
+from gr00t_console.view.conversion import Conversion
 from gr00t_console.view.opened import Opened
 from gr00t_console.view.sources import Stretch
 from gr00t_core.errors import DatasetError, Gr00tError, ObservationError
@@ -47,12 +48,28 @@ class Wanted(BaseModel):
     output: str
 
 
-def application(opened: Opened, convert_command: str = '', *, in_console: bool = False) -> FastAPI:
+class WantedOfBags(BaseModel):
+    """Where the page wants the dataset of its bags, and of which of them."""
+
+    model_config = ConfigDict(extra='forbid', strict=True)
+
+    output: str
+    only_success: bool = False
+
+
+def application(
+    opened: Opened,
+    convert_command: str = '',
+    conversion: Conversion | None = None,
+    *,
+    in_console: bool = False,
+) -> FastAPI:
     """Return the page of what is opened.
 
     Args:
         opened: Dataset or bags.
         convert_command: What converts the bags as they are decided, for people to copy.
+        conversion: Converts them from the page; None for a dataset.
         in_console: The page belongs to the console: it leads back, and can look for new bags.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -104,7 +121,29 @@ def application(opened: Opened, convert_command: str = '', *, in_console: bool =
         count = opened.save(output)
         return JSONResponse({'output': str(output), 'episodes': count}, headers=NO_STORE)
 
+    if conversion is not None:
+        add_conversion(app, conversion)
     return app
+
+
+def add_conversion(app: FastAPI, conversion: Conversion) -> None:
+    """Add what converts bags from the page."""
+
+    @app.get('/conversion')
+    def told() -> Response:
+        """Return how far the conversion is."""
+        return JSONResponse(conversion.told(), headers=NO_STORE)
+
+    @app.post('/conversion')
+    def begin(wanted: WantedOfBags) -> Response:
+        """Begin to convert, as it is decided now."""
+        conversion.begin(wanted.output, only_success=wanted.only_success)
+        return JSONResponse(conversion.told(), headers=NO_STORE)
+
+    @app.get('/report')
+    def report() -> Response:
+        """Return the report of the last conversion."""
+        return FileResponse(conversion.report(), media_type='text/html', headers=NO_STORE)
 
 
 def _checked(said: SaidStretch) -> Stretch:

@@ -15,9 +15,10 @@ import threading
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from gr00t_console.view.bags import cache, convert
+from gr00t_console.view.conversion import Conversion
 from gr00t_console.view.opened import Opened
 from gr00t_console.view.routes import application
 from gr00t_core.errors import Gr00tError
@@ -44,6 +45,8 @@ class Shelf:
     def __init__(self, bags: Path, robot: str) -> None:
         self._bags = bags
         self._words = [str(bags), '--robot', robot]
+        self._decisions = bags.with_name(f'{bags.name}.decisions.yaml')
+        self._conversion = Conversion(self._words, self._decisions, bags, gently=True)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._page: FastAPI | None = None
@@ -51,6 +54,8 @@ class Shelf:
         self._app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         self._app.add_api_route('/', self._waiting, methods=['GET'])
         self._app.add_api_route('/again', self._again, methods=['POST'])
+        self._app.add_api_route('/conversion', self._conversion.told, methods=['GET'])
+        self._app.add_api_route('/conversion', self._not_now, methods=['POST'])
 
     async def __call__(
         self, scope: Any, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Any]
@@ -75,11 +80,21 @@ class Shelf:
             _PAGE.format(refresh=refresh, sentence='One moment', why=why, again='')
         )
 
+    def close(self) -> None:
+        """End a conversion that is under way: the console ends."""
+        self._conversion.close()
+
     def _again(self, request: Request) -> Response:
-        """Look for new bags."""
-        self._page, self._why = None, ''
-        self._look()
+        """Look for new bags; not while others are converted, for that reads the same ones."""
+        if not self._conversion.running:
+            self._page, self._why = None, ''
+            self._look()
         return RedirectResponse(f'{request.scope.get("root_path", "")}/', 303)
+
+    def _not_now(self) -> Response:
+        """Refuse a conversion while episodes are looked for: one after the other."""
+        error = f'episodes of {self._bags} are being looked for: reload the page, then convert'
+        return JSONResponse({'error': error}, 422)
 
     def _look(self) -> None:
         with self._lock:
@@ -90,13 +105,15 @@ class Shelf:
     def _open(self) -> None:
         key = hashlib.sha256(shlex.join(self._words).encode()).hexdigest()[:16]
         dataset = cache() / key / 'dataset'
-        decisions = self._bags.with_name(f'{self._bags.name}.decisions.yaml')
-        command = ['gr00t', 'convert', *self._words, '--decisions', str(decisions)]
+        command = ['gr00t', 'convert', *self._words, '--decisions', str(self._decisions)]
         try:
             convert([*self._words, '--workers', '1'], dataset, gently=True)
-            opened = Opened(dataset, decisions, bags=True)
+            opened = Opened(dataset, self._decisions, bags=True)
             self._page = application(
-                opened, shlex.join([*command, '--output', 'dataset']), in_console=True
+                opened,
+                shlex.join([*command, '--output', 'dataset']),
+                self._conversion,
+                in_console=True,
             )
         except Gr00tError as error:
             self._why = str(error)

@@ -39,12 +39,14 @@ class Backend(Protocol):
         device: Where it runs, e.g. `cpu` or `cuda:0`.
         config: The checkpoint's configuration.
         video: How camera frames are prepared for it; None for the plain `VideoTransform`.
+        settles: The first calls take longer, one with a prefix and one without.
     """
 
     name: str
     device: str
     config: Any
     video: 'VideoTransform | None'
+    settles: bool
 
     def predict(
         self,

@@ -18,11 +18,7 @@ if TYPE_CHECKING:
 
 
 class FoldedBackend(ABC):
-    """An engine of two parts; see `gr00t_core.engines.Backend` for the protocol.
-
-    Attributes:
-        settles: The first calls take longer, one with a prefix and one without.
-    """
+    """An engine of two parts; see `gr00t_core.engines.Backend` for the protocol."""
 
     name: str
     device: str

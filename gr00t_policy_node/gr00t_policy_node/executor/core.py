@@ -24,7 +24,7 @@ from gr00t_policy_node.executor.gate import nothing_sent, passed, started
 from gr00t_policy_node.executor.inputs import Measurements, Teleoperation
 from gr00t_policy_node.executor.interlock import Interlock
 from gr00t_policy_node.executor.layout import Array, layout_of
-from gr00t_policy_node.executor.modes import Mode, next_mode, Situation
+from gr00t_policy_node.executor.modes import LATCHED, Mode, next_mode, Situation
 from gr00t_policy_node.executor.motion import Motion, too_far
 from gr00t_policy_node.executor.settings import Settings, to_ns
 from gr00t_policy_node.executor.starts import Starts
@@ -34,6 +34,11 @@ from gr00t_policy_node.executor.starts import Starts
 STOP_PERIODS = 10
 # A clock that falls back by no more is being set right; time stands still meanwhile.
 LARGEST_SLEW_NS = NANOSECONDS // 10
+_REFUSED = {
+    Mode.STOPPED: Rejection.STOPPED,
+    Mode.ESTOPPED: Rejection.E_STOPPED,
+    Mode.TAKEOVER: Rejection.TAKEN_OVER,
+}
 
 
 class ExecutorCore:
@@ -79,7 +84,7 @@ class ExecutorCore:
             g.name for g in robot.action if g.command == 'delta' and g.kind != 'binary'
         )
         self._commanded: frozenset[str] = frozenset()  # by the last tick; empty: silent
-        self._e_stopped = False
+        self._latched: Mode | None = None
         self._resume_ns: int | None = None
         self._last_ns: int | None = None
         self._soft_ns = 0
@@ -101,11 +106,7 @@ class ExecutorCore:
 
     def offer(self, received: ReceivedChunk, now_ns: int) -> Rejection | None:
         """Take a chunk if it may be followed; else return, and count, why not."""
-        closed = None
-        if self._e_stopped:
-            closed = Rejection.E_STOPPED
-        elif self.mode is Mode.TAKEOVER:
-            closed = Rejection.TAKEN_OVER
+        closed = _REFUSED.get(self._latched or self.mode)
         return self.chunks.offer(received, now_ns, closed, self._resume_ns)
 
     def teleoperate(
@@ -124,13 +125,13 @@ class ExecutorCore:
         topic = topic or self.settings.e_stop_topics[0]
         self.interlock.buttons.hear(topic, publisher, pressed, now_ns)
         if pressed:
-            self.latch(f'e-stop pressed on {topic}', now_ns)
+            self.latch(f'e-stop pressed on {topic}', now_ns, Mode.ESTOPPED)
 
-    def latch(self, reason: str, now_ns: int) -> None:
-        """Stop within the limits, forget the plan, and stay so until re-armed."""
-        if not self._e_stopped:
-            self._e_stopped = True
-            self._enter(Mode.ESTOPPED, reason, now_ns)
+    def latch(self, reason: str, now_ns: int, mode: Mode = Mode.STOPPED) -> None:
+        """Stop within the limits and stay so until re-armed; ESTOPPED goes before STOPPED."""
+        if self._latched not in (mode, Mode.ESTOPPED):
+            self._latched = mode
+            self._enter(mode, reason, now_ns)
 
     def rearm(self, now_ns: int) -> str | None:
         """Release the latch; return why not when it stays.
@@ -138,13 +139,13 @@ class ExecutorCore:
         The robot moves again after a chunk that answers an observation later than now.
         """
         refusal = self.interlock.refuses_rearm(now_ns)
-        if refusal is not None or not self._e_stopped:
+        if refusal is not None or self._latched is None:
             return refusal
         if self.interlock.rival:
             return f'{self.interlock.rival}: end it first'
         if not self._at_rest:
             return 'the robot is still braking: try again'
-        self._e_stopped = False
+        self._latched = None
         self._resume_ns = now_ns
         self.teleop.forget()
         return None
@@ -152,7 +153,7 @@ class ExecutorCore:
     def halt(self, reason: str, now_ns: int) -> None:
         """Stop within the limits and never start again: the node ends."""
         self.interlock.end(reason)
-        if self._commanded and self.mode not in (Mode.STOPPING, Mode.ESTOPPED):
+        if self._commanded and self.mode not in (Mode.STOPPING, *LATCHED):
             self._enter(Mode.STOPPING, reason, now_ns)
 
     # What goes out.
@@ -165,14 +166,15 @@ class ExecutorCore:
             else:
                 now_ns = self._last_ns
         self._last_ns = now_ns
-        tripped = self.interlock.trips(now_ns, bool(self._commanded))
-        if tripped is not None:
-            self.latch(tripped, now_ns)
+        if pressed := self.interlock.pressed(now_ns):
+            self.latch(pressed, now_ns, Mode.ESTOPPED)
+        elif self._commanded and self.interlock.rival:
+            self.latch(self.interlock.rival, now_ns)
         before, sent = self.motion.snapshot(), self._sent
         self._decide(now_ns)
         if self.mode is not Mode.TAKEOVER:
             self.teleop.drop_pending()
-        stopped = self.mode is Mode.WAITING or (self.mode is Mode.ESTOPPED and self._at_rest)
+        stopped = self.mode is Mode.WAITING or (self.mode in LATCHED and self._at_rest)
         if stopped or not self.motion.active.any():
             self._fall_silent()
             return None
@@ -304,7 +306,7 @@ class ExecutorCore:
         mode = next_mode(
             self.mode,
             Situation(
-                e_stopped=self._e_stopped,
+                latched=self._latched,
                 sound=fault is None,
                 planned=planned,
                 teleoperated=bool(driven),
@@ -323,14 +325,14 @@ class ExecutorCore:
             Mode.TAKEOVER: 'teleoperated',
             Mode.STOPPING: fault
             or ('teleoperation ended' if self.mode is Mode.TAKEOVER else lost),
-            Mode.WAITING: 're-armed' if self.mode is Mode.ESTOPPED else fault,
+            Mode.WAITING: 're-armed' if self.mode in LATCHED else fault,
         }
         self._enter(mode, reasons.get(mode) or self.reason, now_ns, driven)
 
     def _enter(self, mode: Mode, reason: str, now_ns: int, driven: Collection[str] = ()) -> None:
         before, self.mode, self.reason = self.mode, mode, reason
         self._braking = 0
-        if mode in (Mode.STOPPING, Mode.ESTOPPED):
+        if mode in (Mode.STOPPING, *LATCHED):
             # Silence stays silence (`_at_rest`): only what was commanded needs to brake.
             self._next_step_ns = None
             self.chunks.forget()

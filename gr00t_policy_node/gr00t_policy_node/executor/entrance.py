@@ -44,6 +44,7 @@ class Rejection(str, Enum):
     LEAP = 'leap between two measurements'
     JUMP = 'jump against the measured state'
     NO_STATE = 'no measured state to compare with'
+    STOPPED = 'stopped'
     E_STOPPED = 'e-stopped'
     TAKEN_OVER = 'taken over by teleoperation'
     BEFORE_RESUME = 'observed before the robot was released again'

@@ -34,10 +34,9 @@ class Interlock:
         """Let nothing start any more: the node ends."""
         self._ended = reason
 
-    def trips(self, now_ns: int, is_moving: bool) -> str | None:
-        """Return why the robot must stop now and stay so until re-armed, None when it need not."""
-        pressed = self.buttons.pressed(now_ns)
-        return pressed or (self.rival if is_moving and self.rival else None)
+    def pressed(self, now_ns: int) -> str | None:
+        """Return why the e-stop counts as pressed, None when it does not."""
+        return self.buttons.pressed(now_ns)
 
     def blocks(self, is_waiting: bool) -> str | None:
         """Return why nothing may be commanded; None when it may.

@@ -11,7 +11,9 @@ class Mode(str, Enum):
 
     WAITING commands nothing, until measured state and a chunk (or teleoperation) are there.
     RUNNING follows the plan, slowly at first. STOPPING brakes at the full rate within the limits.
-    HOLDING repeats the last position. ESTOPPED brakes, then commands nothing until re-armed.
+    HOLDING repeats the last position. STOPPED and ESTOPPED brake, then command nothing until
+    re-armed: the first by `~/stop`, another commanding node or an internal error, the second by an
+    e-stop (decision 0115).
     TAKEOVER follows the teleoperation topic.
     """
 
@@ -19,8 +21,13 @@ class Mode(str, Enum):
     RUNNING = 'running'
     STOPPING = 'stopping'
     HOLDING = 'holding'
+    STOPPED = 'stopped'
     ESTOPPED = 'e-stopped'
     TAKEOVER = 'takeover'
+
+
+# Modes that last until a person re-arms.
+LATCHED = (Mode.STOPPED, Mode.ESTOPPED)
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,7 @@ class Situation:
     """What a decision depends on.
 
     Attributes:
-        e_stopped: The e-stop is latched.
+        latched: The mode of the stop that is latched, None for none.
         sound: The measured state is fresh, and the robot is where it was commanded to be.
         planned: A plan covers this instant.
         teleoperated: Teleoperation is live.
@@ -36,7 +43,7 @@ class Situation:
         holds: After a stop the last position is to be repeated.
     """
 
-    e_stopped: bool
+    latched: Mode | None
     sound: bool
     planned: bool
     teleoperated: bool
@@ -46,9 +53,9 @@ class Situation:
 
 def next_mode(mode: Mode, now: Situation) -> Mode:
     """Return the mode of the coming control period."""
-    if now.e_stopped:
-        return Mode.ESTOPPED
-    if mode is Mode.ESTOPPED:  # re-armed
+    if now.latched is not None:
+        return now.latched
+    if mode in LATCHED:  # re-armed
         return Mode.WAITING
     if mode is Mode.STOPPING:
         if not now.resting:

@@ -43,7 +43,7 @@ from gr00t_policy_node.executor.complaints import Complaints
 from gr00t_policy_node.executor.core import ExecutorCore
 from gr00t_policy_node.executor.leaving import LeavingContext
 from gr00t_policy_node.executor.lines import lines
-from gr00t_policy_node.executor.modes import Mode
+from gr00t_policy_node.executor.modes import LATCHED, Mode
 from gr00t_policy_node.executor.outputs import outputs_of, to_time
 from gr00t_policy_node.executor.pace import Pace
 from gr00t_policy_node.executor.rivals import Rivals
@@ -120,7 +120,8 @@ class ExecutorNode(Node):
             is_settled=self.sim_time,
         )
         self.create_service(Trigger, '~/rearm', self._on_rearm)
-        self.create_service(Trigger, '~/stop', self._on_stop)
+        for mode, name in ((Mode.STOPPED, '~/stop'), (Mode.ESTOPPED, '~/e_stop')):
+            self.create_service(Trigger, name, functools.partial(self._on_stop, mode, name))
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         if self.sim_time:
             self.create_timer(self.core.period_ns / NANOSECONDS, self.control)
@@ -179,10 +180,11 @@ class ExecutorNode(Node):
         response.message = refusal or 're-armed: the next fresh chunk moves the robot'
         return response
 
-    def _on_stop(self, _: Any, response: Any) -> Any:
-        self.core.latch('stopped by the service ~/stop', self.now_ns)
+    def _on_stop(self, mode: Mode, name: str, _: Any, response: Any) -> Any:
+        self.core.latch(f'{mode.value} by the service {name}', self.now_ns, mode)
         self._log()
-        response.success, response.message = True, 'stopped; re-arm releases it'
+        response.success = True
+        response.message = f'{self.core.mode.value}; re-arm releases it'
         return response
 
     def _start_in_step(self) -> None:
@@ -248,7 +250,7 @@ class ExecutorNode(Node):
             return
         self._logged = self.core.mode
         text = f'{self.core.mode.value}: {self.core.reason}'
-        if self.core.mode in (Mode.STOPPING, Mode.ESTOPPED):
+        if self.core.mode in (Mode.STOPPING, *LATCHED):
             self.get_logger().warning(text)
         else:
             self.get_logger().info(text)

@@ -10,6 +10,7 @@ from gr00t_policy_node.executor.modes import Mode
 LEVELS = {
     Mode.RUNNING: DiagnosticStatus.OK,
     Mode.TAKEOVER: DiagnosticStatus.OK,
+    Mode.STOPPED: DiagnosticStatus.ERROR,
     Mode.ESTOPPED: DiagnosticStatus.ERROR,
 }
 

@@ -119,7 +119,10 @@ def _executor(commands: 'Status | None', found: list[str]) -> str:
         return f'executor {" and ".join(found)}: has not reported yet'
     if commands is None:
         return 'no executor reports: nothing moves'
-    hint = '; gr00t rearm releases it' if commands.values.get('mode') == 'e-stopped' else ''
+    hint = {
+        'stopped': '; gr00t rearm releases it',
+        'e-stopped': '; release the e-stop, then gr00t rearm',
+    }.get(commands.values.get('mode', ''), '')
     return f'executor {commands.message}{hint}'
 
 

@@ -141,6 +141,11 @@ class RobotClient:
         found = {name.rpartition('/')[0] for name in self._all_executors()}
         return (found | self._reporting_elsewhere) - {self.namespace}
 
+    def e_stop(self, executor: str) -> Future | None:
+        """E-stop an executor, None until it is ready; `~/stop` where it is too old for that."""
+        service = 'e_stop' if self._node.count_services(f'{executor}/e_stop') else 'stop'
+        return self.trigger(executor, service)
+
     def trigger(self, executor: str, service: str) -> Future | None:
         """Call `stop` or `rearm` of an executor; None until its service is ready."""
         return self.call(Trigger, f'{executor}/{service}', Trigger.Request())

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 # node at all (s).
 SETTLE_S = {'stop': ANNOUNCED_S, 'rearm': 1.0}
 NOT_CONFIRMED = 2
+# How long `stop` may take beyond its own waiting, to join the graph and to leave it (s).
+REST_S = 10.0
 
 
 def main(argv: list[str]) -> int:
     """Stop the robot, and return when its executor has confirmed."""
+    from gr00t_policy_node.person.bounded import Tell, within
     from gr00t_policy_node.person.session import options, session
 
     parser = options('stop', main.__doc__, timeout_s=5.0)
@@ -30,12 +33,29 @@ def main(argv: list[str]) -> int:
         ' Exit status: 0 all confirmed, 2 found but not confirmed, 1 none found.'
     )
     asked = parser.parse_args(argv)
-    with session(asked.namespace, 'stop') as made:
-        known_at = time.monotonic() + SETTLE_S['stop']
-        try:
-            return _call_all(made, 'stop', asked.timeout, below=True)
-        finally:  # whatever came of that, the policy shall not go on
-            _cancel(made, known_at - time.monotonic(), asked.timeout)
+
+    def work(tell: Tell) -> int:
+        with session(asked.namespace, 'stop') as made:
+            known_at = time.monotonic() + SETTLE_S['stop']
+            try:
+                status = _call_all(made, 'stop', asked.timeout, below=True)
+                tell(status)
+            finally:  # whatever came of that, the policy shall not go on
+                _cancel(made, known_at - time.monotonic(), asked.timeout)
+        return status
+
+    # The call, then the look for a policy node and the cancelation, which waits twice.
+    limit_s = 3.0 * asked.timeout + SETTLE_S['stop'] + REST_S
+
+    def late(told: int | None) -> int:
+        print(f'gr00t stop did not end within {limit_s:g} s and was ended.', end=' ')
+        if told == 0:
+            print('The executors above have confirmed; whether the goal is canceled is not known')
+            return told
+        print('Only what stands above has confirmed: press the e-stop if the robot moves')
+        return NOT_CONFIRMED
+
+    return within(limit_s, work, late, 'gr00t stop')
 
 
 def rearm(argv: list[str]) -> int:

@@ -8,6 +8,8 @@ Nothing moves unless the left shoulder button is held: who drops the pad lets go
 from collections.abc import Sequence
 import math
 
+from gr00t_policy_node.teleop.movable import Movable
+
 HOLD, NEXT = 4, 5  # left and right shoulder button
 OPEN, CLOSE = 1, 0  # B and A
 # Left stick x and y, right stick y, d-pad y, right stick x, d-pad x; up and left are positive.
@@ -32,25 +34,12 @@ class Gamepad:
         page: What the sticks move, from 0: the arms whose tips can be led, then six joints each.
     """
 
-    def __init__(
-        self,
-        names: Sequence[str],
-        columns: Sequence[int],
-        grippers: Sequence[int],
-        arms: Sequence[str] = (),
-    ) -> None:
-        """Take the names of the action's elements, and what can be moved.
-
-        Args:
-            names: Of the action's elements.
-            columns: Those that can be moved.
-            grippers: Those of them that are grippers.
-            arms: Names of the arms whose tips can be led.
-        """
-        self._names = names
-        self._arms = arms
-        self._grippers = [column for column in columns if column in grippers]
-        others = [column for column in columns if column not in grippers]
+    def __init__(self, movable: Movable) -> None:
+        """Give a stick or a button to all that can be moved."""
+        self._names = movable.names
+        self._arms = arms = movable.arms
+        self._grippers = [c for c in movable.columns if c in movable.grippers]
+        others = [c for c in movable.columns if c not in movable.grippers]
         width = len(AXES)
         self._pages: list[list[int]] = [[] for _ in arms]  # of joints
         self._pages += [others[at : at + width] for at in range(0, max(len(others), 1), width)]

@@ -6,9 +6,10 @@ A terminal sends a key while it is held, again and again, and nothing when it is
 character moves something for a moment.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
+
+from gr00t_policy_node.teleop.movable import Movable
 
 UP, DOWN = 'qwertyuiop', 'asdfghjkl;'
 LET_GO = ' \x1b'
@@ -53,29 +54,17 @@ class Keyboard:
         page: What the keys move, from 0: the arms whose tips can be led, then ten joints each.
     """
 
-    def __init__(
-        self,
-        names: Sequence[str],
-        columns: Sequence[int],
-        grippers: Sequence[int] = (),
-        arms: Sequence[str] = (),
-    ) -> None:
-        """Take the names of the action's elements, and what can be moved.
-
-        Args:
-            names: Of the action's elements.
-            columns: Those that can be moved.
-            grippers: Those of them that are grippers.
-            arms: Names of the arms whose tips can be led.
-        """
-        self._names = names
-        self._arms = arms
+    def __init__(self, movable: Movable) -> None:
+        """Give a key to all that can be moved."""
+        self._names = movable.names
+        self._arms = arms = movable.arms
+        columns = movable.columns
         self._pages: list[Page] = []
         for arm in range(len(arms)):
             page: Page = {}
             for keys, _, axis, sign in TIP:
                 page |= {key: (Part(arm, axis), s) for key, s in zip(keys, (sign, -sign))}
-            for keys, column in zip(GRIPPERS, grippers):
+            for keys, column in zip(GRIPPERS, movable.grippers):
                 page |= {keys[0]: (column, 1.0), keys[1]: (column, -1.0)}
             self._pages.append(page)
         width = len(UP)

@@ -9,7 +9,6 @@ It publishes on `teleop/<command topic>` only. The chunk executor limits that, c
 and says that a person decided, which recorder and converter keep (decision 0051).
 """
 
-from collections.abc import Sequence
 from contextlib import nullcontext
 import signal
 import sys
@@ -17,8 +16,6 @@ import threading
 import time
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 import rclpy
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
@@ -29,10 +26,10 @@ from gr00t_core.errors import Gr00tError, ParameterError
 from gr00t_core.messages.message_classes import message_class
 from gr00t_core.robot.file import load_robot
 from gr00t_core.terminal_keys import TerminalKeys
-from gr00t_policy_node.teleop.arms import Arm, arms_of
 from gr00t_policy_node.teleop.chain import WHERE
 from gr00t_policy_node.teleop.gamepad import Gamepad
-from gr00t_policy_node.teleop.jog import counted, Jog, RATE_HZ
+from gr00t_policy_node.teleop.guide import FRAMES, Guide, Speeds
+from gr00t_policy_node.teleop.jog import Jog, RATE_HZ
 from gr00t_policy_node.teleop.keyboard import Keyboard
 from gr00t_policy_node.teleop.place import Place, STREAM
 from gr00t_ros.parameters import declare, Table
@@ -47,8 +44,7 @@ DECLARATIONS: Table = {
     'speed': (0.4, 'greatest speed of a joint, as share of its velocity limit', (0.01, 1.0)),
     'linear_speed': (0.1, 'greatest speed at which the tip of an arm is led (m/s)', (0.001, 1.0)),
     'angular_speed': (0.8, 'greatest speed at which it is turned (rad/s)', (0.01, 3.0)),
-    'base_frame': ('', 'link whose axes count; empty: the root of robot_description', None),
-    'tip_frame': ('', 'link that is led; empty: what the last joint of the arm moves', None),
+    **FRAMES,
 }
 WAIT_S = 5.0  # between two lines that say the same
 DESCRIBED_S = 2.0  # for so long robot_description is awaited before a line says what keys move
@@ -81,19 +77,18 @@ class Teleop(Node):
                 f'{robot.source}: no joint is commanded by positions, so there is nothing to move'
                 ' by keyboard or gamepad; use a leader arm on the topics teleop/...'
             )
-        self._robot = robot
         self._values = values
         self._place = Place(self, robot)
         self._terminal = terminal
-        self._arms: tuple[Arm, ...] = ()
-        self._keys, self._pad = self._hands()
-        self._by_keys = values['device'] == 'keyboard'
+        speeds = Speeds(values['linear_speed'], values['angular_speed'])
+        self._guide = Guide(robot, self.jog, speeds, values['base_frame'], values['tip_frame'])
+        self._hands = self._new_hands()
         self._description: str | None = None
         self.create_subscription(
             message_class('std_msgs/msg/String'), WHERE, self._describe, latched(1)
         )
         self._started_s: float | None = time.monotonic()
-        if not self._by_keys:
+        if isinstance(self._hands, Gamepad):
             self.create_subscription(
                 message_class('sensor_msgs/msg/Joy'), values['joy_topic'], self._hear, STREAM
             )
@@ -106,16 +101,13 @@ class Teleop(Node):
         now = time.monotonic()
         passed_s, self._ticked_s = now - self._ticked_s, now
         self._learn(now)
-        if self._terminal is not None:
-            for line in self._keys.press(self._terminal.pressed(), now):
-                self.get_logger().info(line)
-            if not self._terminal.is_open:
-                self._keys.wants = False
-        wants = self._keys.wants if self._by_keys else self._pad.wants(now)
+        hands = self._hands
+        wants = self._type(hands, now) if isinstance(hands, Keyboard) else hands.wants(now)
         if wants and not self.jog.active:
             refusal = self.jog.begin(*self._place.newest())
             if refusal:
-                self._keys.wants = False
+                if isinstance(hands, Keyboard):
+                    hands.wants = False
                 self._warn(f'no take-over: {refusal}', now)
             else:
                 self.get_logger().info('a person commands')
@@ -123,35 +115,27 @@ class Teleop(Node):
             self.jog.end()
             self.get_logger().info('the person has let go')
         if self.jog.active:
-            asked = self._keys if self._by_keys else self._pad
-            directions = asked.directions(now)
-            seconds = counted(passed_s)
-            for number, shares in asked.twists(now).items() if seconds > 0 else ():
-                led, reason = self._arms[number].lead(self.jog, self._twist(shares), seconds)
-                directions |= led
-                if reason:
-                    self._warn(f'the tip stands: {reason}', now)
-            self.jog.move(directions, passed_s, self._place.newest()[0])
+            commanded = self._place.newest()[0]
+            reason = self._guide.move(
+                hands.directions(now), hands.twists(now), passed_s, commanded
+            )
+            if reason:
+                self._warn(f'the tip stands: {reason}', now)
             self.jog.publish()
 
-    def _hands(self) -> tuple[Keyboard, Gamepad]:
-        """Return what keys and sticks mean for the arms that are known."""
-        slices = self._robot.action_slices()
-        names = self._robot.action_names
-        grippers = [
-            column
-            for group in self._robot.action
-            if group.kind in ('gripper', 'binary')
-            for column in range(*slices[group.name].indices(len(names)))
-            if column in self.jog.columns
-        ]
-        arms = [arm.name for arm in self._arms]
-        columns = self.jog.columns
-        return Keyboard(names, columns, grippers, arms), Gamepad(names, columns, grippers, arms)
+    def _new_hands(self) -> Keyboard | Gamepad:
+        """Return what keys or sticks mean for the arms that are known."""
+        movable = self._guide.movable
+        return Keyboard(movable) if self._values['device'] == 'keyboard' else Gamepad(movable)
 
-    def _twist(self, shares: Sequence[float]) -> NDArray[np.float64]:
-        speeds = [self._values['linear_speed']] * 3 + [self._values['angular_speed']] * 3
-        return np.array(shares) * speeds
+    def _type(self, keys: Keyboard, now_s: float) -> bool:
+        """Take what was typed; return whether the person wants to command."""
+        if self._terminal is not None:
+            for line in keys.press(self._terminal.pressed(), now_s):
+                self.get_logger().info(line)
+            if not self._terminal.is_open:
+                keys.wants = False
+        return keys.wants
 
     def _describe(self, message: Any) -> None:
         self._description = message.data
@@ -165,22 +149,18 @@ class Teleop(Node):
             return
         said = ''
         if self._description is not None:
-            frames = (self._values['base_frame'], self._values['tip_frame'])
-            self._arms, why = arms_of(self._robot, self.jog.columns, self._description, *frames)
+            said = self._guide.describe(self._description)
             self._description = None
-            chains = [arm.chain for arm in self._arms]
-            led = [f'{chain.tip} is led along the axes of {chain.base}' for chain in chains]
-            said = '; '.join(led) or f'joint by joint: {why}'
         elif self._started_s is not None and now_s - self._started_s > DESCRIBED_S:
             said = f'joint by joint: no {WHERE} has come'
         if said:
             self._started_s = None
-            self._keys, self._pad = self._hands()
-            hands = self._keys if self._by_keys else self._pad
-            self.get_logger().info(f'{said}; {hands.help()}')
+            self._hands = self._new_hands()
+            self.get_logger().info(f'{said}; {self._hands.help()}')
 
     def _hear(self, message: Any) -> None:
-        self._pad.hear(message.axes, message.buttons, time.monotonic())
+        if isinstance(self._hands, Gamepad):
+            self._hands.hear(message.axes, message.buttons, time.monotonic())
 
     def _warn(self, text: str, now_s: float) -> None:
         """Log a warning, and the same one not again at once: a pad asks 20 times a second."""

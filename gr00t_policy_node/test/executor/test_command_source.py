@@ -61,7 +61,7 @@ def test_each_command_has_a_source_of_its_stamp(executor_graph):
     graph.mode('holding')
     graph.until(lambda: 'hold' in told.values(), 'a hold')
     assert graph.call('chunk_executor/stop').success
-    graph.mode('e-stopped')
+    graph.mode('stopped')
     graph.spin(0.5)
     assert told[max(told)] == 'stop'
 

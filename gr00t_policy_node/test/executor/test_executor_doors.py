@@ -246,10 +246,35 @@ def test_an_internal_error_is_not_published_it_brakes_and_latches(monkeypatch):
     world.offer(world.shifted(0.2))
     assert world.tick() is not None  # checked by `World`: within all limits
     assert world.core.breaches == 1
-    assert world.core.mode is Mode.ESTOPPED
+    assert world.core.mode is Mode.STOPPED
     assert 'internal error' in world.core.reason
     world.tick(60)
     assert world.last is None
+
+
+def test_a_stop_and_an_e_stop_are_two_words_and_the_e_stop_goes_first():
+    world = running(SO101)
+    world.core.latch('stopped by a person', world.now_ns)
+    world.tick()
+    assert world.core.mode is Mode.STOPPED
+    assert world.offer(world.shifted(0.2)) is Rejection.STOPPED
+    world.core.e_stop(True, world.now_ns)
+    world.tick(60)
+    assert world.core.mode is Mode.ESTOPPED
+    assert world.offer(world.shifted(0.2)) is Rejection.E_STOPPED
+    assert world.last is None
+    world.core.latch('stopped by a person', world.now_ns)
+    world.tick()
+    assert (world.core.mode, world.core.reason) == (Mode.ESTOPPED, 'e-stop pressed on e_stop')
+    world.core.e_stop(False, world.now_ns)
+    assert world.core.rearm(world.now_ns) is None
+    world.tick()
+    assert (world.core.mode, world.core.reason) != (Mode.ESTOPPED, 'e-stop pressed on e_stop')
+    # What no person presses is no e-stop.
+    world = running(SO101)
+    world.core.interlock.see_rival('node /other publishes joint_commands too')
+    world.tick()
+    assert (world.core.mode, world.core.reason) == (Mode.STOPPED, world.core.interlock.rival)
 
 
 # A5: a measured value far outside the limits.

@@ -68,7 +68,9 @@ def test_the_e_stop_latches_for_publishers_of_any_kind(executor_graph):
     assert graph.call('chunk_executor/rearm').success
     graph.moving()
     assert graph.call('chunk_executor/stop').success
-    graph.mode('e-stopped', '~/stop')
+    graph.mode('stopped', '~/stop')
+    assert graph.call('chunk_executor/e_stop').success
+    graph.mode('e-stopped', '~/e_stop')
     graph.check_limits()
 
     # An executor that starts while a latched e-stop is pressed hears of it, and stays silent.

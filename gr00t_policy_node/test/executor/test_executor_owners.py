@@ -38,7 +38,7 @@ def test_a_second_publisher_of_the_commands_stops_the_robot_and_is_named(executo
     robot(graph)
     graph.moving()
     rival = graph.node.create_publisher(JointState, 'joint_commands', 10)
-    graph.mode('e-stopped', 'joint_commands is also published by /onlooker')
+    graph.mode('stopped', 'joint_commands is also published by /onlooker')
     graph.rests_after(time.time(), 1.0)
     assert not graph.call('chunk_executor/rearm').success
     graph.node.destroy_publisher(rival)
@@ -73,7 +73,7 @@ def test_two_policies_stop_the_robot(executor_graph):
     robot(graph)
     graph.moving()
     graph.start([*POLICY, '--ros-args', '-r', '__node:=second_policy'])
-    graph.mode('e-stopped', 'action_chunk is published by /fake_policy and /second_policy')
+    graph.mode('stopped', 'action_chunk is published by /fake_policy and /second_policy')
 
 
 def test_stamps_that_stand_still_stop_the_robot(executor_graph):

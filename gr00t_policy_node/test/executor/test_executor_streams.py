@@ -33,7 +33,7 @@ def test_the_streams_reach_what_they_are_to_attack():
         streams.play_seed(seed, counts)
     for kind in ('commands', 'chunks', 'chunks rejected', 'teleop', 'teleop dropped'):
         assert counts[kind] > 10, counts
-    for mode in ('e-stopped', 'running', 'takeover'):
+    for mode in ('stopped', 'e-stopped', 'running', 'takeover'):
         assert counts[f'ended {mode}'], counts
 
 

@@ -16,15 +16,15 @@ def test_a_command_topic_without_subscriber_keeps_from_starting_and_stops_nothin
     interlock.see_listeners('joint_commands')
     assert 'joint_commands' in interlock.blocks(is_waiting=True)
     assert interlock.blocks(is_waiting=False) is None
-    assert interlock.trips(NOW, is_moving=True) is None
+    assert interlock.pressed(NOW) is None
+    assert not interlock.rival
 
 
-def test_a_rival_keeps_from_starting_and_stops_only_what_moves():
+def test_a_rival_keeps_from_starting_and_is_no_e_stop():
     interlock = Interlock(Settings())
     interlock.see_rival('node /other publishes joint_commands too')
     assert interlock.blocks(is_waiting=True) == interlock.rival
-    assert interlock.trips(NOW, is_moving=True) == interlock.rival
-    assert interlock.trips(NOW, is_moving=False) is None
+    assert interlock.pressed(NOW) is None
     interlock.see_rival('')
     assert interlock.blocks(is_waiting=True) is None
 
@@ -43,8 +43,7 @@ def test_a_pressed_button_trips_and_refuses_to_re_arm_until_it_is_released():
     interlock = Interlock(Settings())
     for pressed in (True, False):
         interlock.buttons.hear('e_stop', 'a', pressed, NOW)
-        for is_moving in (True, False):
-            assert (interlock.trips(NOW, is_moving) is not None) == pressed
+        assert (interlock.pressed(NOW) is not None) == pressed
         assert (interlock.refuses_rearm(NOW) is not None) == pressed
 
 

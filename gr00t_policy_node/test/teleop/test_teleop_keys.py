@@ -10,12 +10,13 @@ import pytest
 
 from gr00t_policy_node.teleop.gamepad import Gamepad, HOLD, SILENCE_S
 from gr00t_policy_node.teleop.keyboard import DOWN, Keyboard, PRESS_S, UP
+from gr00t_policy_node.teleop.movable import Movable
 
 NAMES = [f'arm/j{number}' for number in range(23)]
 
 
 def test_a_key_moves_its_joint_for_a_moment():
-    keys = Keyboard(NAMES, [3, 4, 6])
+    keys = Keyboard(Movable(NAMES, [3, 4, 6]))
     assert not keys.wants
     keys.press('w', 10.0)
     assert keys.wants
@@ -33,7 +34,7 @@ def test_a_key_moves_its_joint_for_a_moment():
 
 def test_many_joints_are_reached_page_by_page_and_the_speed_has_steps():
     columns = list(range(23))
-    keys = Keyboard(NAMES, columns)
+    keys = Keyboard(Movable(NAMES, columns))
     reached = set()
     for _ in range(3):
         for key in UP:
@@ -49,7 +50,7 @@ def test_many_joints_are_reached_page_by_page_and_the_speed_has_steps():
 
 @given(st.text(max_size=40), st.integers(0, 23))
 def test_no_text_asks_for_more_than_full_speed(text, width):
-    keys = Keyboard(NAMES, list(range(width)), list(range(width))[-1:], ['arm'])
+    keys = Keyboard(Movable(NAMES, list(range(width)), list(range(width))[-1:], ['arm']))
     keys.press(text, 0.0)
     assert all(abs(share) <= 1 for shares in keys.twists(0.0).values() for share in shares)
     asked = keys.directions(0.0)
@@ -61,7 +62,7 @@ FORWARD, LEFT, UPWARD = (1, 0, 0), (0, 1, 0), (0, 0, 1)
 
 
 def test_keys_lead_the_tip_along_the_axes_of_rep_103_and_tab_goes_on_to_the_joints():
-    keys = Keyboard(NAMES, [0, 1, 2, 5], [5], ['left', 'right'])
+    keys = Keyboard(Movable(NAMES, [0, 1, 2, 5], [5], ['left', 'right']))
     assert keys.twists(0.0) == {}
     expected = {'w': (FORWARD, 1), 's': (FORWARD, -1), 'a': (LEFT, 1), 'd': (LEFT, -1)}
     expected |= {'r': (UPWARD, 1), 'f': (UPWARD, -1)}
@@ -94,7 +95,7 @@ def test_keys_lead_the_tip_along_the_axes_of_rep_103_and_tab_goes_on_to_the_join
 
 
 def test_sticks_lead_the_tip_and_the_right_shoulder_goes_on_to_the_joints():
-    made = Gamepad(NAMES, [0, 1, 2, 5], [5], ['arm'])
+    made = Gamepad(Movable(NAMES, [0, 1, 2, 5], [5], ['arm']))
     buttons = [0] * 8
     buttons[HOLD] = 1
     places = {1: (1, 0, 0, 0, 0, 0), 0: (0, 1, 0, 0, 0, 0), 4: (0, 0, 1, 0, 0, 0)}
@@ -114,7 +115,7 @@ def test_sticks_lead_the_tip_and_the_right_shoulder_goes_on_to_the_joints():
 
 
 def pad(axes=(), hold=1, more=()):
-    made = Gamepad(NAMES, [0, 1, 2, 3, 4, 5], [5])
+    made = Gamepad(Movable(NAMES, [0, 1, 2, 3, 4, 5], [5]))
     buttons = [0] * 8
     buttons[HOLD] = hold
     for button in more:
@@ -142,7 +143,7 @@ def test_sticks_move_only_while_the_shoulder_button_is_held():
     st.lists(st.integers(-5, 5), max_size=12),
 )
 def test_no_message_of_a_pad_asks_for_more_than_full_speed(axes, buttons):
-    made = Gamepad(NAMES, list(range(9)), [8], ['arm'])
+    made = Gamepad(Movable(NAMES, list(range(9)), [8], ['arm']))
     made.hear(axes, buttons, 0.0)
     twists = [share for shares in made.twists(0.0).values() for share in shares]
     assert all(math.isfinite(share) and abs(share) <= 1 for share in twists)
@@ -153,7 +154,7 @@ def test_no_message_of_a_pad_asks_for_more_than_full_speed(axes, buttons):
 
 @pytest.mark.parametrize('count', [0, 1, 6, 7, 13, 23])
 def test_every_joint_is_reached_by_the_pad(count):
-    made = Gamepad(NAMES, list(range(count)), [])
+    made = Gamepad(Movable(NAMES, list(range(count)), []))
     reached = set()
     for _ in range(5):
         made.hear([1.0] * 8, [0, 0, 0, 0, 1, 0], 0.0)

@@ -220,7 +220,7 @@ class Recorder(Node):
         bag, tally = self.session.bag, self.session.tally
         return Shown(
             instruction=self._told if bag else self.instruction,
-            number=tally.kept + 1,
+            number=tally.kept,
             recording=bag.path.name if bag else '',
             seconds=time.monotonic() - self._began_at if bag else 0.0,
             bytes=bag.bytes if bag else 0,

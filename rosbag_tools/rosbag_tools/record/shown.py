@@ -11,7 +11,7 @@ class Shown:
 
     Attributes:
         instruction: Of the episode being recorded, else of the next one.
-        number: Of this episode in the folder, from 1.
+        number: Of this episode in the folder, from 0 as in the dataset (decision 0116).
         recording: Name of the episode being recorded, '' for none.
         seconds: How long it has been recorded (s).
         bytes, dropped: Of the episode being recorded.
