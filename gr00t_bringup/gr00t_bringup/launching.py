@@ -31,6 +31,7 @@ from gr00t_bringup.nodes import (
 )
 from gr00t_bringup.play import check_bag, played_topics
 from gr00t_bringup.usb_cam import is_installed, usb_cam_nodes
+from gr00t_core.engines import ENGINES
 from gr00t_core.errors import Gr00tError
 from gr00t_ros.running import refuse_second
 
@@ -39,7 +40,7 @@ SWITCH = ('true', 'false')
 ARGUMENTS: dict[str, tuple[str | None, str, tuple[str, ...] | None]] = {
     'robot': ('', 'shipped robot, or path of a robot file', None),
     'checkpoint': ('', 'checkpoint folder', None),
-    'backend': ('', 'where the model runs', ('', 'server', 'torch', 'onnxruntime', 'tensorrt')),
+    'backend': ('', 'where the model runs', ('', 'server', *ENGINES)),
     'server_address': ('', 'a running policy server, e.g. tcp://gpu-host:5555', None),
     'namespace': ('', 'namespace of all nodes, below that of an outer launch file', None),
     'use_sim_time': ('false', 'follow /clock', SWITCH),

@@ -110,7 +110,7 @@ def nodes(
         robot: Shipped robot or robot file; '' leaves it to the parameter file, or is the
             simulated one with `sim`.
         checkpoint: Checkpoint folder, likewise.
-        backend: server, torch, onnxruntime or tensorrt, likewise.
+        backend: server or one of `gr00t_core.engines.ENGINES`, likewise.
         server_address: A running policy server, e.g. tcp://gpu-host:5555; '' for a local one.
         namespace: Put before every relative topic; robots in different ones do not meet.
         use_sim_time: Follow /clock. With `sim` the simulator then keeps in lock-step.

@@ -21,6 +21,7 @@ import time
 from typing import Any
 
 from gr00t_bringup.nodes import check, dds_environment, nodes, NodeSpec
+from gr00t_core.engines import ENGINES
 from gr00t_core.errors import Gr00tError
 
 # Signals to end a node with, each followed by the time it then has.
@@ -210,7 +211,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add('--robot', default='', help='shipped robot, or path of a robot file')
     add('--checkpoint', default='', help='checkpoint folder')
-    add('--backend', default='', help='server (default), torch, onnxruntime or tensorrt')
+    add('--backend', default='', help=f'server (default), {", ".join(ENGINES)}')
     add('--server-address', default='', help='a running policy server, e.g. tcp://gpu-host:5555')
     add('--namespace', default='', help='namespace of all nodes')
     add('--use-sim-time', action='store_true', help='follow /clock; with --sim in lock-step')

@@ -6,6 +6,10 @@ A message says what is wrong, where (file and key, topic, episode), the value se
 allowed and the next step.
 """
 
+from collections.abc import Sequence
+
+_MOST_NAMES = 60
+
 
 class Gr00tError(Exception):
     """Base of every error that the suite raises on purpose."""
@@ -51,3 +55,21 @@ class BackendError(Gr00tError):
 
 class DeviceLostError(BackendError):
     """The device of a backend failed, and every later call of this process would fail as well."""
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names for a message, with commas; foreign files have thousands of them, or long ones.
+
+    Characters that would break the line, or steer a terminal, are written as escapes.
+    """
+    shown = [one_line(name) for name in names[:_MOST_NAMES]]
+    more = [f'and {len(names) - _MOST_NAMES} more'] if len(names) > _MOST_NAMES else []
+    return ', '.join([*shown, *more])
+
+
+def one_line(text: str, most: int = 120) -> str:
+    """Return a foreign text as one line of at most `most` characters, without control codes."""
+    cut = text if len(text) <= most else f'{text[: most - 1]}…'
+    return ''.join(
+        each if each.isprintable() else each.encode('unicode_escape').decode() for each in cut
+    )

@@ -73,6 +73,11 @@ def run(name: str, argv: list[str]) -> int:
         print(f'gr00t {name}: {_missing(error)}', file=sys.stderr)
     except Gr00tError as error:
         print(f'gr00t {name}: {error}', file=sys.stderr)
+    except OSError as error:
+        if error.strerror is None:  # of a library, not of the operating system
+            raise
+        where = f'{error.filename}: ' if error.filename is not None else ''
+        print(f'gr00t {name}: {where}{error.strerror}', file=sys.stderr)
     except KeyboardInterrupt:
         return INTERRUPTED
     return 1

@@ -30,6 +30,12 @@ _V3_COLUMNS = (
     'dataset_from_index',
 )
 
+# What values of any kind do where a number, or a template of a path, is expected.
+MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError,
+             NotImplementedError, OSError)  # fmt: skip
+# Steps of a year at 1 kHz; more is damage.
+_MOST_STEPS = 1 << 35
+
 
 @dataclass(frozen=True)
 class Episode:
@@ -135,7 +141,7 @@ def _episodes_v2(dataset: Path, info: Info, keys: list[str]) -> list[Episode]:
     start = 0
     for position, row in enumerate(read_jsonl(path)):
         try:
-            index, length = int(row['episode_index']), int(row['length'])
+            index, length = int(row['episode_index']), _length(row['length'])
             tasks = tuple(str(task) for task in row.get('tasks') or ())
             place = {'episode_chunk': index // info.chunks_size, 'episode_index': index}
             videos = {
@@ -145,7 +151,7 @@ def _episodes_v2(dataset: Path, info: Info, keys: list[str]) -> list[Episode]:
                 for key in keys
             }
             data = _find(dataset, info.data_path.format(**place))
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except MALFORMED as error:
             raise DatasetError(
                 f'{path}: entry {position + 1}: malformed, or does not fit data_path and'
                 f' video_path of meta/info.json: {error!r}'
@@ -177,8 +183,12 @@ def _episodes_v3(dataset: Path, info: Info, keys: list[str]) -> list[Episode]:
         raise DatasetError(f'{dataset}/meta/episodes: holds no parquet files')
     for path in files:
         rows += read_table(path, columns).to_pylist()
-    if any(row['episode_index'] is None for row in rows):
-        raise DatasetError(f'{dataset}/meta/episodes: an episode has no episode_index')
+    for row in rows:
+        if not isinstance(row['episode_index'], int):
+            raise DatasetError(
+                f'{dataset}/meta/episodes: an episode has the episode_index'
+                f' {row["episode_index"]!r}, expected an integer'
+            )
     rows.sort(key=lambda row: int(row['episode_index']))
     first_rows: dict[Path, int] = {}
     episodes: list[Episode] = []
@@ -192,14 +202,14 @@ def _episodes_v3(dataset: Path, info: Info, keys: list[str]) -> list[Episode]:
             videos = {key: _slice_v3(dataset, info, key, row) for key in keys}
             episode = Episode(
                 index=int(row['episode_index']),
-                length=int(row['length']),
+                length=_length(row['length']),
                 start=start,
                 tasks=tuple(str(task) for task in row['tasks'] or ()),
                 data=data,
                 first_row=row['dataset_from_index'] - first,
                 videos=videos,
             )
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except MALFORMED as error:
             raise DatasetError(
                 f'{dataset}/meta/episodes: episode {row["episode_index"]}: malformed, or does not'
                 f' fit data_path and video_path of meta/info.json: {error!r}'
@@ -207,6 +217,12 @@ def _episodes_v3(dataset: Path, info: Info, keys: list[str]) -> list[Episode]:
         episodes.append(episode)
         start += episode.length
     return episodes
+
+
+def _length(value: Any) -> int:
+    if not isinstance(value, int | float) or not 0 <= value <= _MOST_STEPS:
+        raise ValueError(f'length: {value!r}, expected a number of steps')
+    return int(value)
 
 
 def _slice_v3(dataset: Path, info: Info, key: str, row: Mapping[str, Any]) -> VideoSlice:

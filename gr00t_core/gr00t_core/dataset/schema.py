@@ -230,7 +230,7 @@ def read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding='utf-8'))
     except FileNotFoundError:
         raise DatasetError(f'{path}: missing; is this the folder of a LeRobot dataset?') from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also a number of 4,300 digits
         raise DatasetError(f'{path}: not valid JSON: {error}') from None
     if not isinstance(content, dict):
         raise DatasetError(f'{path}: a {type(content).__name__}, expected a mapping')
@@ -256,7 +256,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
             row = json.loads(line.decode('utf-8'))
         except UnicodeDecodeError as error:
             raise DatasetError(f'{path}: line {number}: not UTF-8: {error}') from None
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise DatasetError(f'{path}: line {number}: not valid JSON: {error}') from None
         if not isinstance(row, dict):
             raise DatasetError(

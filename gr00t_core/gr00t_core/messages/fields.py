@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gr00t_core.errors import ObservationError
+from gr00t_core.errors import listed, ObservationError
 from gr00t_core.messages.stamps import nanoseconds
 from gr00t_core.robot.description import Group
 
@@ -330,9 +330,9 @@ def _flatten(value: Any, group: Group) -> NDArray[np.float64]:
 
 
 def _missing(group: Group, what: str, why: str, found: list[str]) -> ObservationError:
-    listed = f' (found: {", ".join(found)})' if found else ''
+    there = f' (found: {listed(found)})' if found else ''
     error = ObservationError(
-        f'{group.stream.topic} ({group.stream.type}): group {group.name!r}: {what}: {why}{listed};'
+        f'{group.stream.topic} ({group.stream.type}): group {group.name!r}: {what}: {why}{there};'
         f' correct the robot file or the publisher'
     )
     error.reason = f'{what}: {why}'

@@ -182,3 +182,36 @@ def test_action_that_equals_state_is_told(dataset):
         position = table.column_names.index('action')
         pq.write_table(table.set_column(position, 'action', table['observation.state']), path)
     assert 'single_arm: action equals state' in warnings(dataset)
+
+
+@pytest.mark.parametrize('text', ['[' * 100_000, '{"a": ' + '9' * 5000 + '}', '\ufeff{}', '"a"'])
+@pytest.mark.parametrize('name', ['info.json', 'modality.json', 'stats.json'])
+def test_json_that_cannot_be_read_is_named(dataset, name, text):
+    (dataset / 'meta' / name).write_text(text)
+    assert f'{name}: ' in errors(dataset)
+
+
+def test_a_column_that_is_there_twice_is_named(dataset):
+    file = next((dataset / 'data').rglob('*.parquet'))
+    table = pq.read_table(file)
+    pq.write_table(table.append_column('action', table.column('action')), file)
+    assert f"{file}: column 'action' is there more than once" in errors(dataset)
+
+
+@pytest.mark.parametrize('length', [None, 'x', -1, 10**400, float('inf'), [1]])
+def test_a_length_that_is_none_is_named(dataset, length):
+    listed = dataset / 'meta' / 'episodes.jsonl'
+    if not listed.is_file():
+        pytest.skip('v3.0 holds numbers in parquet')
+    rows = [json.loads(line) for line in listed.read_text().splitlines()]
+    rows[0]['length'] = length
+    listed.write_text('\n'.join(map(json.dumps, rows)))
+    assert 'expected a number of steps' in errors(dataset)
+
+
+@pytest.mark.parametrize(
+    'path', ['/x/{episode_index.y}', '/none/chunk-0', 'x' * 5000, '{0}', '']
+)
+def test_a_path_that_no_file_can_have_is_named(dataset, path):
+    change_json(dataset / 'meta' / 'info.json', lambda info: info.update(data_path=path))
+    assert errors(dataset)

@@ -11,13 +11,14 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from gr00t_core.engines import ENGINES
 from gr00t_core.errors import ParameterError
 from gr00t_core.serving.client import PROTOCOLS
 from gr00t_core.serving.link_images import FORMS
 from gr00t_ros import parameters
 from gr00t_ros.parameters import Allowed
 
-BACKENDS = ('server', 'torch', 'onnxruntime', 'tensorrt')
+BACKENDS = ('server', *ENGINES)
 # May be changed while the node is configured; the others are read by `configure`.
 LIVE = ('period_s', 'goal_fault_s')
 
@@ -69,8 +70,8 @@ DECLARATIONS: dict[str, tuple[Any, str, Allowed]] = {
     ),
     'backend': (
         'server',
-        '"server": the model runs in a `gr00t serve` process; "torch", "onnxruntime", '
-        '"tensorrt": inside this process',
+        '"server": the model runs in a `gr00t serve` process; an engine, such as "torch" or '
+        '"openvino": inside this process',
         BACKENDS,
     ),
     'device': ('auto', 'device of a model started here: "auto", "cpu", "cuda", "cuda:1"', None),

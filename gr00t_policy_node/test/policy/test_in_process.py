@@ -43,7 +43,7 @@ def test_an_export_runs_on_the_cpu_also_where_there_is_a_gpu(tmp_path, monkeypat
     monkeypatch.setattr('gr00t_core.policy.Gr00tPolicy', lambda *_, **given: asked.update(given))
     (tmp_path / MANIFEST).touch()
     robot = load_robot('so101')
-    for name, device in (('onnxruntime', 'cpu'), ('torch', None)):
+    for name, device in (('onnxruntime', 'cpu'), ('openvino', 'cpu'), ('torch', None)):
         backend = InProcessBackend(settings(backend=name, checkpoint=str(tmp_path)), robot)
         if device is None:  # no weights lie there
             with pytest.raises(BackendError, match='is an ONNX export'):

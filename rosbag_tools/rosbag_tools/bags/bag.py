@@ -24,6 +24,7 @@ from rosbag_tools.bags.message_definitions import deserialize, has_header, store
 from rosbag_tools.bags.storage import BagFile, DamagedError, Definition, LATEST_NS, Place, unzstd
 
 ROS_ENCODINGS = ('cdr', 'ros1')
+MOST_SHOWN = 200  # characters of an error that repeats the file's own text
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,6 @@ class Bag:
         Raises:
             BagError: Not a bag, damaged, or truncated; the message says how to go on.
         """
-        if not self.path.exists():
-            raise BagError(f'{self.path}: no such bag')
         self._given = {_type_name(file): _text_of(file) for file in self._definitions}
         self._opened = open_files(self.path)
         self._definition_of: dict[str, Definition] = {}
@@ -233,8 +232,7 @@ class Bag:
         except Exception as error:  # rosbags' errors on odd definitions are of any kind
             raise BagError(
                 f'{where}: the definition of {topic.type} is not understood:'
-                f' {str(error).strip().partition(chr(10))[0]}; give its .msg file with'
-                ' --definitions'
+                f' {_shortened(str(error))}; give its .msg file with --definitions'
             ) from None
         if name not in store.fielddefs:
             raise BagError(
@@ -284,6 +282,11 @@ def header_ns(raw: bytes) -> int | None:
     endian = '<' if raw[1] & 1 else '>'
     seconds, nanoseconds = struct.unpack_from(endian + 'iI', raw, 4)
     return seconds * NANOSECONDS + nanoseconds or None
+
+
+def _shortened(text: str) -> str:
+    line = ' '.join(text.split())
+    return line if len(line) <= MOST_SHOWN else f'{line[:MOST_SHOWN]}…'
 
 
 def _type_name(file: Path) -> str:

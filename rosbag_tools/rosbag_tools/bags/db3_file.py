@@ -150,6 +150,9 @@ class Db3File:
         first, last = database.execute(
             'SELECT min(timestamp), max(timestamp) FROM messages'
         ).fetchone()
+        for time in (first, last):
+            if time is not None and not isinstance(time, int):
+                raise DamagedError(f'the time of a message is {time!r}; expected an integer (ns)')
         custom: dict[str, str] = {}
         if 'metadata' in self._columns('metadata'):
             for (text,) in database.execute('SELECT metadata FROM metadata'):

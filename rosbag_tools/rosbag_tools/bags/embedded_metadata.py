@@ -3,10 +3,15 @@
 """Read what rosbag2 and rosbags write into an MCAP file itself: the bag's metadata."""
 
 from pathlib import Path
+import re
 from typing import Any
 
 from mcap.reader import make_reader
 import yaml
+
+SCALARS = (str, int, float)
+# PyYAML needs minutes for some thousand brackets in one another.
+MOST_NESTED = 100
 
 
 def custom_data_of(file: Path) -> dict[str, str]:
@@ -27,12 +32,33 @@ def custom_data_of(file: Path) -> dict[str, str]:
 def custom_data_in(text: str) -> dict[str, str]:
     """Return `custom_data` of a bag's metadata in YAML; nothing where it is not such a text."""
     try:
-        content: Any = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError):
+        content = load_yaml(text)
+    except (yaml.YAMLError, RecursionError, ValueError):  # e.g. a date in the month 13
         return {}
     if isinstance(content, dict) and 'rosbag2_bagfile_information' in content:
         content = content['rosbag2_bagfile_information']
-    found = content.get('custom_data') if isinstance(content, dict) else None
-    return (
-        {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
-    )
+    return texts(content.get('custom_data')) if isinstance(content, dict) else {}
+
+
+def load_yaml(text: str) -> Any:
+    """Return what a short text in YAML says.
+
+    Raises:
+        yaml.YAMLError, RecursionError, ValueError: It is no YAML, or nested beyond any use.
+    """
+    depth = 0
+    for bracket in re.findall(r'[][{}]', text):
+        depth = max(0, depth + (1 if bracket in '[{' else -1))
+        if depth > MOST_NESTED:
+            raise ValueError(f'more than {MOST_NESTED} brackets in one another')
+    return yaml.safe_load(text)
+
+
+def texts(found: Any) -> dict[str, str]:
+    """Return the entries of a mapping whose values are texts or numbers, as texts.
+
+    The others are left out: anchors make a nested value of a short file as large as memory.
+    """
+    if not isinstance(found, dict):
+        return {}
+    return {str(key): str(value) for key, value in found.items() if isinstance(value, SCALARS)}

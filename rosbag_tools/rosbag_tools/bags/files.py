@@ -20,6 +20,7 @@ import zstandard
 
 from gr00t_core.errors import BagError
 from rosbag_tools.bags.db3_file import Db3File
+from rosbag_tools.bags.embedded_metadata import load_yaml, texts
 from rosbag_tools.bags.mcap_file import McapFile
 from rosbag_tools.bags.ros1_file import Ros1File
 from rosbag_tools.bags.storage import BagFile, DamagedError
@@ -76,7 +77,11 @@ def bags_in(given: Path) -> list[Path]:
     Raises:
         BagError: The folder cannot be read.
     """
-    if not given.is_dir() or (given / METADATA).is_file():
+    try:
+        is_bag = not given.is_dir() or (given / METADATA).is_file()
+    except OSError as error:  # e.g. a name that is too long
+        raise BagError(f'{given}: cannot be read: {error.strerror}') from None
+    if is_bag:
         return [given]
     found = recordings_in(given)
     if found == [given]:
@@ -94,10 +99,16 @@ def open_files(path: Path) -> BagFiles:
         BagError: It is no bag, or one of its files cannot be read; the message names the cause
             and the next step.
     """
-    if path.is_dir():
-        return _open_folder(path)
-    opened = BagFiles([], {}, False, {}, [])
-    return _open_all(opened, [path])
+    try:
+        if not path.exists():
+            raise BagError(f'{path}: no such bag')
+        if path.is_dir():
+            return _open_folder(path)
+        if not path.is_file():  # a pipe would be waited for
+            raise BagError(f'{path}: neither a folder nor a regular file')
+        return _open_all(BagFiles([], {}, False, {}, []), [path])
+    except OSError as error:
+        raise BagError(f'{path}: cannot be opened: {error.strerror}') from None
 
 
 def _open_folder(path: Path) -> BagFiles:
@@ -112,7 +123,8 @@ def _open_folder(path: Path) -> BagFiles:
     if information is None:
         opened.warnings.append(f'{METADATA} is damaged: the files beside it are read without it')
         return _open_all(opened, present)
-    listed = [path / PurePath(str(name)).name for name in information['relative_file_paths']]
+    names = dict.fromkeys(PurePath(name).name for name in information['relative_file_paths'])
+    listed = [path / name for name in names]
     missing = [file for file in listed if not file.is_file()]
     extra = [file.name for file in present if file not in listed]
     if missing:
@@ -237,27 +249,36 @@ def _what_else(path: Path, found: list[Path]) -> str:
 def _metadata(file: Path) -> dict[str, Any] | None:
     """Return what `metadata.yaml` says, None where it is damaged."""
     try:
-        content = yaml.safe_load(file.read_text(encoding='utf-8'))
+        content = load_yaml(file.read_text(encoding='utf-8'))
         information = content['rosbag2_bagfile_information']
         counts: dict[str, int] = {}
         for topic in information.get('topics_with_message_count') or []:
-            name = str(topic['topic_metadata']['name'])
+            name = _text(topic['topic_metadata']['name'])
             counts[name] = counts.get(name, 0) + int(topic['message_count'])
         return {
-            'relative_file_paths': list(information['relative_file_paths']),
+            'relative_file_paths': _texts(information['relative_file_paths']),
             'counts': counts,
-            'custom_data': {
-                str(key): str(value)
-                for key, value in (information.get('custom_data') or {}).items()
-            },
+            'custom_data': texts(information.get('custom_data')),
             'compression': (
-                str(information.get('compression_mode') or '').lower(),
-                str(information.get('compression_format') or '').lower(),
+                _text(information.get('compression_mode') or '').lower(),
+                _text(information.get('compression_format') or '').lower(),
             ),
         }
     except (yaml.YAMLError, OSError, LookupError, TypeError, ValueError, AttributeError,
             RecursionError):  # fmt: skip
         return None
+
+
+def _texts(value: Any) -> list[str]:
+    if not isinstance(value, list):
+        raise TypeError(f'a {type(value).__name__}, expected a list')
+    return [_text(each) for each in value]
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f'a {type(value).__name__}, expected a text')
+    return value
 
 
 def natural(file: Path) -> list[int | str]:

@@ -167,10 +167,12 @@ def deserialize(store: Typestore, raw: bytes, name: str, *, is_ros1: bool = Fals
         BagError: The bytes do not fit the type.
         KeyError: The store does not know the type.
     """
-    known = store.get_msgdef(name)
+    if name not in store.fielddefs:
+        raise KeyError(name)
     if not is_ros1 and (len(raw) < 4 or raw[0] != 0 or raw[1] > 1):
         raise BagError(f'no CDR message: it begins with {raw[:4].hex(" ") or "nothing"}')
     try:
+        known = store.get_msgdef(name)  # compiles the definition, which may be of any kind
         if is_ros1:
             message, _ = known.deserialize_ros1(memoryview(raw), 0, known.cls, store)
             return message

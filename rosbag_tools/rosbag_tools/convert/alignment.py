@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from gr00t_core.alignment.row_ticks import frames_are_ticks, FrameTicks, GridTicks, Tick
 from gr00t_core.alignment.timeline import BadSamples, Row, Timeline, UNDECODABLE
-from gr00t_core.errors import BagError, ObservationError
+from gr00t_core.errors import BagError, listed, ObservationError
 from gr00t_core.messages.fields import names_in
 from gr00t_core.robot.description import NANOSECONDS, Robot
 from rosbag_tools.bags.bag import Bag
@@ -173,7 +173,7 @@ def _check_samples(bag: Bag, timeline: Timeline, seen: Mapping[str, Any]) -> Non
             names = names_in(seen[stream.topic])
             raise BagError(
                 f'{bag.path}: {stream.topic}: no message names an element of {name}; the last one'
-                f' names {", ".join(names)}; correct the robot file'
+                f' names {listed(names)}; correct the robot file'
             )
 
 

@@ -38,6 +38,7 @@ from rosbag_tools.convert.jobs import (
     run_in_processes,
     run_on_ray,
 )
+from rosbag_tools.convert.one_size import of_one_size
 from rosbag_tools.convert.options import ConvertOptions
 from rosbag_tools.convert.report_page import report_page
 from rosbag_tools.convert.sources import source_topic
@@ -138,7 +139,7 @@ def main(argv: list[str]) -> int:
             _check_output(output, bags)
             jobs = make_jobs(bags, robot.source, options, work, decided)
             results = {result.job.bag: result for result in _run(jobs, asked, robot)}
-            ordered = [results[job.bag] for job in jobs]
+            ordered = _of_one_size([results[job.bag] for job in jobs])
             status = _finish(ordered, asked, output, robot, options)
             if not asked.keep_shards:
                 shutil.rmtree(work, ignore_errors=True)
@@ -251,6 +252,14 @@ def _says_who_decided(path: Path, namespace: str) -> bool:
             return source_topic(bag, namespace) is not None
     except BagError:
         return False  # run_job says why
+
+
+def _of_one_size(results: list[Result]) -> list[Result]:
+    kept = of_one_size(results)
+    for before, after in zip(results, kept, strict=True):
+        if after.error != before.error:
+            print(f'gr00t convert: {after.error}', file=sys.stderr)
+    return kept
 
 
 def _finish(

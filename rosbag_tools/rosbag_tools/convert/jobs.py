@@ -18,7 +18,7 @@ import shutil
 from typing import Any
 
 from gr00t_core.dataset.decisions import Decision
-from gr00t_core.errors import BagError, Gr00tError
+from gr00t_core.errors import BagError, Gr00tError, one_line
 from gr00t_core.robot.file import load_robot
 from rosbag_tools.convert.bag_report import bag_report
 from rosbag_tools.convert.one_bag import convert_bag
@@ -28,6 +28,7 @@ REPORT = 'bag.json'
 # Changes whenever the same bag would be converted differently; old shards are then made anew.
 CONVERTER_VERSION = 2
 PROGRESS_S = 0.2
+MOST_CHARACTERS = 4000  # of an error: a bag may hold texts of any kind and length
 _LONGEST_NAME = 200  # bytes of a bag's name in that of its shards
 
 
@@ -150,6 +151,7 @@ def _named(bag: Path, error: Exception) -> str:
         text = f'{error.strerror}: {error.filename}' if error.filename else error.strerror
     else:
         text = f'{type(error).__name__}: {error}'
+    text = one_line(text, MOST_CHARACTERS)
     return text if str(bag) in text else f'{bag}: {text}'
 
 

@@ -3,7 +3,7 @@
 """Look through a bag before it is converted: its topics, stamps, rates and faults."""
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.alignment.timeline import SKEW_NS
-from gr00t_core.errors import BagError
+from gr00t_core.errors import BagError, listed
 from gr00t_core.robot.description import NANOSECONDS, Robot, Stream
 from rosbag_tools.bags.bag import Bag, Message, Topic
 from rosbag_tools.convert.camera_decoder import starts_decoding, video_codec
@@ -366,10 +366,10 @@ def _check_stamps(bag: Bag, found: StreamSurvey, *, is_reference: bool) -> None:
 def _find(bag: Bag, stream: Stream, namespace: str) -> Topic:
     topic = recorded_topic(bag, stream, namespace)
     if topic is None:
-        listed = _listed(list(bag.topics.values()))
+        there = listed([f'{each.name} ({each.type})' for each in bag.topics.values()])
         raise BagError(
             f'{bag.path}: topic {stream.topic!r} of the robot file is not in the bag; it holds:'
-            f' {listed}; correct the robot file or give --namespace'
+            f' {there or "nothing"}; correct the robot file or give --namespace'
         )
     known = (stream.type, _stored_type(stream, topic))
     if topic.type not in known and ' and ' not in topic.type:
@@ -378,7 +378,3 @@ def _find(bag: Bag, stream: Stream, namespace: str) -> Topic:
         )
     bag.reading(topic.name)  # its type must be one, and understood
     return topic
-
-
-def _listed(topics: Sequence[Topic]) -> str:
-    return ', '.join(f'{t.name} ({t.type})' for t in topics) or 'nothing'

@@ -236,6 +236,23 @@ def test_a_failed_bag_is_reported_and_left_out(good, tmp_path):
     assert [f for f in validate(truth.path, load_robot('so101')) if f.level == ERROR] == []
 
 
+def test_bags_with_pictures_of_another_size_are_named_and_the_others_converted(tmp_path, capfd):
+    sizes = {'a': (320, 240), 'b': (160, 120), 'c': (160, 120)}
+    bags = [TruthBag(seconds=1, size=size).write(tmp_path / name) for name, size in sizes.items()]
+    truth = convert(tmp_path, bags, status=1)
+    assert truth.rows == 60  # those of most bags
+    said = capfd.readouterr().err
+    (error,) = [bag['error'] for bag in truth.report['bags'] if 'error' in bag]
+    for text in (error, said):
+        assert f'{bags[0]}: observation.images.front has 320×240 pixels, in most bags' in text
+        assert '--size WIDTH HEIGHT' in text
+    # Of two sizes that are equally frequent the first bag's stays; what was made is used.
+    truth = convert(tmp_path / 'two', bags[:2], status=1)
+    assert truth.dataset.info.features['observation.images.front'].shape == (240, 320, 3)
+    truth = convert(tmp_path / 'scaled', bags, '--size', '160', '120')
+    assert truth.rows == 90
+
+
 def test_a_killed_run_goes_on_where_it_was(tmp_path):
     bags = [TruthBag(seconds=s, seed=s).write(tmp_path / f'bag{s}') for s in (1, 2, 8)]
     words = [sys.executable, '-m', 'gr00t_core', 'convert', *map(str, bags)]

@@ -33,6 +33,8 @@ def read_table(path: Path, columns: list[str] | None = None, group: int | None =
             names = file.schema_arrow.names
             if missing := [name for name in columns or [] if name not in names]:
                 raise DatasetError(f'{path}: no column {missing[0]!r}; it has {", ".join(names)}')
+            if twice := [name for name in columns or names if names.count(name) > 1]:
+                raise DatasetError(f'{path}: column {twice[0]!r} is there more than once')
             if group is not None:
                 return file.read_row_group(group, columns=columns)
             return file.read(columns=columns)
