@@ -25,7 +25,7 @@ from gr00t_core.dataset.write.writer import DatasetWriter
 from gr00t_core.models.init_checkpoint import init_checkpoint
 from gr00t_core.robot.file import load_robot
 from gr00t_training import experiment, n1_5
-from gr00t_training.config import FinetuneConfig, flat, grouped
+from gr00t_training.config import filled, FinetuneConfig, flat, grouped
 from gr00t_training.data import make_loader
 from gr00t_training.objective import draw_noise, Objective
 from gr00t_training.optimizer import make_optimizer
@@ -57,6 +57,7 @@ def record(path: Path, steps: int) -> Path:
 
 def variant(config: FinetuneConfig, steps: int) -> Iterator[dict[str, float]]:
     """Train; yield the seconds of each step, and of its data."""
+    config = filled(config, n1_5.defaults(config))
     subjects = experiment.open_subjects(config)
     model, _ = load_model(config.model.checkpoint)
     head = model.config.action_head

@@ -6,6 +6,7 @@ Names and defaults are upstream's where upstream has one. The command line and t
 know no groups: there an option is `--batch-size` and `batch_size`; see `flat` and `grouped`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -150,7 +151,8 @@ class Optimizer:
         lr_scheduler_type: Course of the learning rate after the warm-up.
         warmup_ratio: Part of the steps in which the learning rate rises.
         weight_decay: AdamW's; biases and LayerNorms are left out, as upstream does.
-        adam_beta1: AdamW's decay of the gradients' mean.
+        adam_beta1: AdamW's decay of the gradients' mean; by default upstream's (N1.5: 0.95, N1.7:
+            0.9).
         adam_beta2: AdamW's decay of the gradients' square.
         adam_epsilon: AdamW's term against a division by zero.
         max_grad_norm: Gradients are clipped to this norm.
@@ -169,7 +171,7 @@ class Optimizer:
     lr_scheduler_type: Literal['cosine', 'linear', 'constant'] = 'cosine'
     warmup_ratio: float = 0.05
     weight_decay: float = 1e-5
-    adam_beta1: float = 0.95
+    adam_beta1: float | None = None
     adam_beta2: float = 0.999
     adam_epsilon: float = 1e-8
     max_grad_norm: float = 1.0
@@ -189,7 +191,8 @@ class Augmentation:
         augment: Random crop and colour jitter; without, the centre crop.
         crop: N1.5: part of height and width that is kept; by default as the published model
             (0.95).
-        brightness: Colour jitter: strength in brightness.
+        brightness: Colour jitter: strength in brightness. By default all four are upstream's
+            (N1.5: 0.3, 0.4, 0.5, 0.08) or the checkpoint's (N1.7: color_jitter_params).
         contrast: Colour jitter: strength in contrast.
         saturation: Colour jitter: strength in saturation.
         hue: Colour jitter: strength in hue.
@@ -200,10 +203,10 @@ class Augmentation:
 
     augment: bool = True
     crop: float | None = None
-    brightness: float = 0.3
-    contrast: float = 0.4
-    saturation: float = 0.5
-    hue: float = 0.08
+    brightness: float | None = None
+    contrast: float | None = None
+    saturation: float | None = None
+    hue: float | None = None
     state_noise: float = 0.0
     state_dropout: float = 0.0
     language_dropout: float = 0.0
@@ -255,6 +258,12 @@ class FinetuneConfig:
     optimizer: Optimizer = Optimizer()
     augmentation: Augmentation = Augmentation()
     machine: Machine = Machine()
+
+
+def filled(config: FinetuneConfig, defaults: Mapping[str, float]) -> FinetuneConfig:
+    """Return the configuration with `defaults`, named as in `flat`, where nothing was told."""
+    told = flat(config)
+    return grouped(**told | {key: v for key, v in defaults.items() if told[key] is None})
 
 
 def flat(config: FinetuneConfig) -> dict[str, Any]:

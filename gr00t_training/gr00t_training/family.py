@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 class Family(Protocol):
     """How one model family is trained; `model` and `config` below are those of the run."""
 
+    def defaults(self, config: 'FinetuneConfig') -> dict[str, float]:
+        """Return the options that stand where nothing is told: how upstream trains this family.
+
+        Raises PreflightError for an option that this family does not have.
+        """
+
     def check_options(self, config: 'FinetuneConfig', subjects: 'Sequence[Subject]') -> None:
         """Raise PreflightError for an option that this family does not have."""
 

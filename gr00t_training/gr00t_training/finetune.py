@@ -4,7 +4,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 import logging
 import os
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any, TYPE_CHECKING
 
 import tyro
 
-from gr00t_training.config import FinetuneConfig, flat, FREE_ON_RESUME, grouped
+from gr00t_training.config import filled, FinetuneConfig, flat, FREE_ON_RESUME, grouped
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -93,7 +92,7 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
     import torch
 
     from gr00t_core.checkpoint.metadata import embodiment_metadata
-    from gr00t_core.models import family_of, network_of
+    from gr00t_core.models import network_of
     from gr00t_training import experiment, preflight
     from gr00t_training.checkpointing import checkpoints, Companions
     from gr00t_training.early import early_evaluation
@@ -109,9 +108,7 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
             ' or another --output'
         )
     family = training_of(config.model.checkpoint)
-    if config.augmentation.crop is None:
-        crop = family_of(config.model.checkpoint).numbers.crop
-        config = replace(config, augmentation=replace(config.augmentation, crop=crop))
+    config = filled(config, family.defaults(config))
     machine = config.machine
     on_gpu = torch.cuda.is_available() and not machine.cpu
     half = on_gpu if machine.bf16 is None else machine.bf16
@@ -241,15 +238,14 @@ def _restored(
 ) -> 'tuple[dict[str, Any], dict[str, Tensor]] | None':
     """Return state and weights to go on with, and say so; None to begin at step 0."""
     from gr00t_training.checkpointing import last_state
+    from gr00t_training.family import training_of
 
     if not config.run.resume:
         return None
     unsaid = grouped(
-        dataset=config.data.dataset,
-        checkpoint=config.model.checkpoint,
-        output=config.run.output,
-        crop=config.augmentation.crop,
+        dataset=config.data.dataset, checkpoint=config.model.checkpoint, output=config.run.output
     )
+    unsaid = filled(unsaid, training_of(config.model.checkpoint).defaults(unsaid))
     assumed = _recorded(unsaid) | {'processes': run['config']['processes']}
     found = last_state(config.run.output, run, FREE_ON_RESUME, assumed)
     if found is None:

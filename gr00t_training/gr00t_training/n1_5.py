@@ -17,19 +17,26 @@ from torch import Tensor
 
 from gr00t_core.dataset.mixture import Mixture
 from gr00t_core.models.n1_5.config import Gr00tConfig
+from gr00t_core.models.n1_5.numbers import NUMBERS
 from gr00t_core.models.n1_5.tokenizer import load_tokenizer
 from gr00t_core.models.network import PolicyNetwork
 from gr00t_core.transforms import EmbodimentTransforms, PromptTransform, Training, VideoTransform
-from gr00t_core.transforms.augment import Augmentation
+from gr00t_core.transforms.augment import Augmentation, JITTER
 from gr00t_training.config import FinetuneConfig
 from gr00t_training.data import cropped_frame, TrainingData
 from gr00t_training.experiment import frame_sources, Progress, Subject
 from gr00t_training.feature_cache import FeatureCache, open_feature_cache, Steps
 from gr00t_training.frame_cache import FrameSource, model_side
-from gr00t_training.pixels import pixel_values
+from gr00t_training.pixels import color_jitter, pixel_values
 from gr00t_training.preflight import PreflightError
 from gr00t_training.resize import load_model
 from gr00t_training.step_table import StepTable
+
+
+def defaults(config: FinetuneConfig) -> dict[str, float]:
+    """Return upstream's crop, colour jitter and decay of the gradients' mean."""
+    jitter = {name: getattr(Augmentation, name) for name in JITTER}
+    return {'crop': NUMBERS.crop, 'adam_beta1': 0.95, **jitter}
 
 
 def check_options(config: FinetuneConfig, subjects: Sequence[Subject]) -> None:
@@ -72,18 +79,6 @@ def companion_files(
     return {}
 
 
-def augmentation(config: FinetuneConfig) -> Augmentation | None:
-    """Return the colour jitter; None where images are not varied."""
-    if not config.augmentation.augment or config.machine.feature_cache:
-        return None
-    return Augmentation(
-        config.augmentation.brightness,
-        config.augmentation.contrast,
-        config.augmentation.saturation,
-        config.augmentation.hue,
-    )
-
-
 def make_transforms(
     subjects: Sequence[Subject],
     metadata: Mapping[str, Any],
@@ -98,11 +93,10 @@ def make_transforms(
         CheckpointError: The checkpoint has no slot for a tag, or no tokenizer is found.
     """
     tokenizer = load_tokenizer(config.model.checkpoint, model_config)
-    crop = (
-        model_config.numbers.crop if config.augmentation.crop is None else config.augmentation.crop
-    )
+    crop = config.augmentation.crop
+    assert crop is not None, 'see `defaults`'
     options = {
-        'video': VideoTransform(model_config.vision.image_size, crop, augmentation(config)),
+        'video': VideoTransform(model_config.vision.image_size, crop, color_jitter(config)),
         'prompt': PromptTransform(dropout=config.augmentation.language_dropout),
         'training': Training(config.augmentation.state_noise, config.augmentation.state_dropout),
     }
@@ -173,7 +167,7 @@ def training_data(
             )
             for subject, table, source in zip(subjects, tables, sources, strict=True)
         ]
-    return TrainingData(mixture, tables, sources, augmentation(config), positions, features)
+    return TrainingData(mixture, tables, sources, color_jitter(config), positions, features)
 
 
 def _plain_steps(table: StepTable, source: FrameSource) -> Steps:

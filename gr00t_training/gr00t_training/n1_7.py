@@ -3,8 +3,9 @@
 """What training N1.7 does its own way: processor files, transforms and batches.
 
 Images keep their aspect ratio and become patches here, sample by sample, so that batches may mix
-robots with any cameras. Training varies the crop; colours are left as they are. A frame cache of
-the model's size loses nothing: it holds the frames after the first step of the image path.
+robots with any cameras. Training varies crop and colours as processor_config.json says. A frame
+cache of the model's size loses nothing: it holds the frames after the first step of the image
+path.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,13 @@ from gr00t_core.dataset.reader import Dataset
 from gr00t_core.models import network_of
 from gr00t_core.models.n1_7.config import Gr00tN17Config
 from gr00t_core.models.n1_7.processor import N17Transforms
-from gr00t_core.models.n1_7.processor_config import PROCESSOR, ProcessorConfig, SLOTS, STATISTICS
+from gr00t_core.models.n1_7.processor_config import (
+    COLORS,
+    PROCESSOR,
+    ProcessorConfig,
+    SLOTS,
+    STATISTICS,
+)
 from gr00t_core.models.n1_7.robot_layout import processor_files, relations, relative_statistics
 from gr00t_core.models.network import PolicyNetwork
 from gr00t_core.transforms import collate, Training
@@ -28,7 +35,25 @@ from gr00t_training.data import left_padded, TrainingBatch, TrainingData, VARIAT
 from gr00t_training.experiment import frame_sources, Progress, Subject
 from gr00t_training.feature_cache import FeatureCache, open_feature_cache, Steps
 from gr00t_training.frame_cache import Frames, FrameSource
+from gr00t_training.pixels import color_jitter
 from gr00t_training.preflight import PreflightError
+
+
+def defaults(config: FinetuneConfig) -> dict[str, float]:
+    """Return the checkpoint's crop and colour jitter, and upstream's decay of the gradients' mean.
+
+    Raises:
+        PreflightError: --crop differs from the checkpoint's.
+        CheckpointError: A processor file is missing or damaged.
+    """
+    own = ProcessorConfig(config.model.checkpoint)
+    told, crop = config.augmentation.crop, own.crop
+    if told not in {None, crop}:
+        raise PreflightError(
+            f'--crop {told}: N1.7 crops as {own.folder / PROCESSOR} says ({crop}). Leave the'
+            ' option out, or change crop_fraction in that file'
+        )
+    return {'crop': crop, 'adam_beta1': 0.9, **own.color_jitter}
 
 
 def check_options(config: FinetuneConfig, subjects: Sequence[Subject]) -> None:
@@ -85,7 +110,7 @@ def companion_files(
     model: Gr00tN17Config,
     horizon: int,
 ) -> dict[str, Any]:
-    """Return the processor files of the run, name → content.
+    """Return the processor files of the run, name → content; they name its colour jitter.
 
     With --keep-statistics they are the checkpoint's own; else the robots' layouts and statistics
     are put in, relative groups with statistics per step over every whole chunk that is drawn from.
@@ -97,7 +122,8 @@ def companion_files(
     if config.data.keep_statistics:
         own = ProcessorConfig(config.model.checkpoint)
         content = {'processor_kwargs': own.settings, 'processor_class': 'Gr00tN1d7Processor'}
-        return {PROCESSOR: content, STATISTICS: own.statistics, SLOTS: own.slots}
+        files = {PROCESSOR: content, STATISTICS: own.statistics, SLOTS: own.slots}
+        return _with_jitter(files, config)
     robots = {}
     for tag, entry in metadata.items():
         robot = next(s.robot for s in subjects if s.tag == tag and s.robot is not None)
@@ -114,9 +140,17 @@ def companion_files(
                     pairs.append((action[rows], state[rows]))
             relative[name] = relative_statistics(pairs, horizon, f'{tag}: action.{name}')
         robots[tag] = (robot, {**entry['statistics'], 'relative_action': relative})
-    return processor_files(
+    files = processor_files(
         config.model.checkpoint, list(robots.values()), model.action_head, horizon
     )
+    return _with_jitter(files, config)
+
+
+def _with_jitter(files: dict[str, Any], config: FinetuneConfig) -> dict[str, Any]:
+    if config.augmentation.augment:
+        told = {name: getattr(config.augmentation, name) for name in COLORS}
+        files[PROCESSOR]['processor_kwargs']['color_jitter_params'] = told
+    return files
 
 
 def make_transforms(
@@ -133,6 +167,9 @@ def make_transforms(
         CheckpointError: No tokenizer is found, or the groups are wider than the model's.
     """
     processor = ProcessorConfig(config.model.checkpoint, files)
+    varied = color_jitter(config)
+    if varied is not None:
+        varied = replace(varied, rotation=float(processor.settings['random_rotation_angle'] or 0))
     made = {}
     for subject in subjects:
         of = N17Transforms.load(
@@ -143,6 +180,7 @@ def make_transforms(
             of,
             training=Training(config.augmentation.state_noise, dropout),
             random_crop=config.augmentation.augment,
+            augmentation=varied,
             language_dropout=config.augmentation.language_dropout,
         )
     return made

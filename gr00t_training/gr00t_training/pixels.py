@@ -19,8 +19,16 @@ from torch import Tensor
 import torch.nn.functional as F
 
 from gr00t_core.transforms.augment import Augmentation, JITTER
+from gr00t_training.config import FinetuneConfig
 
-_NAMES = ('brightness', 'contrast', 'saturation', 'hue')
+_NAMES = tuple(JITTER)
+
+
+def color_jitter(config: FinetuneConfig) -> Augmentation | None:
+    """Return the colour jitter of a run; None where images are not varied."""
+    if not config.augmentation.augment or config.machine.feature_cache:
+        return None
+    return Augmentation(**{name: getattr(config.augmentation, name) for name in _NAMES})
 
 
 @dataclass(frozen=True)

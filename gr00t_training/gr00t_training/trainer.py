@@ -98,11 +98,13 @@ class Trainer:
             self.model.load_state_dict(restored[1], strict=False)
         bare = Objective(self.model, self.half)
         self._names = {name for name, p in self.model.named_parameters() if p.requires_grad}
+        beta1 = config.optimizer.adam_beta1
+        assert beta1 is not None, 'see `defaults` of the family'
         optimizer = make_optimizer(
             bare,
             config.optimizer.learning_rate,
             config.optimizer.weight_decay,
-            (config.optimizer.adam_beta1, config.optimizer.adam_beta2),
+            (beta1, config.optimizer.adam_beta2),
             config.optimizer.adam_epsilon,
         )
         objective, optimizer = accelerator.prepare(bare, optimizer)

@@ -14,6 +14,7 @@ from gr00t_core.models import load_model
 from gr00t_core.models.n1_7.inference import example
 from gr00t_core.policy import Gr00tPolicy
 from gr00t_training.finetune import finetune
+from gr00t_training.n1_7 import defaults
 from gr00t_training.preflight import PreflightError
 
 HORIZON = 12
@@ -52,11 +53,26 @@ def test_a_run_writes_a_checkpoint_that_answers(told, tiny_checkpoint):
         ({'action_dim': 40}, '--action-dim: for N1.5 checkpoints only'),
         ({'tune_top_llm_layers': 1, 'feature_cache': True}, 'the backbone trains'),
         ({'action_horizon': 41}, "expected 1 to the model's 40"),
+        ({'crop': 0.8}, r'--crop 0.8: N1.7 crops as .*processor_config.json says \(0.95\)'),
     ],
 )
 def test_what_n17_does_not_offer_is_said_before_the_first_step(told, options, message):
     with pytest.raises(Gr00tError, match=message):
         finetune(told(**options))
+
+
+def test_colors_vary_as_the_checkpoint_says_and_the_run_says_so(told, tiny_checkpoint):
+    path = tiny_checkpoint / 'processor_config.json'
+    published = {'brightness': 0.3, 'contrast': 0.4, 'saturation': 0.5, 'hue': 0.08}
+    kwargs = json.loads(path.read_text())['processor_kwargs']
+    assert kwargs['color_jitter_params'] == published
+    assert defaults(told()) == {'crop': 0.95, 'adam_beta1': 0.9, **published}
+    output = finetune(told(max_steps=1, hue=0.02, contrast=0.0))
+    kwargs = json.loads((output / path.name).read_text())['processor_kwargs']
+    assert kwargs['color_jitter_params'] == published | {'hue': 0.02, 'contrast': 0.0}
+    record = json.loads((output / 'finetune.json').read_text())['config']
+    assert record['adam_beta1'] == 0.9
+    assert record['saturation'] == 0.5
 
 
 @pytest.mark.parametrize('family', ['n1_5'])

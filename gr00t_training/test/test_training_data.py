@@ -11,6 +11,7 @@ from gr00t_core.errors import DatasetError
 from gr00t_core.models import FAMILIES, family_of, load_config
 from gr00t_core.transforms import collate
 from gr00t_training import experiment, frame_cache, n1_5
+from gr00t_training.config import filled
 from gr00t_training.data import make_loader
 from gr00t_training.family import training_of
 
@@ -30,6 +31,7 @@ def build(config):
     mixture = experiment.make_mixture(subjects, config, horizon)
     metadata = mixture.metadata()
     trained = training_of(config.model.checkpoint)
+    config = filled(config, trained.defaults(config))
     files = trained.companion_files(subjects, mixture, metadata, config, model_config, horizon)
     transforms = trained.make_transforms(subjects, metadata, config, model_config, files)
     data = trained.training_data(subjects, mixture, transforms, config, positions)
@@ -86,6 +88,26 @@ def test_batches_are_what_the_transforms_make(told, family, augment):
         assert changed.all()
         dropped = (batch.tensors['state'] == 0).flatten(1).all(1)
         assert 0 < int(dropped.sum()) < len(NUMBERS)
+
+
+@each_family
+def test_brightness_varies_by_sample_and_alike_in_its_views(told, family):
+    """Every view of a sample is multiplied by one factor from the range that is told."""
+    still = dict.fromkeys(('brightness', 'contrast', 'saturation', 'hue'), 0.0)
+    factors = []
+    for strength in (0.0, 0.3):
+        _, _, transforms, data = build(told(**still | {'brightness': strength}))
+        images = images_of(data[NUMBERS], transforms, family)
+        levels = (images + 1).flatten().double() * 127.5
+        factors.append(levels.view(len(NUMBERS), 2, -1))  # sample, view, pixel
+    plain, varied = factors
+    inside = (varied < 245) & (plain > 20)  # where nothing is cut off
+    found = torch.where(inside, varied / plain, 0).sum(-1) / inside.sum(-1)
+    torch.testing.assert_close(found[:, 0], found[:, 1], rtol=0.01, atol=0)
+    assert ((found > 0.69) & (found < 1.31)).all()
+    assert found[:, 0].std() > 0.05
+    ratio = torch.where(inside, varied / plain - found[..., None], 0).abs()
+    assert float(ratio.flatten().quantile(0.95)) < 0.05
 
 
 @each_family

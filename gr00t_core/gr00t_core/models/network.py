@@ -6,7 +6,7 @@ Shapes: B batch · K noise draws per sample · H action horizon · A action widt
 a mapping, described in the family's `groot` module.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -120,6 +120,29 @@ class PolicyNetwork(nn.Module):
     ) -> None:
         """Choose what trains; frozen parts stay in eval mode under `train()`."""
         raise NotImplementedError
+
+    def _tune(
+        self,
+        backbone: Sequence[tuple[bool, Sequence[nn.Module]]],
+        tune_projector: bool,
+        tune_diffusion_model: bool,
+        tune_vl_self_attention: bool,
+    ) -> None:
+        """Let parts train or not: those of the backbone that are given, and the action head's."""
+        head = self.action_head
+        parts = (
+            *backbone,
+            (tune_projector, (head.state_encoder, head.action_encoder, head.action_decoder)),
+            (tune_diffusion_model, (head.dit,)),
+            (tune_vl_self_attention, (head.vl_norm, head.vl_self_attention)),
+        )
+        for tuned, modules in parts:
+            for module in modules:
+                module.requires_grad_(tuned)
+        if head.position_embedding is not None:
+            head.position_embedding.requires_grad_(tune_projector)
+        self._frozen = [module for tuned, modules in parts if not tuned for module in modules]
+        self.train(self.training)
 
     def encode(self, batch: Batch) -> Tensor:
         """Return backbone features (B, T, C); raises ObservationError where images do not fit."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 import torch
 from torch import Tensor
 import torch.nn.functional as F
@@ -63,6 +64,14 @@ class Augmentation:
             levels = 2**self.bits
             frames = (frames * levels).floor().clamp(0, levels - 1) / levels
         return frames
+
+
+def varied(picture: NDArray[np.uint8], augmentation: Augmentation, seed: int) -> NDArray[np.uint8]:
+    """Vary one picture (h, w, 3) uint8; the pictures of one seed are varied alike."""
+    planes = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None]
+    frames = augmentation.apply(planes.float() / 255, np.random.default_rng(seed))
+    found: NDArray[np.uint8] = (frames[0] * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    return found
 
 
 def luma(frames: Tensor) -> Tensor:

@@ -81,3 +81,66 @@ def test_a_frozen_backbone_gets_no_gradient_and_a_tuned_one_does(model, batch):
         model.loss(batch, *drawn(model), padded=True).backward()
         assert any(p.grad is not None for p in model.backbone.parameters()) is tuned
         assert model.action_head.dit.output.weight.grad is not None
+
+
+def shortened(batch, steps):
+    """Return the batch with `steps` steps of each sample in the mask, so many dimensions too."""
+    mask = torch.zeros_like(batch['action_mask'])
+    for row, count in enumerate(steps):
+        mask[row, :count, : count + 1] = 1
+    return batch | {'action_mask': mask}
+
+
+def row_of(model, batch, row):
+    """Return one sample of a batch without its padding."""
+    real = batch['attention_mask'][row].bool()
+    alone = {key: value[row : row + 1] for key, value in batch.items()}
+    alone |= {key: batch[key][row : row + 1, real] for key in ('input_ids', 'attention_mask')}
+    for key in ('pixel_values', 'image_grid_thw'):
+        if key in batch:
+            alone[key] = batch[key].chunk(2)[row]
+    return alone
+
+
+def loss_and_gradients(model, batch, noise, time):
+    model.zero_grad()
+    loss = model.loss(batch, noise, time)
+    loss.backward()
+    return loss.detach(), {n: p.grad.clone() for n, p in model.named_parameters()
+                           if p.grad is not None}  # fmt: skip
+
+
+@each_family
+def test_loss_and_gradients_of_a_batch_are_those_of_its_samples(model, batch):
+    """Weighed by the elements that count: chunks of different length, slots and prompts mixed."""
+    model.mask_padding = True
+    model.requires_grad_(True)
+    batch, (noise, time) = shortened(batch, (3, 5)), drawn(model)
+    loss, gradients = loss_and_gradients(model, batch, noise, time)
+    counts = batch['action_mask'].flatten(1).sum(1)
+    expected, summed = 0, {}
+    for row, share in enumerate(counts / counts.sum()):
+        own = slice(row, row + 1)
+        part, found = loss_and_gradients(model, row_of(model, batch, row), noise[own], time[own])
+        expected += share * part
+        summed = {n: summed.get(n, 0) + share * value for n, value in found.items()}
+    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=0)
+    assert summed.keys() == gradients.keys()
+    for name, value in gradients.items():
+        torch.testing.assert_close(summed[name], value, rtol=1e-3, atol=2e-6, msg=name)
+
+
+@each_family
+@pytest.mark.parametrize('steps', [(0, 0), (0, 4)])
+def test_what_no_mask_counts_leaves_no_gradient(model, batch, steps):
+    """A sample without a step adds nothing, and a batch of such samples has the loss 0."""
+    model.mask_padding = True
+    batch, (noise, time) = shortened(batch, steps), drawn(model)
+    loss, gradients = loss_and_gradients(model, batch, noise, time)
+    assert all(torch.isfinite(value).all() for value in gradients.values())
+    if any(steps):
+        alone = model.loss(row_of(model, batch, 1), noise[1:], time[1:])
+        torch.testing.assert_close(loss, alone.detach(), rtol=1e-5, atol=0)
+    else:
+        assert loss == 0
+        assert not any(value.any() for value in gradients.values())

@@ -1,6 +1,8 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Vision tower and language layers against transformers' classes on random weights."""
+"""Vision tower, language layers and whole backbone against transformers, on random weights."""
+
+import copy
 
 import pytest
 import torch
@@ -10,6 +12,10 @@ from gr00t_core.models.n1_5.checkpoint import checkpoint_key
 from gr00t_core.models.n1_5.config import VisionConfig
 from gr00t_core.models.n1_5.language import LanguageModel
 from gr00t_core.models.n1_5.vision import VisionTower
+from gr00t_core.models.n1_7.checkpoint import N1_7
+from gr00t_core.models.n1_7.config import Gr00tN17Config
+from gr00t_core.models.n1_7.groot import Gr00tN17
+from gr00t_core.models.n1_7.sizes import SIZES
 
 transformers = pytest.importorskip('transformers')
 
@@ -89,3 +95,51 @@ def test_language_model_is_qwen3(padding):
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
         if not any(padding):
             torch.testing.assert_close(ours(embeddings), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_backbone_of_n17_is_qwen3_vl():
+    """Of ragged samples: padding on the left, one to three images of different sizes each."""
+    torch.manual_seed(2)
+    size = copy.deepcopy(SIZES['tiny'])
+    size['backbone_config']['image_token_id'] = 3  # inside its small vocabulary
+    config = Gr00tN17Config.from_json(size)
+    ours = Gr00tN17(config).eval()
+    randomise(ours.backbone)
+    theirs = transformers.Qwen3VLModel(
+        transformers.Qwen3VLConfig(**size['backbone_config'] | {'use_cache': False})
+    ).eval()
+    prefix = 'backbone.model.model.'
+    keys = {name: N1_7.key(name) for name in ours.state_dict()}
+    theirs.load_state_dict(
+        {
+            keys[name].removeprefix(prefix): value
+            for name, value in ours.state_dict().items()
+            if keys[name].startswith(prefix)
+        }
+    )
+    image, opened, closed = config.image_token_id, 1, 2
+    samples = ([(8, 6)], 5), ([(4, 4), (6, 8), (2, 10)], 9), ([(6, 4), (6, 4)], 3)
+    rows = []
+    for grids, words in samples:
+        row = [5]
+        for high, wide in grids:
+            row += [opened, *[image] * (high * wide // 4), closed]
+        rows.append(row + torch.randint(10, 400, (words,)).tolist())
+    length = max(map(len, rows))
+    grids = [(1, *grid) for found, _ in samples for grid in found]
+    batch = {
+        'input_ids': torch.tensor([[0] * (length - len(row)) + row for row in rows]),
+        'attention_mask': torch.tensor(
+            [[0] * (length - len(row)) + [1] * len(row) for row in rows]
+        ),
+        'pixel_values': torch.randn(
+            sum(high * wide for _, high, wide in grids), config.vision.row_width
+        ),
+        'image_grid_thw': torch.tensor(grids),
+    }
+    is_image = (batch['input_ids'] == image).int()
+    with torch.no_grad():
+        expected = theirs(**batch, mm_token_type_ids=is_image).last_hidden_state
+        found = ours.backbone.language.norm(ours.encode(batch))  # N1.7 itself takes it unnormed
+    real = batch['attention_mask'].bool()
+    torch.testing.assert_close(found[real], expected[real], rtol=1e-5, atol=1e-5)

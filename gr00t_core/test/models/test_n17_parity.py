@@ -3,11 +3,13 @@
 """N1.7 against the stored reference: keys, counts, every traced stage, actions, RTC, loss."""
 
 import json
+import math
 
 import pytest
 from safetensors.torch import load_file
 import torch
 
+from gr00t_core.errors import ObservationError
 from gr00t_core.models import load_model
 from gr00t_core.models.n1_7.checkpoint import N1_7
 from gr00t_core.models.n1_7.config import Gr00tN17Config
@@ -189,6 +191,37 @@ def test_real_time_chunking(model, batch, case):
     torch.testing.assert_close(actions, case['out.rtc.action_pred'], rtol=0, atol=1e-5)
     kept = int(frozen)
     assert torch.equal(actions[:, :kept], prefix[:, :kept])
+
+
+@pytest.mark.parametrize('rate', [0.0, 0.5, 6.0, 80.0, 500.0])
+@pytest.mark.parametrize(
+    ('horizon', 'overlap', 'frozen'), [(8, 4, 2), (6, 4, 0), (8, 0, 0), (8, 8, 8)]
+)
+def test_real_time_chunking_at_any_rate(model, horizon, overlap, frozen, rate):
+    """Every row of the overlap begins at the previous chunk and moves by its share of the ramp.
+
+    The velocity is 1 everywhere, so that the end of the flow tells the share.
+    """
+    generator = torch.Generator().manual_seed(0)
+    noise, previous = torch.randn(2, 1, 8, 12, generator=generator)
+    prefix, weight = rtc_prefix(previous, horizon, overlap, frozen, rate)
+    rtc, weight = model.action_head.rtc, weight[:, None]
+    begun = rtc.begun(noise, prefix, weight)
+    found = begun + rtc.steered(torch.ones_like(noise), begun, prefix, weight, 1.0)
+
+    expected, share = noise.clone(), torch.ones(8)
+    expected[:, :overlap] = previous[:, horizon - overlap : horizon]
+    u = torch.linspace(0, 1, overlap - frozen + 2, dtype=torch.float64)
+    whole = 1 - math.exp(-rate)
+    ramp = (1 - torch.exp(-rate * u)) / whole if whole else torch.zeros_like(u)
+    share[:frozen], share[frozen:overlap] = 0, ramp[1:-1].float()
+    torch.testing.assert_close(found, expected + share[:, None], rtol=0, atol=1e-6)
+
+
+def test_real_time_chunking_refuses_what_is_no_ramp(case):
+    for options in ((8, 4, 5, 6.0), (9, 4, 2, 6.0), (8, 4, 2, -1.0), (8, 4, 2, float('nan'))):
+        with pytest.raises(ObservationError, match='real-time chunking'):
+            rtc_prefix(case['in.rtc_action'], *options)
 
 
 def test_positions_skip_padding(batch, case, model):

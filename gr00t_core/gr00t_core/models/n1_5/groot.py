@@ -54,23 +54,14 @@ class Gr00tN15(PolicyNetwork):
         visual means vision tower and connector. `future_tokens` always trains; SigLIP's unused
         pooling head never does.
         """
-        head, backbone = self.action_head, self.backbone
-        parts: tuple[tuple[bool, tuple[nn.Module, ...]], ...] = (
+        backbone = self.backbone
+        parts = (
             (tune_llm, (backbone.language,)),
             (tune_visual, (backbone.vision, backbone.connector)),
-            (tune_projector, (head.state_encoder, head.action_encoder, head.action_decoder)),
-            (tune_diffusion_model, (head.dit,)),
-            (tune_vl_self_attention, (head.vl_norm, head.vl_self_attention)),
         )
         self.requires_grad_(True)
-        for tuned, modules in parts:
-            for module in modules:
-                module.requires_grad_(tuned)
-        if head.position_embedding is not None:
-            head.position_embedding.requires_grad_(tune_projector)
+        self._tune(parts, tune_projector, tune_diffusion_model, tune_vl_self_attention)
         backbone.vision.pooling_head.requires_grad_(False)
-        self._frozen = [module for tuned, modules in parts if not tuned for module in modules]
-        self.train(self.training)
 
     def encode(self, batch: Batch) -> Tensor:
         """Return backbone features (B, T, F), before the action head's LayerNorm.

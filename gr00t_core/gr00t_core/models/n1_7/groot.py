@@ -16,14 +16,13 @@ zero-padded.
 import torch
 from torch import nn, Tensor
 
-from gr00t_core.errors import ObservationError
 from gr00t_core.models.layers.dit import DiTBlock, Masks, SelfAttentionBlock
 from gr00t_core.models.layers.qwen3 import LanguageLayer
 from gr00t_core.models.n1_7.backbone import Backbone
 from gr00t_core.models.n1_7.checkpoint import N1_7
 from gr00t_core.models.n1_7.config import Gr00tN17Config
 from gr00t_core.models.n1_7.head import ActionHead
-from gr00t_core.models.n1_7.places import image_grids, token_positions
+from gr00t_core.models.n1_7.places import check_slots, image_grids, token_positions
 from gr00t_core.models.n1_7.vision import VisionLayer
 from gr00t_core.models.network import Batch, PolicyNetwork
 
@@ -58,29 +57,14 @@ class Gr00tN17(PolicyNetwork):
         `tune_vl_self_attention` is NVIDIA's tune_vlln. The token embedding, tied to the frozen
         output head, and the unused final norm of the language model never train.
         """
-        head, backbone = self.action_head, self.backbone
-        layers = backbone.language.layers
-        top = len(layers) - min(tune_top_llm_layers, len(layers))
+        language = self.backbone.language
+        top = len(language.layers) - tune_top_llm_layers
+        language.requires_grad_(False)
         parts: list[tuple[bool, tuple[nn.Module, ...]]] = [
-            (False, (backbone.language,)),
-            (tune_visual, (backbone.vision,)),
-            (tune_projector, (head.state_encoder, head.action_encoder, head.action_decoder)),
-            (tune_diffusion_model, (head.dit,)),
-            (tune_vl_self_attention, (head.vl_norm, head.vl_self_attention)),
+            (tune_llm or place >= top, (layer,)) for place, layer in enumerate(language.layers)
         ]
-        parts += [(tune_llm or place >= top, (layer,)) for place, layer in enumerate(layers)]
-        for tuned, modules in parts:
-            for module in modules:
-                module.requires_grad_(tuned)
-        if head.position_embedding is not None:
-            head.position_embedding.requires_grad_(tune_projector)
-        self._frozen = [
-            module
-            for tuned, modules in parts
-            for module in modules
-            if not tuned and module is not backbone.language
-        ]
-        self.train(self.training)
+        parts.append((tune_visual, (self.backbone.vision,)))
+        self._tune(parts, tune_projector, tune_diffusion_model, tune_vl_self_attention)
 
     def encode(self, batch: Batch) -> Tensor:
         """Return backbone features (B, T, C), before the action head's LayerNorm.
@@ -117,11 +101,7 @@ class Gr00tN17(PolicyNetwork):
     def slot(self, batch: Batch) -> Tensor:
         """Return the embodiment slots (B,) int64; raises ObservationError for one that is none."""
         slot = batch['embodiment_id'].to(self.device, torch.long)
-        slots = self.config.action_head.max_num_embodiments
-        if bool(((slot < 0) | (slot >= slots)).any()):
-            raise ObservationError(
-                f'embodiment_id is {slot.tolist()}, expected slots from 0 to {slots - 1}'
-            )
+        check_slots(slot, self.config.action_head.max_num_embodiments)
         return slot
 
     def attended(self, batch: Batch, padded: bool | None = None) -> tuple[Tensor, Masks]:

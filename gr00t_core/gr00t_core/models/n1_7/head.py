@@ -94,11 +94,16 @@ def rtc_prefix(
         horizon: Rows of the previous chunk that count; the last `overlap` of them are taken over.
         overlap: Rows that begin from the previous chunk.
         frozen: Rows of these that do not move.
-        ramp_rate: r of the ramp (1 − e^(−r·u)) / (1 − e^(−r)) by which the others move.
+        ramp_rate: r of the ramp (1 − e^(−r·u)) / (1 − e^(−r)) by which the others move; with 0
+            they do not move.
 
     Raises:
-        ObservationError: Not 0 <= frozen <= overlap <= horizon <= H.
+        ObservationError: Not 0 <= frozen <= overlap <= horizon <= H, or a negative rate.
     """
+    if not ramp_rate >= 0:
+        raise ObservationError(
+            f'real-time chunking: ramp rate {ramp_rate}, expected a number from 0 on (usual: 6)'
+        )
     if not 0 <= frozen <= overlap <= horizon <= previous.shape[1]:
         raise ObservationError(
             f'real-time chunking: frozen {frozen}, overlap {overlap}, horizon {horizon}, expected'
@@ -107,8 +112,10 @@ def rtc_prefix(
     prefix = torch.zeros_like(previous)
     prefix[:, :overlap] = previous[:, horizon - overlap : horizon]
     u = torch.linspace(0, 1, overlap - frozen + 2)[1:-1]
-    ramp = (1 - torch.exp(-ramp_rate * u)) / (1 - torch.exp(torch.tensor(-ramp_rate)))
+    ramp = 1 - torch.exp(-ramp_rate * u)
+    ramp = ramp / (1 - torch.exp(torch.tensor(-float(ramp_rate)))).clamp_min(1e-8)
     weight = torch.zeros(previous.shape[1])
     weight[:frozen] = 1
-    weight[frozen:overlap] = 1 - ramp
+    # Above 0 even where a steep ramp is over: the row begins from the prefix all the same.
+    weight[frozen:overlap] = (1 - ramp).clamp_min(torch.finfo(torch.float32).tiny)
     return prefix, weight.to(previous.device)

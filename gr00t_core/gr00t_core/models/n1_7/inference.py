@@ -18,7 +18,13 @@ from gr00t_core.embodiments import DataConfig
 from gr00t_core.errors import CheckpointError, ObservationError
 from gr00t_core.models.folded.request import Prompt
 from gr00t_core.models.n1_7.config import Gr00tN17Config
-from gr00t_core.models.n1_7.places import Grid, image_grids, patch_places, token_positions
+from gr00t_core.models.n1_7.places import (
+    check_slots,
+    Grid,
+    image_grids,
+    patch_places,
+    token_positions,
+)
 from gr00t_core.models.n1_7.processor_config import PROCESSOR, ProcessorConfig, SLOTS, STATISTICS
 from gr00t_core.robot.description import Robot
 from gr00t_core.transforms import PromptTransform
@@ -88,11 +94,8 @@ def prompts(batch: Mapping[str, NDArray[Any]], config: Gr00tN17Config) -> list[P
     grids = image_grids(batch, config.vision.row_width, merge)
     ids, mask = batch['input_ids'], batch['attention_mask']
     positions = token_positions(ids, mask, grids, config.image_token_id, merge)
-    slots, limit = batch['embodiment_id'].astype(np.int64), config.action_head.max_num_embodiments
-    if ((slots < 0) | (slots >= limit)).any():
-        raise ObservationError(
-            f'embodiment_id is {slots.tolist()}, expected slots from 0 to {limit - 1}'
-        )
+    slots = batch['embodiment_id'].astype(np.int64)
+    check_slots(slots, config.action_head.max_num_embodiments)
     ends = np.cumsum([height * width for height, width in grids], dtype=np.int64)
     images = [
         (grid, batch['pixel_values'][end - grid[0] * grid[1] : end])

@@ -73,6 +73,14 @@ def image_grids(batch: Mapping[str, Any], row_width: int, merge_size: int) -> li
     return grids
 
 
+def check_slots(slots: Any, count: int) -> None:
+    """Raise ObservationError for an embodiment slot, of an array or tensor, that is none."""
+    if bool(((slots < 0) | (slots >= count)).any()):
+        raise ObservationError(
+            f'embodiment_id is {slots.tolist()}, expected slots from 0 to {count - 1}'
+        )
+
+
 def token_positions(
     input_ids: Any,
     attention_mask: Any,

@@ -12,7 +12,7 @@ Shapes: B batch · T steps of a modality · H steps of the layout's chunk · A p
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from gr00t_core.checkpoint.metadata import check_robot, embodiment_metadata, MET
 from gr00t_core.errors import CheckpointError, RobotFileError
 from gr00t_core.models.n1_7.config import Gr00tN17Config
 from gr00t_core.models.n1_7.groups import Group
-from gr00t_core.models.n1_7.images import ImageTransform
+from gr00t_core.models.n1_7.images import Frame, ImageTransform
 from gr00t_core.models.n1_7.processor_config import Layout, ProcessorConfig
 from gr00t_core.models.n1_7.prompt import load_prompts, Prompts
 from gr00t_core.robot.description import Robot
@@ -30,6 +30,9 @@ from gr00t_core.transforms.checked import CheckedTransforms
 from gr00t_core.transforms.concat import Batch, pad, split
 from gr00t_core.transforms.observation import Observation
 from gr00t_core.transforms.state_action import drop, perturb
+
+if TYPE_CHECKING:
+    from gr00t_core.transforms.augment import Augmentation
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +48,7 @@ class N17Transforms(CheckedTransforms):
         resolutions: Camera → (height, width) that a robot promises; a camera not in it may have
             any size.
         random_crop: Training crops at random instead of at the centre.
+        augmentation: What else varies in pictures in training; one draw serves all of a sample.
         language_dropout: Probability, in training, of an empty instruction.
     """
 
@@ -57,6 +61,7 @@ class N17Transforms(CheckedTransforms):
     training: Training
     resolutions: Mapping[str, tuple[int, int]]
     random_crop: bool = True
+    augmentation: 'Augmentation | None' = None
     language_dropout: float = 0.0
 
     @classmethod
@@ -165,8 +170,8 @@ class N17Transforms(CheckedTransforms):
 
         Args:
             observation: Batched or not.
-            training: Vary the crop (one window for all frames of a sample), the instruction and
-                the state, each sample for itself. Actions are then required.
+            training: Vary crop and colours (alike for all frames of a sample), the instruction
+                and the state, each sample for itself. Actions are then required.
             generator: Source of the variation; None for a fresh one.
             pictures: False leaves out `pixel_values` and `image_grid_thw`, where the features
                 that they lead to are known; frames then only tell their size.
@@ -183,10 +188,13 @@ class N17Transforms(CheckedTransforms):
         random = (generator or np.random.default_rng()) if training else None
         texts = list(samples[self.language])
         places: list[tuple[float, float] | None] = [None] * len(texts)
+        seeds: list[int | None] = [None] * len(texts)
         if random is not None:
             for row in range(len(texts)):
                 if self.random_crop:
                     places[row] = (random.random(), random.random())
+                if self.augmentation is not None:
+                    seeds[row] = int(random.integers(2**63))
                 if self.language_dropout and random.random() < self.language_dropout:
                     texts[row] = ''
         steps = range(len(self.layout.video_steps))
@@ -205,8 +213,8 @@ class N17Transforms(CheckedTransforms):
         if pictures:
             batch['pixel_values'] = np.concatenate(
                 [
-                    self.images.patches(self.images.picture(frame, place))
-                    for views, place in zip(frames, places)
+                    self.images.patches(self._picture(frame, place, seed))
+                    for views, place, seed in zip(frames, places, seeds)
                     for frame in views
                 ]
             )
@@ -284,6 +292,15 @@ class N17Transforms(CheckedTransforms):
             middle = group.low if group.treatment == 'mean_std' else (group.low + group.high) / 2
             example[f'state.{group.name}'] = np.tile(middle, (len(self.layout.state_steps), 1))
         return example | {self.language: [instruction]}
+
+    def _picture(self, frame: Frame, place: tuple[float, float] | None, seed: int | None) -> Frame:
+        """Return the picture of a frame, varied by the draw of a seed."""
+        picture = self.images.picture(frame, place)
+        if self.augmentation is None or seed is None:
+            return picture
+        from gr00t_core.transforms.augment import varied  # with torch, which robots need not have
+
+        return varied(picture, self.augmentation, seed)
 
     def _tokens(self, grids: Sequence[tuple[int, int, int]]) -> list[int]:
         return [rows * columns // self.images.merge**2 for _, rows, columns in grids]

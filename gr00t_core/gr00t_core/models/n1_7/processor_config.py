@@ -22,10 +22,11 @@ from gr00t_core.models.n1_7.images import ImageTransform
 from gr00t_core.models.n1_7.numbers import NUMBERS
 
 PROCESSOR, STATISTICS, SLOTS = 'processor_config.json', 'statistics.json', 'embodiment_id.json'
-STATISTIC_NAMES = ('min', 'max', 'mean', 'std', 'q01', 'q99')
+COLORS = ('brightness', 'contrast', 'saturation', 'hue')
 # Upstream's class defaults of processor_kwargs.
 _DEFAULTS: Mapping[str, Any] = {
     'apply_sincos_state_encoding': False,
+    'color_jitter_params': None,
     'clip_outliers': True,
     'crop_fraction': NUMBERS.crop,
     'exclude_state': False,
@@ -36,6 +37,7 @@ _DEFAULTS: Mapping[str, Any] = {
     'max_action_dim': 29,
     'max_action_horizon': NUMBERS.horizon,
     'max_state_dim': 29,
+    'random_rotation_angle': None,
     'shortest_image_edge': NUMBERS.image_side,
     'state_dropout_prob': 0.0,
     'use_albumentations': False,
@@ -119,6 +121,35 @@ class ProcessorConfig:
         """Return the probability, in training, that a sample's normalised state is zeroed."""
         return float(self.settings['state_dropout_prob'])
 
+    @property
+    def color_jitter(self) -> dict[str, float]:
+        """Return brightness, contrast, saturation and hue of training's colour jitter; 0 is none.
+
+        Raises:
+            CheckpointError: Not an object of numbers from 0 on, or another name in it.
+        """
+        told = self.settings['color_jitter_params'] or {}
+        if (
+            not isinstance(told, dict)
+            or not set(told) <= set(COLORS)
+            or not all(isinstance(value, int | float) and value >= 0 for value in told.values())
+        ):
+            self._fail('color_jitter_params', told, f'numbers from 0 on for {", ".join(COLORS)}')
+        return {name: float(told.get(name, 0)) for name in COLORS}
+
+    @property
+    def crop(self) -> float:
+        """Return the part of each side that is kept; raises CheckpointError."""
+        of = self.settings
+        crop, target, window = (
+            of[key] for key in ('crop_fraction', 'image_target_size', 'image_crop_size')
+        )
+        if crop is None and _are_sides(target) and _are_sides(window):
+            crop = window[0] / target[0]
+        if not isinstance(crop, int | float) or not 0 < crop <= 1:
+            self._fail('crop_fraction', crop, 'a number in (0, 1], or image_crop_size')
+        return float(crop)
+
     def images(self, patch: int, merge: int, frames: int) -> ImageTransform:
         """Return how camera frames become patches of these sizes."""
         of = self.settings
@@ -131,17 +162,13 @@ class ProcessorConfig:
             if target is None or window is None:
                 self._fail('image_target_size', target, 'two ints, with image_crop_size')
             square = (tuple(target), tuple(window))
-        edge, crop = of['shortest_image_edge'], of['crop_fraction']
+        edge = of['shortest_image_edge']
         if edge is None and target is not None:
             edge = target[0]
-        if crop is None and target is not None and window is not None:
-            crop = window[0] / target[0]
         if type(edge) is not int or edge < 1:
             self._fail('shortest_image_edge', edge, 'a positive int, or image_target_size')
-        if not isinstance(crop, int | float) or not 0 < crop <= 1:
-            self._fail('crop_fraction', crop, 'a number in (0, 1], or image_crop_size')
         letterbox = bool(of['letter_box_transform'])
-        return ImageTransform(edge, float(crop), letterbox, square, patch, merge, frames)
+        return ImageTransform(edge, self.crop, letterbox, square, patch, merge, frames)
 
     def layout(self, tag: str) -> Layout:
         """Return what the head of one embodiment tag sees and gives.
