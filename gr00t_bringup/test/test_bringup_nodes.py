@@ -16,6 +16,7 @@ from gr00t_bringup.up import command
 from gr00t_bringup.usb_cam import is_installed, usb_cam_nodes
 from gr00t_core.dds_profile import FAST_DDS_2, FAST_DDS_3
 from gr00t_core.errors import BagError, Gr00tError, ParameterError, RobotFileError
+from gr00t_core.robot.copies import write_robot_files
 from gr00t_core.robot.file import load_robot
 
 CONFIG = Path(__file__).resolve().parents[1] / 'config'
@@ -263,6 +264,21 @@ def test_all_nodes_get_the_robot_file_of_the_checkpoint_where_only_rates_differ(
     assert 'robot' not in named(nodes(checkpoint=str(checkpoint)))['policy_node'].parameters
     with pytest.raises(RobotFileError, match='contradicts the robot file of the check'):
         nodes(robot='droid', checkpoint=str(checkpoint))
+
+
+def test_one_checkpoint_runs_two_robots_each_by_its_own_file(tmp_path):
+    so101 = load_robot(CONFIG.parents[1] / 'reproduce' / 'so101_10hz.yaml')
+    write_robot_files(tmp_path, [so101, load_robot('libero_panda_10hz')])
+    checkpoint = {'checkpoint': str(tmp_path), 'sim': True, 'use_sim_time': True}
+    for asked, taken, defaults in (
+        ('so101', str(tmp_path / 'robot.yaml'), ''),  # they differ in rates only
+        ('libero_panda_10hz', 'libero_panda_10hz', 'deltas.yaml'),
+    ):
+        found = nodes(robot=asked, **checkpoint, say=lambda _: None)
+        assert {spec.parameters['robot'] for spec in found} == {taken}
+        assert Path(named(found)['chunk_executor'].defaults_file).name == defaults
+    with pytest.raises(RobotFileError, match=r'one of its robots, .*libero_panda_10hz \(oxe_dr'):
+        nodes(robot='libero_panda', **checkpoint)
 
 
 def test_the_log_level_is_that_of_the_namespaced_logger():

@@ -21,13 +21,12 @@ from gr00t_core.errors import CheckpointError, ObservationError
 from gr00t_core.instructions import checked_instructions, shown
 from gr00t_core.joint_calls import answered, Call, groups
 from gr00t_core.models import inference_of
+from gr00t_core.robot.copies import only_robot_file
 from gr00t_core.robot.description import Robot
 from gr00t_core.robot.file import load_robot
 from gr00t_core.transforms import PromptTransform
 from gr00t_core.transforms.observation import is_batched, numbers, Observation
 from gr00t_core.transforms.prompt import DEFAULT_INSTRUCTION
-
-ROBOT_FILE = 'robot.yaml'
 
 
 class Gr00tPolicy:
@@ -59,7 +58,7 @@ class Gr00tPolicy:
         Args:
             checkpoint: Checkpoint folder.
             robot: Robot description, or a shipped robot's name or file; None for the checkpoint's
-                own `robot.yaml`.
+                own, where it was made for one.
             engine: See `gr00t_core.engines.ENGINES`.
             device: Where the network runs, e.g. `cpu` or `cuda:0`.
             denoising_steps: Euler steps of the flow; None for the checkpoint's own (4).
@@ -330,8 +329,4 @@ def _robot(checkpoint: Path, robot: Robot | str | Path | None) -> Robot:
         return robot
     if robot is not None:
         return load_robot(robot)
-    if not (checkpoint / ROBOT_FILE).is_file():
-        raise CheckpointError(
-            f'{checkpoint}: holds no {ROBOT_FILE}; say which robot it answers for (robot=...)'
-        )
-    return load_robot(checkpoint / ROBOT_FILE)
+    return load_robot(only_robot_file(checkpoint))

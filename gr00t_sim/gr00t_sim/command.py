@@ -14,6 +14,7 @@ import tyro
 from gr00t_core.commands.readable import readable
 from gr00t_core.errors import Gr00tError
 from gr00t_core.robot.compare import robot_for
+from gr00t_core.robot.copies import only_robot_file
 from gr00t_core.robot.file import load_robot
 from gr00t_sim.scenes.interface import check_seed, EVALUATION_SEEDS, TRAINING_SEEDS
 
@@ -46,7 +47,7 @@ class Evaluate:
 
     Attributes:
         checkpoint: Checkpoint folder; may be left out with --server-address.
-        robot: Shipped robot or robot file; none takes the checkpoint's robot.yaml.
+        robot: Shipped robot or robot file; none takes the checkpoint's, where it has one only.
         episodes: Episodes of the policy; colors and phrasings take turns.
         seed_start: First scene; training scenes are refused.
         backend: server (a `gr00t serve` process), or torch, onnxruntime, tensorrt inside the node.
@@ -223,9 +224,9 @@ def _evaluate(asked: Evaluate) -> int:
     _check_seeds(asked, EVALUATION_SEEDS)
     robot = asked.robot
     if robot is None:
-        if asked.checkpoint is None or not (asked.checkpoint / 'robot.yaml').is_file():
+        if asked.checkpoint is None:
             raise Gr00tError('give --robot: there is no robot.yaml in the checkpoint to take')
-        robot = str(asked.checkpoint.resolve() / 'robot.yaml')
+        robot = str(only_robot_file(asked.checkpoint.resolve()))
     elif asked.checkpoint is not None and not asked.server_address:
         # As `gr00t up` does, which starts simulator and policy here one by one.
         taken, remark = robot_for(load_robot(robot), asked.checkpoint.resolve())

@@ -3,7 +3,8 @@
 """Run the pipeline end to end in minutes: record, convert, finetune, run (`make demo`).
 
 Every step is a `gr00t` command that one could type; what it says goes to a log. At the end there
-is one page, index.html, with the films, the reports and the plots.
+is one page, index.html, with the films, the reports and the plots. Where LIBERO is installed, its
+Panda is the second robot.
 """
 
 from dataclasses import dataclass
@@ -21,13 +22,16 @@ from rich.table import Table
 import tyro
 
 from gr00t_core.errors import Gr00tError, ServingError
-from gr00t_sim.demo_page import write_page
+from gr00t_sim.demo_page import second_robot, write_page
 from gr00t_sim.domain import own_domain
+from gr00t_sim.scenes.libero.tasks import require
+from gr00t_sim.suites.results import print_report
 from gr00t_sim.tables import print_tables
 
 SHIPPED = Path('reproduce/checkpoint')
 # Scenes that the shipped checkpoint was not trained on, and that it is not judged by elsewhere.
 RECORDED_SEED, EVALUATED_SEED = 900_000, 1_900_000
+PANDA_SUITE, PANDA_TASK = 'libero_object', 7
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Options:
         evaluated: Episodes to run.
         episode_limit: Simulated time after which an episode has failed, s.
         live_seconds: How long to watch in real time.
+        second_robot: Show LIBERO's Panda, too, where LIBERO is installed (`make libero`).
     """
 
     output: Path = Path('demo')
@@ -52,6 +57,7 @@ class Options:
     evaluated: int = 5
     episode_limit: float = 12.0
     live_seconds: float = 8.0
+    second_robot: bool = True
 
 
 @dataclass(frozen=True)
@@ -117,6 +123,28 @@ def steps(options: Options) -> list[Step]:
     return plan
 
 
+def second_robot_step(options: Options) -> Step:
+    """Return what shows the Panda: the scripted expert's actions, as chunks, in a stored start."""
+    output = options.output / 'panda'
+    return Step(
+        "the second robot, LIBERO's Panda: its expert acts through the same executor",
+        f'sim evaluate --suite {PANDA_SUITE} --tasks {PANDA_TASK} --episodes-per-task 1 --expert'
+        f' --videos 1 --output {_quoted(output)}',
+        output,
+    )
+
+
+def without_second_robot(options: Options) -> str:
+    """Return why the second robot is left out; '' where it is shown."""
+    if not options.second_robot:
+        return '--no-second-robot'
+    try:
+        require()
+    except Gr00tError as error:
+        return str(error)
+    return ''
+
+
 def start_folder(options: Options) -> Path:
     """Return the checkpoint to start from: the given one, else the random one that is made."""
     given = options.checkpoint
@@ -142,7 +170,10 @@ def run(options: Options) -> dict[str, Any]:
             ' learned nothing and will lift nothing.'
         )
     done: list[tuple[str, str, float]] = []
-    for step in steps(options):
+    left_out = without_second_robot(options)
+    if left_out:
+        console.print(f'[bold]The second robot is left out:[/] {left_out}')
+    for step in [*steps(options), *([] if left_out else [second_robot_step(options)])]:
         console.print(f'[bold]{step.title}[/]')
         # As one line, whatever the terminal's width, so that it can be copied.
         console.print(f'  gr00t {step.command}', soft_wrap=True, highlight=False)
@@ -167,6 +198,11 @@ def run(options: Options) -> dict[str, Any]:
     (options.output / 'figures.json').write_text(json.dumps(figures.as_dict(), indent=2) + '\n')
 
     print_tables(report, console)
+    panda = None
+    if not left_out:
+        found = (options.output / 'panda' / 'evaluation.json').read_text('utf-8')
+        panda = json.loads(found)
+        print_report(panda, console)
     table = Table(title='in real time', show_header=False)
     for label, text in figures.rows():
         table.add_row(label, text)
@@ -177,7 +213,10 @@ def run(options: Options) -> dict[str, Any]:
             f' {options.finetune_steps} steps. {options.evaluated} episodes say little: the'
             ' success rate of the shipped checkpoint is in reproduce/evaluation.json.'
         )
-    page = write_page(options.output, start, trained, report, episodes, figures.rows(), done)
+    second = second_robot(panda, left_out)
+    page = write_page(
+        options.output, start, trained, report, episodes, figures.rows(), done, second
+    )
     seconds = sum(took for _, _, took in done)
     console.print(f'{page}: films, reports and plots ({seconds:.0f} s in all, set-up aside)')
     console.print('Next: source .venv/setup.bash && source install/setup.bash && gr00t doctor')

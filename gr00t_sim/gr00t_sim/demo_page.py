@@ -9,6 +9,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from gr00t_sim.suites.results import film_name
+
 OUTCOMES = {
     'success': 'lifted the named cube',
     'wrong': 'lifted the other cube',
@@ -28,6 +30,7 @@ def write_page(
     episodes: Sequence[Mapping[str, Any]],
     live: Sequence[tuple[str, str]],
     steps: Sequence[tuple[str, str, float]],
+    second: str,
 ) -> Path:
     """Write `index.html` into the demo's folder; return its path.
 
@@ -39,6 +42,7 @@ def write_page(
         episodes: Lines of `evaluation/episodes.jsonl`.
         live: Label and text of the figures in real time.
         steps: Title, command and seconds of every step.
+        second: HTML of the second robot's section, from `second_robot`.
     """
     score = report['runs']['policy']
     low, high = (f'{100 * score[key]:.0f}' for key in ('wilson_low', 'wilson_high'))
@@ -59,6 +63,7 @@ def write_page(
             for label, text in live
         ),
         bars=_bars(episodes),
+        second=second,
         plots=''.join(map(_plot, sorted((out / 'open_loop').glob('episode_*.png')))),
         steps=''.join(
             f'<tr><td>{escape(title)}</td><td><code>{escape(command)}</code></td>'
@@ -69,6 +74,29 @@ def write_page(
     path = out / 'index.html'
     path.write_text(page, encoding='utf-8')
     return path
+
+
+def second_robot(report: Mapping[str, Any] | None, left_out: str) -> str:
+    """Return the HTML of the second robot's section.
+
+    Args:
+        report: Content of `panda/evaluation.json`; None where it was left out.
+        left_out: Why.
+    """
+    if report is None:
+        return f'<p class="warning">Left out: {escape(left_out)}</p>'
+    (task, figures), *_ = report['tasks'].items()
+    outcome = 'success' if figures['successes'] else 'none'
+    steps = figures['steps_to_success']
+    said = f'done after {steps:.0f} steps of 50 ms' if steps else 'not done in time'
+    return (
+        '<p>Another robot file, another simulator, the same executor: a Franka Panda, driven by'
+        ' deltas of its hand. The scripted expert acts here, not a policy: its actions go as'
+        ' action chunks through the executor.</p><div class="films"><figure>'
+        f'<video src="panda/{film_name(task, 0)}" controls muted loop preload="metadata"></video>'
+        f'<figcaption>{escape(task)}, “{escape(figures["instruction"])}”:'
+        f' <b class="{outcome}">{said}</b></figcaption></figure></div>'
+    )
 
 
 def _film(episode: Mapping[str, Any]) -> str:

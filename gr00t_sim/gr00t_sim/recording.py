@@ -42,12 +42,14 @@ class Recording:
         frames: Camera name → frames.
         states, commands: `group/joint` → series, by stamp.
         chunks: Action chunks.
+        deltas: Those of `commands` that are deltas: not to be compared with what is measured.
     """
 
     frames: dict[str, list[SeenFrame]] = field(default_factory=dict)
     states: dict[str, Series] = field(default_factory=dict)
     commands: dict[str, Series] = field(default_factory=dict)
     chunks: list[SeenChunk] = field(default_factory=list)
+    deltas: set[str] = field(default_factory=set)
 
     def forget_before(self, time_ns: int) -> None:
         """Drop what came or was stamped before a time."""

@@ -3,7 +3,8 @@
 """Draw a recording as a video: the cameras side by side, below them every joint and its chunk.
 
 A plot shows the seconds around the frame: the measured joint, its command, and what the chunk that
-was known at that moment wants next. Where that leads the gripper is drawn into the front camera.
+was known at that moment wants next. Deltas have a scale of their own. Where the chunk leads the
+gripper is drawn into the front camera.
 """
 
 from bisect import bisect_right
@@ -20,6 +21,7 @@ from gr00t_core.messages.images import decode_image
 from gr00t_sim.recording import Recording, SeenChunk, Series
 from gr00t_sim.scenes.interface import Kind
 
+Range = tuple[float, float]
 PAST_S, FUTURE_S = 4.0, 1.0
 _CAMERA = (480, 360)  # w, h of each camera in the video
 _PLOT_HEIGHT = 110
@@ -75,7 +77,7 @@ class Canvas:
             for name, frames in recording.frames.items()
         }
         self._chunk_arrivals = [seen.received_ns for seen in recording.chunks]
-        self._ranges = {name: self._range(name) for name in self._names}
+        self._ranges = {name: self._ranges_of(name) for name in self._names}
         self._path = kind.pointer(_CAMERA[0] / _CAMERA[1])
 
     def draw(self, now_ns: int) -> NDArray[np.uint8]:
@@ -125,37 +127,51 @@ class Canvas:
         left, top = column * width + 4, self._plots_top + row * _PLOT_HEIGHT + 4
         right, bottom = left + width - 9, top + _PLOT_HEIGHT - 9
         pen.rectangle((left, top, right, bottom), outline=_GRID)
-        low, high = self._ranges[name]
+        measured, wanted = self._ranges[name]
         first_ns = now_ns - round(PAST_S * 1e9)
         last_ns = now_ns + round(FUTURE_S * 1e9)
 
-        def place(point: tuple[int, float]) -> tuple[float, float]:
+        def place(
+            point: tuple[int, float], low: float = measured[0], high: float = measured[1]
+        ) -> tuple[float, float]:
             across = (point[0] - first_ns) / (last_ns - first_ns)
             up = (min(max(point[1], low), high) - low) / (high - low)
             return left + across * (right - left), bottom - up * (bottom - top)
 
-        x, _ = place((now_ns, low))
+        x, _ = place((now_ns, 0.0))
         pen.line((x, top, x, bottom), fill=_GRID)
         lines = [
-            (_window(self._recording.states[name], first_ns, now_ns), _MEASURED),
-            (_window(self._recording.commands.get(name, []), first_ns, now_ns), _COMMANDED),
+            (_window(self._recording.states[name], first_ns, now_ns), measured, _MEASURED),
+            (
+                _window(self._recording.commands.get(name, []), first_ns, now_ns),
+                wanted,
+                _COMMANDED,
+            ),
         ]
         if seen is not None and name in seen.chunk.names:
             values = seen.chunk.values[:, seen.chunk.names.index(name)]
             times = [seen.chunk.stamp_ns + k * seen.chunk.step_ns for k in range(len(values))]
             points = [(t, float(v)) for t, v in zip(times, values, strict=True)]
-            lines.append((_window(points, first_ns, last_ns), _PREDICTED))
-        for line, color in lines:
+            lines.append((_window(points, first_ns, last_ns), wanted, _PREDICTED))
+        for line, scale, color in lines:
             if len(line) > 1:
-                pen.line([place(point) for point in line], fill=color, width=2)
+                pen.line([place(point, *scale) for point in line], fill=color, width=2)
         pen.text((left + 5, top + 2), name.split('/')[-1], _TEXT, self._font)
 
-    def _range(self, name: str) -> tuple[float, float]:
-        values = [value for _, value in self._recording.states[name]]
-        values += [value for _, value in self._recording.commands.get(name, [])]
-        low, high = min(values), max(values)
-        margin = 0.1 * (high - low) + 0.05  # rad: a joint at rest is a line, not noise
-        return low - margin, high + margin
+    def _ranges_of(self, name: str) -> tuple[Range, Range]:
+        """Return lowest and highest value of the plot for what is measured, and wanted."""
+        measured = [value for _, value in self._recording.states[name]]
+        wanted = [value for _, value in self._recording.commands.get(name, [])]
+        if name in self._recording.deltas:
+            return _range(measured), _range(wanted or [0.0])
+        both = _range(measured + wanted)
+        return both, both
+
+
+def _range(values: list[float]) -> Range:
+    low, high = min(values), max(values)
+    margin = 0.1 * (high - low) + 0.05  # rad: a joint at rest is a line, not noise
+    return low - margin, high + margin
 
 
 def _window(series: Series, first_ns: int, last_ns: int) -> Series:

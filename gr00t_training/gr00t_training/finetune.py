@@ -154,11 +154,10 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
         data = family.training_data(
             subjects, mixture, transforms, config, positions, model, _progress()
         )
-    robot = next((subject.robot for subject in subjects if subject.robot is not None), None)
     companions = Companions(
         config.model.checkpoint,
         list(metadata.values()),
-        robot.source if robot else None,
+        [subject.robot for subject in subjects if subject.robot is not None],
         run,
         files,
     )

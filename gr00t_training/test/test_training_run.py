@@ -22,6 +22,8 @@ from gr00t_core.errors import CheckpointError, Gr00tError
 from gr00t_core.models import FAMILIES, load_model
 from gr00t_core.models.n1_5 import Gr00tN15
 from gr00t_core.policy import Gr00tPolicy
+from gr00t_core.robot.compare import robot_for
+from gr00t_core.robot.file import load_robot
 from gr00t_training.checkpointing import checkpoints
 from gr00t_training.config import flat, grouped
 from gr00t_training.finetune import finetune
@@ -258,6 +260,10 @@ def test_two_embodiments_train_together(told, so101_dataset, shared_data):
         policy = Gr00tPolicy(output, robot, seed=0)
         action = policy.get_action(policy.observation_example())
         assert action[f'action.{group}'].shape == (16, width)
+        asked = load_robot(robot)  # launch files and `gr00t up` ask this
+        assert robot_for(asked, output) == (asked, '')
+    second = load_robot('gr1_arms_only').source.read_bytes()
+    assert (output / 'robots' / 'gr1.yaml').read_bytes() == second
 
 
 @each_family
@@ -279,7 +285,6 @@ def test_metadata_of_other_embodiments_is_kept(told, tiny_checkpoint, tmp_path):
     import shutil
 
     from gr00t_core.checkpoint.metadata import metadata_from_limits
-    from gr00t_core.robot.file import load_robot
 
     source = tmp_path / 'source'
     shutil.copytree(tiny_checkpoint, source)

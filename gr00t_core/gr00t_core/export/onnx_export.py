@@ -24,10 +24,10 @@ from gr00t_core.export.onnx_graphs import DTYPES, example, OPSET, quantize, Samp
 from gr00t_core.models import inference_of, load_model
 from gr00t_core.models.folded.fold import FoldedModel
 from gr00t_core.models.vocabulary import TOKENIZER_FILE
+from gr00t_core.robot.copies import ROBOT_FILE, robot_file_of
 
 _log = logging.getLogger(__name__)
 
-ROBOT_FILE = 'robot.yaml'
 _SAMPLES = 4  # random samples that the parity is measured on
 
 
@@ -75,6 +75,8 @@ def export_onnx(
         if precision == 'int8w':
             parts = {name: to_int8_weights(folder / part.file) for name, part in parts.items()}
         _write_companions(checkpoint, inference.COMPANIONS, model.config, folder)
+        if (robot := robot_file_of(checkpoint, tag)) is not None:  # the graphs are of one robot
+            shutil.copyfile(robot, folder / ROBOT_FILE)
         manifest = Manifest(
             checkpoint=str(checkpoint.resolve()),
             checkpoint_sha256=checkpoint_sha256(checkpoint),
@@ -116,7 +118,7 @@ def _write_companions(
 ) -> None:
     """Write the configuration (a wrapper's has no architecture), and copy what belongs to it."""
     (folder / 'config.json').write_text(json.dumps(config.to_json(), indent=2), encoding='utf-8')
-    for name in (ROBOT_FILE, TOKENIZER_FILE, *companions):
+    for name in (TOKENIZER_FILE, *companions):
         if (checkpoint / name).is_file():
             (folder / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(checkpoint / name, folder / name)

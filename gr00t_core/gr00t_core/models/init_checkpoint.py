@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make a randomly initialised checkpoint folder that every other command accepts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 import logging
 from pathlib import Path
-import shutil
 import tempfile
 from typing import Annotated, Literal
 
@@ -15,10 +15,10 @@ import tyro
 from gr00t_core.checkpoint.metadata import metadata_from_limits, write_metadata
 from gr00t_core.errors import CheckpointError
 from gr00t_core.models import FAMILIES
+from gr00t_core.robot.copies import write_robot_files
 from gr00t_core.robot.description import Robot
 from gr00t_core.robot.file import load_robot
 
-ROBOT_FILE = 'robot.yaml'
 SIZES = ('tiny', 'small', '3b')
 
 _log = logging.getLogger(__name__)
@@ -31,14 +31,17 @@ class InitCheckpoint:
     Attributes:
         out: Folder to make; must not exist or be empty.
         size: tiny (0.8 M parameters, for tests), small (5.1 M, learns on a CPU) or 3b (N1.5's).
-        robot: Shipped robot or robot file; its limits become the normalisation statistics.
+        robot: Shipped robot or robot file; its limits become the normalisation statistics. Given
+            again for each further robot, of another embodiment: one checkpoint for all of them.
         seed: Of the weights.
         family: n1_5 (GR00T N1.5), or n1_7 (GR00T N1.7, with its processor files).
     """
 
     out: tyro.conf.Positional[Path]
     size: Literal['tiny', 'small', '3b']
-    robot: Annotated[str, tyro.conf.arg(metavar='NAME|FILE')]
+    robot: Annotated[
+        tuple[str, ...], tyro.conf.arg(metavar='NAME|FILE'), tyro.conf.UseAppendAction
+    ]
     seed: int = 0
     family: Literal['n1_5', 'n1_7'] = 'n1_5'
 
@@ -46,15 +49,22 @@ class InitCheckpoint:
 def main(argv: list[str]) -> int:
     """Make a randomly initialised checkpoint folder."""
     options = tyro.cli(InitCheckpoint, prog='gr00t init-checkpoint', args=argv)
-    init_checkpoint(
-        options.size, load_robot(options.robot), options.out, options.seed, options.family
-    )
-    _log.info('%s: a random %s checkpoint for %s', options.out, options.size, options.robot)
+    if not options.robot:
+        raise CheckpointError('give --robot NAME|FILE, once for each robot')
+    robot, *further = map(load_robot, options.robot)
+    init_checkpoint(options.size, robot, options.out, options.seed, options.family, further)
+    shown = ', '.join(options.robot)
+    _log.info('%s: a random %s checkpoint for %s', options.out, options.size, shown)
     return 0
 
 
 def init_checkpoint(
-    size: str, robot: Robot, out: str | Path, seed: int = 0, family: str = 'n1_5'
+    size: str,
+    robot: Robot,
+    out: str | Path,
+    seed: int = 0,
+    family: str = 'n1_5',
+    further: Sequence[Robot] = (),
 ) -> None:
     """Write a checkpoint folder with random weights; it appears under its name when complete.
 
@@ -67,10 +77,11 @@ def init_checkpoint(
         out: Must not exist or be empty.
         seed: Of the weights; the same seed gives the same file.
         family: Key of `gr00t_core.models.FAMILIES`.
+        further: Robots of other tags, likewise.
 
     Raises:
-        CheckpointError: No such size, `out` holds something, or the robot is wider than the family
-            takes or its tag has no slot there.
+        CheckpointError: No such size, `out` holds something, a robot is wider than the family
+            takes or its tag has no slot there, or two robots have one tag.
     """
     out = Path(out)
     if size not in SIZES:
@@ -78,20 +89,29 @@ def init_checkpoint(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise CheckpointError(f'{out} exists and is not an empty folder: give a new name.')
     numbers = FAMILIES[family].numbers
-    misfits = numbers.misfits(robot.embodiment, robot.state_width, robot.action_width)
-    if misfits:
-        raise CheckpointError(
-            f'{robot.source}: {FAMILIES[family].title} does not fit: {"; ".join(misfits)}.'
-            ' Change the robot file, or take another --family.'
-        )
+    robots: dict[str, Robot] = {}
+    for each in (robot, *further):
+        misfits = numbers.misfits(each.embodiment, each.state_width, each.action_width)
+        if misfits:
+            raise CheckpointError(
+                f'{each.source}: {FAMILIES[family].title} does not fit: {"; ".join(misfits)}.'
+                ' Change the robot file, or take another --family.'
+            )
+        if robots.setdefault(each.embodiment, each) is not each:
+            raise CheckpointError(
+                f'{each.source} and {robots[each.embodiment].source} have one embodiment,'
+                f' {each.embodiment!r}: give one of them another (its slot holds one robot)'
+            )
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f'.{out.name}-') as scratch:
         folder = Path(scratch) / 'checkpoint'
         folder.mkdir()
-        entry = metadata_from_limits(robot)
-        entry['statistics_source'] = f'limits of {robot.source.name}; no data was seen'
+        entries = [metadata_from_limits(each) for each in robots.values()]
         made_by = import_module(FAMILIES[family].new)
-        made_by.write_random(folder, size, robot, entry['statistics'], seed)
-        write_metadata(folder, entry)
-        shutil.copyfile(robot.source, folder / ROBOT_FILE)
+        statistics = [entry['statistics'] for entry in entries]
+        made_by.write_random(folder, size, list(zip(robots.values(), statistics)), seed)
+        for each, entry in zip(robots.values(), entries):
+            entry['statistics_source'] = f'limits of {each.source.name}; no data was seen'
+            write_metadata(folder, entry)
+        write_robot_files(folder, robots.values())
         folder.rename(out)

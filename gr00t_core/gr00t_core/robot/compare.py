@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from gr00t_core.errors import RobotFileError
+from gr00t_core.robot.copies import robot_file_of, robot_files, robots_of
 from gr00t_core.robot.description import Robot, Workspace
 from gr00t_core.robot.file import load_robot
 
-ROBOT_FILE = 'robot.yaml'
 # For people, not for the robot.
 IGNORED = ('name', 'description', 'source')
 # Follows from the rates.
@@ -73,11 +73,15 @@ def robot_for(robot: Robot, checkpoint: Path) -> tuple[Robot, str]:
     file differs from `robot` in rates only, it is the one to run with. At the same rate `robot` is
     the one: topics and limits belong to the robot.
 
+    A checkpoint of several robots is compared by the file of the robot's embodiment.
+
     Raises:
         RobotFileError: The files contradict each other; names both, the values and the way out.
     """
-    file = checkpoint / ROBOT_FILE
-    if not file.is_file() or file.resolve() == robot.source.resolve():
+    if robot.source.resolve() in [file.resolve() for file in robot_files(checkpoint)]:
+        return robot, ''
+    file = robot_file_of(checkpoint, robot.embodiment)
+    if file is None:
         return robot, ''
     try:
         own = load_robot(file)
@@ -89,7 +93,9 @@ def robot_for(robot: Robot, checkpoint: Path) -> tuple[Robot, str]:
     deltas = _deltas(robot) & _deltas(own)  # `absolute` says how they were padded, no more
     others = [e for e in others if not (e.key == 'absolute' and e.where in deltas)]
     wrong = [each for each in others if each.key in MEANING]
-    way_out = f'give a checkpoint that was finetuned for {robot.source}, or the robot {file}'
+    several = len(robot_files(checkpoint)) > 1
+    other = f'one of its robots, {robots_of(checkpoint)}' if several else f'the robot {file}'
+    way_out = f'give a checkpoint that was finetuned for {robot.source}, or {other}'
     if rate and others and not wrong:
         wrong = others
         way_out = (

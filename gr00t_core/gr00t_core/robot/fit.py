@@ -12,10 +12,10 @@ from gr00t_core.dataset.modality import GroupColumns
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.dataset.schema import MODALITY, ROBOT
 from gr00t_core.errors import Gr00tError, RobotFileError
+from gr00t_core.robot.copies import robot_file_of
 from gr00t_core.robot.description import ActionGroup, Robot, StateGroup
 from gr00t_core.robot.file import load_robot
 
-ROBOT_FILE = 'robot.yaml'  # of a checkpoint
 RATE_TOLERANCE = 1e-3  # relative
 
 
@@ -131,12 +131,11 @@ def compare_checkpoint(robot: Robot, folder: Path) -> list[Finding]:
             found.append(warning(outside.key, text))
     except Gr00tError as problem:
         found.append(error(folder, str(problem)))
-    path = folder / ROBOT_FILE
-    if path.is_file():
-        try:
-            found += _compare_robots(robot, load_robot(path))
-        except RobotFileError as problem:
-            found.append(warning(path, str(problem)))
+    try:
+        path = robot_file_of(folder, robot.embodiment)
+        found += _compare_robots(robot, load_robot(path)) if path is not None else ()
+    except RobotFileError as problem:
+        found.append(warning(folder, str(problem)))
     return found
 
 

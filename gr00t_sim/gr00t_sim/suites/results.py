@@ -41,6 +41,11 @@ class Played:
     timeouts: int = 0
 
 
+def film_name(task: str, init_state: int) -> str:
+    """Return the name of an episode's film in the output folder."""
+    return f'{task.replace("/", "_")}_{init_state}.mp4'
+
+
 def begin(folder: Path, plan: dict[str, Any], overwrite: bool) -> list[Played]:
     """Take a folder for a plan; return what an earlier run of the same plan has played.
 

@@ -22,7 +22,7 @@ from gr00t_sim.processes import leave_in_order
 from gr00t_sim.scenes.interface import Episode
 from gr00t_sim.scenes.registry import kind_of
 from gr00t_sim.suites.protocol import episodes, STEP_S, Suite
-from gr00t_sim.suites.results import add, begin, LEDGER, Played, REPORT, report
+from gr00t_sim.suites.results import add, begin, film_name, LEDGER, Played, REPORT, report
 from gr00t_sim.workers import results_of
 
 EXPERT = 'the scripted expert'
@@ -160,7 +160,7 @@ def _work(plan: SuitePlan, part: list[Episode], number: int, results: Any) -> No
 def film_of(plan: SuitePlan, episode: Episode) -> Path | None:
     """Return the film of an episode, or None where none was asked for."""
     order = episodes(plan.suite, plan.tasks, plan.per_task).index(episode)
-    name = f'{episode.task.replace("/", "_")}_{episode.init_state}.mp4'
+    name = film_name(episode.task, episode.init_state)
     return plan.out / name if order < plan.films else None
 
 

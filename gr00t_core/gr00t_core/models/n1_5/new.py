@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write a randomly initialised N1.5 checkpoint: weights and tokenizer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,14 @@ from gr00t_core.robot.description import Robot
 
 
 def write_random(
-    folder: Path, size: str, robot: Robot, statistics: Mapping[str, Any], seed: int
+    folder: Path, size: str, robots: Sequence[tuple[Robot, Mapping[str, Any]]], seed: int
 ) -> None:
-    """Write what `gr00t init-checkpoint` makes of N1.5; robot and statistics change nothing here.
+    """Write what `gr00t init-checkpoint` makes of N1.5; the robots change nothing here.
 
     Args:
         folder: Exists and is empty.
         size: Key of `SIZES`.
-        robot: Not read.
-        statistics: Not read.
+        robots: Not read.
         seed: Of the weights.
     """
     raw = deepcopy(SIZES[size])

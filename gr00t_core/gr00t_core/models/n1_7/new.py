@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write a randomly initialised N1.7 checkpoint: weights, tokenizer and processor files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -22,19 +22,19 @@ from gr00t_core.robot.description import Robot
 
 
 def write_random(
-    folder: Path, size: str, robot: Robot, statistics: Mapping[str, Any], seed: int
+    folder: Path, size: str, robots: Sequence[tuple[Robot, Mapping[str, Any]]], seed: int
 ) -> None:
     """Write what `gr00t init-checkpoint --family n1_7` makes.
 
     Args:
         folder: Exists and is empty.
         size: Key of `SIZES`.
-        robot: Decides tag, groups and which of them are relative.
-        statistics: Of its state and action groups.
+        robots: Each decides a tag, its groups and which of them are relative; with the
+            statistics of its state and action groups.
         seed: Of the weights.
 
     Raises:
-        CheckpointError: N1.7 has no slot for the robot's tag.
+        CheckpointError: N1.7 has no slot for a robot's tag.
     """
     raw = deepcopy(SIZES[size])
     if 'backbone_config' in raw:
@@ -43,8 +43,11 @@ def write_random(
         raw['backbone_config']['image_token_id'] = tokenizer.token_to_id(IMAGE)
     config = Gr00tN17Config.from_json(raw)
     head = config.action_head
-    relative = relative_from_limits(robot, statistics, head.action_horizon)
-    of = {**statistics, 'relative_action': relative}
-    write_json_files(folder, processor_files(None, [(robot, of)], head, head.action_horizon))
+    steps = head.action_horizon
+    of = [
+        (robot, {**found, 'relative_action': relative_from_limits(robot, found, steps)})
+        for robot, found in robots
+    ]
+    write_json_files(folder, processor_files(None, of, head, steps))
     model = random_model(lambda: Gr00tN17(config), size == '3b', seed)
     model.save_pretrained(folder, dtype=torch.bfloat16 if size == 'small' else None)
