@@ -106,6 +106,7 @@ class RealTimePace:
             if step % binding.frame_steps == 0:
                 self._frames.offer(stamp, self._node.scene.snapshot())
                 self._node.publish_expert(stamp)
+                self._node.publish_takeover(stamp)
 
 
 class _FrameThread:
@@ -321,6 +322,8 @@ class LockStepPace:
             self._deadline = time.monotonic() + self._node.value('silence_s')
 
     def _announce(self) -> None:
+        # Before the clock: the executor finds it there when it commands this tick.
+        self._node.publish_takeover(self.now_ns())
         self._clock.publish(clock_message(self.now_ns()))
         self._node.publish_expert(self.now_ns())
 
