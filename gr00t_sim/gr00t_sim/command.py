@@ -14,8 +14,9 @@ import tyro
 from gr00t_core.commands.readable import readable
 from gr00t_core.errors import Gr00tError
 from gr00t_core.robot.compare import robot_for
-from gr00t_core.robot.description import NANOSECONDS
 from gr00t_core.robot.file import load_robot
+from gr00t_sim.correct_command import Correct, run_correct
+from gr00t_sim.given import check_checkpoint, check_first_and_last, own_robot
 from gr00t_sim.scenes.interface import check_seed, EVALUATION_SEEDS, TRAINING_SEEDS
 
 FIRST_EVALUATION_SEED = EVALUATION_SEEDS.start
@@ -146,37 +147,6 @@ class Collect:
     task: str = ''
 
 
-@dataclass(frozen=True)
-class Correct:
-    """Record a policy over ROS, while a scripted supervisor takes over where it fails.
-
-    The supervisor takes over through the chunk executor, as a person does with teleoperation: the
-    rows of the converted dataset say who decided (`command_source`, `intervention`).
-
-    Attributes:
-        checkpoint: Checkpoint folder of the policy.
-        output: Folder for the bags; an interrupted run goes on where it was.
-        episodes: Scenes to play; what ends without success is put aside and counted.
-        seed_start: First scene; evaluation scenes are refused.
-        robot: Shipped robot or robot file; none takes the checkpoint's robot.yaml.
-        disturbance: Standard deviation of the servos' slow error, rad: something to correct.
-        chunk_timeout: Wall time that the policy may take for a chunk, and the executor for a
-            command, s.
-        episode_limit: Simulated time after which a scene is put aside, s.
-        noise_seed: Of the noise that chunks start from.
-    """
-
-    checkpoint: Path
-    output: Path
-    episodes: int = 50
-    seed_start: int = 0
-    robot: str | None = None
-    disturbance: float = 0.0
-    chunk_timeout: float = 5.0
-    episode_limit: float = 25.0
-    noise_seed: int = 0
-
-
 Sub = (
     Annotated[Evaluate, tyro.conf.subcommand('evaluate')]
     | Annotated[Collect, tyro.conf.subcommand('collect')]
@@ -190,7 +160,7 @@ def main(argv: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     asked: Evaluate | Collect | Correct = tyro.cli(Sub, prog='gr00t sim', args=argv)
     if isinstance(asked, Correct):
-        return _correct(asked)
+        return run_correct(asked, _say)
     return _evaluate(asked) if isinstance(asked, Evaluate) else _collect(asked)
 
 
@@ -259,7 +229,7 @@ def _evaluate(asked: Evaluate) -> int:
         return _evaluate_suite(asked)
     if asked.checkpoint is None and not asked.server_address:
         raise Gr00tError('give --checkpoint DIR, or --server-address of a running gr00t serve')
-    _check_checkpoint(asked.checkpoint)
+    check_checkpoint(asked.checkpoint)
     _check_output(asked)
     if asked.seeds:
         _check_given_seeds(asked)
@@ -267,7 +237,7 @@ def _evaluate(asked: Evaluate) -> int:
         _check_seeds(asked, EVALUATION_SEEDS)
     robot = asked.robot
     if robot is None:
-        robot = _own_robot(asked.checkpoint)
+        robot = own_robot(asked.checkpoint)
     elif asked.checkpoint is not None and not asked.server_address:
         # As `gr00t up` does, which starts simulator and policy here one by one.
         taken, remark = robot_for(load_robot(robot), asked.checkpoint.resolve())
@@ -312,17 +282,6 @@ def _evaluate(asked: Evaluate) -> int:
     return 0
 
 
-def _check_checkpoint(folder: Path | None) -> None:
-    if folder is not None and not (folder / 'config.json').is_file():
-        raise Gr00tError(f'--checkpoint {folder}: no checkpoint folder (no config.json)')
-
-
-def _own_robot(checkpoint: Path | None) -> str:
-    if checkpoint is None or not (checkpoint / 'robot.yaml').is_file():
-        raise Gr00tError('give --robot: there is no robot.yaml in the checkpoint to take')
-    return str(checkpoint.resolve() / 'robot.yaml')
-
-
 def _check_given_seeds(asked: Evaluate) -> None:
     if asked.episodes != Evaluate.episodes or asked.seed_start != Evaluate.seed_start:
         raise Gr00tError('--seeds: they are the scenes; leave out --episodes and --seed-start')
@@ -330,9 +289,8 @@ def _check_given_seeds(asked: Evaluate) -> None:
         check_seed(seed, EVALUATION_SEEDS)
 
 
-def _check_seeds(asked: Evaluate | Collect | Correct, allowed: range) -> None:
-    for seed in (asked.seed_start, asked.seed_start + max(asked.episodes - 1, 0)):
-        check_seed(seed, allowed)
+def _check_seeds(asked: Evaluate | Collect, allowed: range) -> None:
+    check_first_and_last(asked.seed_start, asked.episodes, allowed)
 
 
 def _check_output(asked: Evaluate) -> None:
@@ -368,46 +326,6 @@ def _collect(asked: Collect) -> int:
     counts = collect(**vars(asked), say=_say)
     counts['bags'] = len(counts['bags'])
     sys.stdout.write(json.dumps(counts) + '\n')
-    return 0
-
-
-def _correct(asked: Correct) -> int:
-    _check_checkpoint(asked.checkpoint)
-    _check_seeds(asked, TRAINING_SEEDS)
-    from gr00t_sim.domain import own_domain
-
-    robot = asked.robot or _own_robot(asked.checkpoint)
-    with own_domain():
-        from gr00t_sim.correct import correct
-        from gr00t_sim.evaluate import Plan
-
-        output = asked.output.resolve()
-        plan = Plan(
-            checkpoint=str(asked.checkpoint.resolve()),
-            robot=robot,
-            backend='server',
-            server_address='',
-            real_time=False,
-            episodes=asked.episodes,
-            baseline_episodes=0,
-            seed_start=asked.seed_start,
-            runs=(),
-            # Each frame is recorded, so each asks the policy.
-            chunk_period_s=load_robot(robot).step_ns / NANOSECONDS,
-            chunk_timeout_s=asked.chunk_timeout,
-            episode_limit_s=asked.episode_limit,
-            noise_seed=asked.noise_seed,
-            videos=0,
-            out=output / 'logs',
-            sim={
-                'supervisor': True,
-                'disturbance': asked.disturbance,
-                'command_timeout_s': asked.chunk_timeout,
-            },
-            record=output,
-        )
-        report = correct(plan, _say)
-    sys.stdout.write(json.dumps(report) + '\n')
     return 0
 
 

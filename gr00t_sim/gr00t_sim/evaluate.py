@@ -39,6 +39,7 @@ START_LIMIT_S = 300.0  # loading a large model takes minutes
 REARM_LIMIT_S = 60.0  # a busy machine discovers slowly
 SETTLE_S = 1.0  # from here one does not see whether the others have found one another
 MOST_RESTARTS = 5  # in a row, of the processes
+COMMAND_TIMEOUT_S = 5.0  # wall time, in lock-step; a lost command would change the result
 VIDEO_FPS = 30
 
 
@@ -301,6 +302,7 @@ class Stage:
             values |= {
                 'chunk_period_s': plan.chunk_period_s,
                 'chunk_timeout_s': plan.chunk_timeout_s,
+                'command_timeout_s': COMMAND_TIMEOUT_S,
             }
         arguments = ['--robot', plan.robot, '--sim', '--no-policy', *self._clock]
         nodes = {'sim': values}
@@ -350,7 +352,7 @@ class Stage:
         commands = [group.stream.topic for group in self._robot.action]
         client.until(
             lambda: all(client.node.count_publishers(topic) for topic in commands),
-            REARM_LIMIT_S,
+            START_LIMIT_S,
             'the executor',
         )
         self._heard(client)

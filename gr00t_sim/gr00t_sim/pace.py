@@ -71,6 +71,9 @@ class RealTimePace:
     def commanded(self, topic: str, stamp: int | None) -> None:
         """Nothing to do: the newest targets are followed from the next physics step on."""
 
+    def expect(self) -> None:
+        """Nothing to do: no command is waited for."""
+
     def counts(self) -> dict[str, int]:
         """Return the counters of the episode report."""
         return {'frames_dropped': self._frames.dropped, 'time_skips': self._skips}
@@ -274,6 +277,10 @@ class LockStepPace:
             if not self._pending:
                 self._silent = False
                 self._finish()
+
+    def expect(self) -> None:
+        """Wait for commands again, also of an executor that was silent: a person drives now."""
+        self._silent = False
 
     def counts(self) -> dict[str, int]:
         """Return the counters of the episode report."""

@@ -64,6 +64,7 @@ class Takeover:
             self._when_s = time_s
             node = self._node
             self._expert = node.scene.expert(node.episode.seed, node.pace.expert_period_s)
+            node.pace.expect()
             node.get_logger().info(f'the supervisor takes over after {time_s:.1f} s: {self._why}')
 
     def act(self, stamp: int) -> None:
