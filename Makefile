@@ -14,7 +14,7 @@ TYPED := gr00t_core/gr00t_core gr00t_training/gr00t_training rosbag_tools/rosbag
 NODES := gr00t_ros/gr00t_ros gr00t_policy_node/gr00t_policy_node gr00t_console/gr00t_console gr00t_so101/gr00t_so101 gr00t_bringup/gr00t_bringup
 BENCHES := $(wildcard $(patsubst %,benchmarks/%.py,node_latency handover convert random_access train inference_cpu))
 
-.PHONY: help setup build demo libero reproduce test lint bench bench-gpu clean
+.PHONY: help setup build demo libero reproduce corrections test lint bench bench-gpu clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ libero: build  ## install LIBERO, the second simulated robot, into .venv (0.75 G
 
 reproduce: build  ## make the shipped checkpoint again, from nothing (hours; ARGS=--smoke for minutes)
 	@$(IN_ENV) python reproduce/run.py $(ARGS)
+
+corrections: build  ## measure what corrections are worth to the shipped policy (an hour; ARGS=--smoke for minutes)
+	@$(IN_ENV) python reproduce/corrections.py $(ARGS)
 
 test: build  ## run the tests of all packages (ARGS='--with slow -k name' for more or fewer)
 	@$(IN_ENV) setup/test.sh $(ARGS)

@@ -65,7 +65,7 @@ def steps(config: Mapping[str, Any], out: Path, variant: str = '') -> list[Step]
     def add(
         name: str, words: list[Any], section: Mapping[str, Any], makes: Path, clear: bool = False
     ) -> None:
-        arguments = [str(word) for word in words] + _options(section)
+        arguments = [str(word) for word in words] + options_of(section)
         plan.append(Step(name, arguments, makes, makes.parent if clear else None))
 
     for name, own in config['collections'].items():
@@ -208,7 +208,7 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _options(section: Mapping[str, Any]) -> list[str]:
+def options_of(section: Mapping[str, Any]) -> list[str]:
     """Write a section as command-line options."""
     words = []
     for name, value in section.items():

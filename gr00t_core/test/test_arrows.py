@@ -33,6 +33,7 @@ ROS_MODULES = {
         'baseline',
         'client',
         'collect',
+        'correct',
         'detector',
         'evaluate',
         'live',

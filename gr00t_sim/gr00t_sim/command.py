@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run `gr00t sim`: evaluate a policy in the simulator, or collect demonstrations of the expert."""
+"""Run `gr00t sim`: evaluate a policy in the simulator, collect demonstrations, or corrections."""
 
 from dataclasses import dataclass, field, fields
 import json
@@ -16,6 +16,8 @@ from gr00t_core.errors import Gr00tError
 from gr00t_core.robot.compare import robot_for
 from gr00t_core.robot.copies import only_robot_file
 from gr00t_core.robot.file import load_robot
+from gr00t_sim.correct_command import Correct, run_correct
+from gr00t_sim.given import check_checkpoint, check_first_and_last, own_robot
 from gr00t_sim.scenes.interface import check_seed, EVALUATION_SEEDS, TRAINING_SEEDS
 
 FIRST_EVALUATION_SEED = EVALUATION_SEEDS.start
@@ -32,6 +34,8 @@ OF_SUITES = (
 OF_SCENES = (
     'episodes',
     'seed_start',
+    'seeds',
+    'disturbance',
     'real_time',
     'baselines',
     'baseline_episodes',
@@ -50,6 +54,9 @@ class Evaluate:
         robot: Shipped robot or robot file; none takes the checkpoint's, where it has one only.
         episodes: Episodes of the policy; colors and phrasings take turns.
         seed_start: First scene; training scenes are refused.
+        seeds: Scenes in place of --episodes from --seed-start on, e.g. those that another policy
+            failed at.
+        disturbance: Standard deviation of the servos' slow error, rad: something to correct.
         backend: server (a `gr00t serve` process), or torch, onnxruntime, tensorrt inside the node.
         server_address: A running `gr00t serve`, e.g. tcp://gpu-host:5555.
         real_time: Let time pass by the clock; without it the simulator waits for the policy. On a
@@ -84,6 +91,8 @@ class Evaluate:
     robot: str | None = None
     episodes: int = 50
     seed_start: int = FIRST_EVALUATION_SEED
+    seeds: tuple[int, ...] = ()
+    disturbance: float = 0.0
     backend: Literal['server', 'torch', 'onnxruntime', 'tensorrt'] = 'server'
     server_address: str = ''
     real_time: bool = False
@@ -142,14 +151,17 @@ class Collect:
 Sub = (
     Annotated[Evaluate, tyro.conf.subcommand('evaluate')]
     | Annotated[Collect, tyro.conf.subcommand('collect')]
+    | Annotated[Correct, tyro.conf.subcommand('correct')]
 )
 
 
 def main(argv: list[str]) -> int:
-    """Evaluate a policy in the simulator (evaluate), or record its expert (collect)."""
+    """Evaluate a policy in the simulator, or record its expert (collect) or corrections."""
     # As Ctrl-C: the nodes that were started are stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    asked: Evaluate | Collect = tyro.cli(Sub, prog='gr00t sim', args=argv)
+    asked: Evaluate | Collect | Correct = tyro.cli(Sub, prog='gr00t sim', args=argv)
+    if isinstance(asked, Correct):
+        return run_correct(asked, _say)
     return _evaluate(asked) if isinstance(asked, Evaluate) else _collect(asked)
 
 
@@ -218,15 +230,21 @@ def _evaluate(asked: Evaluate) -> int:
         return _evaluate_suite(asked)
     if asked.checkpoint is None and not asked.server_address:
         raise Gr00tError('give --checkpoint DIR, or --server-address of a running gr00t serve')
-    if asked.checkpoint is not None and not (asked.checkpoint / 'config.json').is_file():
-        raise Gr00tError(f'--checkpoint {asked.checkpoint}: no checkpoint folder (no config.json)')
+    check_checkpoint(asked.checkpoint)
     _check_output(asked)
-    _check_seeds(asked, EVALUATION_SEEDS)
+    if asked.seeds:
+        _check_given_seeds(asked)
+    else:
+        _check_seeds(asked, EVALUATION_SEEDS)
     robot = asked.robot
     if robot is None:
+<<<<<<< HEAD
         if asked.checkpoint is None:
             raise Gr00tError('give --robot: there is no robot.yaml in the checkpoint to take')
         robot = str(only_robot_file(asked.checkpoint.resolve()))
+=======
+        robot = own_robot(asked.checkpoint)
+>>>>>>> hcorr
     elif asked.checkpoint is not None and not asked.server_address:
         # As `gr00t up` does, which starts simulator and policy here one by one.
         taken, remark = robot_for(load_robot(robot), asked.checkpoint.resolve())
@@ -238,6 +256,7 @@ def _evaluate(asked: Evaluate) -> int:
     from gr00t_sim.tables import print_tables
 
     kind = kind_of(load_robot(robot))
+    episodes = len(asked.seeds) or asked.episodes
     with own_domain():
         from gr00t_sim.evaluate import evaluate, Plan
 
@@ -247,9 +266,9 @@ def _evaluate(asked: Evaluate) -> int:
             backend=asked.backend,
             server_address=asked.server_address,
             real_time=asked.real_time,
-            episodes=asked.episodes,
+            episodes=episodes,
             baseline_episodes=(
-                asked.episodes if asked.baseline_episodes is None else asked.baseline_episodes
+                episodes if asked.baseline_episodes is None else asked.baseline_episodes
             ),
             seed_start=asked.seed_start,
             runs=('policy', *(('swapped', 'blank', 'zero', 'mean') if asked.baselines else ())),
@@ -259,6 +278,8 @@ def _evaluate(asked: Evaluate) -> int:
             noise_seed=asked.noise_seed,
             videos=asked.videos,
             out=asked.output,
+            sim={'disturbance': asked.disturbance},
+            seeds=asked.seeds,
         )
         report = evaluate(plan, _say)
     if asked.json:
@@ -268,9 +289,15 @@ def _evaluate(asked: Evaluate) -> int:
     return 0
 
 
+def _check_given_seeds(asked: Evaluate) -> None:
+    if asked.episodes != Evaluate.episodes or asked.seed_start != Evaluate.seed_start:
+        raise Gr00tError('--seeds: they are the scenes; leave out --episodes and --seed-start')
+    for seed in asked.seeds:
+        check_seed(seed, EVALUATION_SEEDS)
+
+
 def _check_seeds(asked: Evaluate | Collect, allowed: range) -> None:
-    for seed in (asked.seed_start, asked.seed_start + max(asked.episodes - 1, 0)):
-        check_seed(seed, allowed)
+    check_first_and_last(asked.seed_start, asked.episodes, allowed)
 
 
 def _check_output(asked: Evaluate) -> None:

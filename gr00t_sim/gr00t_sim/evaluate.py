@@ -9,7 +9,7 @@ processes when one dies; an episode in which that happened is run again.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 import json
 from pathlib import Path
@@ -39,6 +39,7 @@ START_LIMIT_S = 300.0  # loading a large model takes minutes
 REARM_LIMIT_S = 60.0  # a busy machine discovers slowly
 SETTLE_S = 1.0  # from here one does not see whether the others have found one another
 MOST_RESTARTS = 5  # in a row, of the processes
+COMMAND_TIMEOUT_S = 5.0  # wall time, in lock-step; a lost command would change the result
 VIDEO_FPS = 30
 
 
@@ -64,6 +65,8 @@ class Plan:
     scene: str = ''
     sim: dict[str, Any] = field(default_factory=dict)  # more parameters of the simulator
     denoising_steps: int = 0  # 0: the checkpoint's own
+    seeds: tuple[int, ...] = ()  # scenes in place of `episodes` from `seed_start` on
+    record: Path | None = None  # folder of the recorder's bags; None: no recorder
 
 
 def evaluate(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
@@ -78,7 +81,9 @@ def evaluate(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
     """
     robot = load_robot(plan.robot)
     plan.out.mkdir(parents=True, exist_ok=True)
-    jobs = [(run, plan.seed_start + i) for run in plan.runs for i in range(_count(plan, run))]
+    most = max(plan.episodes, plan.baseline_episodes)
+    seeds = plan.seeds or range(plan.seed_start, plan.seed_start + most)
+    jobs = [(run, seed) for run in plan.runs for seed in seeds[: _count(plan, run)]]
     done: list[Scored] = []
     began = time.monotonic()
     failures, ready = 0, False
@@ -193,6 +198,7 @@ class Stage:
         film: Path | None = None,
         baseline: Baseline | None = None,
         blank: bool = False,
+        beside: AbstractContextManager[None] | None = None,
     ) -> dict[str, Any]:
         """Play one episode and return the simulator's report of it.
 
@@ -202,6 +208,7 @@ class Stage:
             film: MP4 to write; None for none.
             baseline: What acts in place of the policy.
             blank: Frames are black.
+            beside: Entered in the new scene, before the episode begins; left after its end.
 
         Raises:
             ServingError: A process died, does not answer, or the policy heard something else.
@@ -218,7 +225,8 @@ class Stage:
         if baseline is not None:
             baseline.begin()
         # In lock-step there is no frame before the start; in real time the arm would move before.
-        with self._film(film, f'{told!r}, {asked.task} seed {asked.seed}'):
+        watched = self._film(film, f'{told!r}, {asked.task} seed {asked.seed}')
+        with watched, beside or nullcontext():
             if plan.real_time:
                 client.start()
                 self._tell(told)
@@ -251,6 +259,12 @@ class Stage:
         assert self._client is not None
         request = Trigger.Request()
         return bool(self._client.call(Trigger, 'chunk_executor/rearm', request).success)
+
+    @property
+    def client(self) -> Client:
+        """Return the client, for what is done beside an episode."""
+        assert self._client is not None
+        return self._client
 
     @contextmanager
     def _film(self, path: Path | None, title: str) -> Iterator[None]:
@@ -288,9 +302,16 @@ class Stage:
             values |= {
                 'chunk_period_s': plan.chunk_period_s,
                 'chunk_timeout_s': plan.chunk_timeout_s,
+                'command_timeout_s': COMMAND_TIMEOUT_S,
             }
         arguments = ['--robot', plan.robot, '--sim', '--no-policy', *self._clock]
-        return Up(arguments, {'sim': values}, plan.out / 'sim.log')
+        nodes = {'sim': values}
+        if plan.record is not None:
+            arguments.append('--record')
+            # In lock-step there are neither frames nor commands before the episode begins.
+            values = {'output': str(plan.record), 'judge': False, 'allow_missing': True}
+            nodes['recorder'] = values
+        return Up(arguments, nodes, plan.out / 'sim.log')
 
     def _make_policy(self) -> Up:
         plan = self._plan
@@ -331,7 +352,7 @@ class Stage:
         commands = [group.stream.topic for group in self._robot.action]
         client.until(
             lambda: all(client.node.count_publishers(topic) for topic in commands),
-            REARM_LIMIT_S,
+            START_LIMIT_S,
             'the executor',
         )
         self._heard(client)
@@ -370,9 +391,11 @@ def _provenance(plan: Plan, done: list[Scored], seconds: float) -> dict[str, Any
         'backend': plan.backend,
         'checkpoint': plan.checkpoint,
         'server_address': plan.server_address,
-        'seeds': [plan.seed_start, plan.seed_start + plan.episodes - 1],
+        'seeds': plan.seeds or [plan.seed_start, plan.seed_start + plan.episodes - 1],
         'chunk_period_s': plan.chunk_period_s,
         'episode_limit_s': plan.episode_limit_s,
+        'noise_seed': plan.noise_seed,
+        'sim': plan.sim,
         'wall_s': round(seconds, 1),
         'simulated_s': round(simulated, 1),
         'timeouts': sum(scored.timeouts for scored in done),

@@ -35,6 +35,7 @@ from gr00t_sim.messages import message_class, message_of
 from gr00t_sim.pace import LockStepPace, RealTimePace
 from gr00t_sim.scenes.interface import Episode, Expert, Outcome, Scene, Values
 from gr00t_sim.scenes.registry import kind_of
+from gr00t_sim.takeover import Takeover
 
 PLACED = 'placed'
 RUNNING = 'running'
@@ -82,6 +83,12 @@ FIXED_PARAMETERS: dict[str, tuple[Any, str, Allowed]] = {
         False,
         "lock-step with chunk_period_s: publish the expert's actions as action chunks for the"
         ' executor, one per frame; its first row is the action',
+        None,
+    ),
+    'supervisor': (
+        False,
+        'take over by the scripted expert on the teleoperation topics when the policy fails, until'
+        ' the episode ends',
         None,
     ),
     'next_after_s': (
@@ -162,6 +169,7 @@ class SimNode(Node):
             self._description.publish(String(data=description))
         self._expert: Expert | None = None
         self._expert_publishers = self._make_expert_publishers()
+        self._takeover = Takeover(self) if self.value('supervisor') else None
         self._episode = 0
         self._episode_start_ns = 0
         self._start_steps = self._ended_steps = 0
@@ -217,6 +225,8 @@ class SimNode(Node):
         self._start_steps = self.scene.steps
         if self._expert_publishers or self.value('expert_chunks'):
             self._expert = self.scene.expert(self.value('seed'), self.pace.expert_period_s)
+        if self._takeover is not None:
+            self._takeover.begin()
         self._report(RUNNING)
         self.pace.observe()
 
@@ -237,6 +247,8 @@ class SimNode(Node):
             self.running = False
             self._ended_steps = self.scene.steps
             self._report(outcome.value)
+        elif self._takeover is not None:
+            self._takeover.look(self._episode_s)
 
     def _begin_next(self) -> None:
         """Begin an episode in the scene of the next seed, a while after the last one ended."""
@@ -281,6 +293,11 @@ class SimNode(Node):
                 pixels, quality=self._quality, colorspace='RGB', colorsubsampling='420'
             )
             publisher.publish(message)
+
+    def publish_takeover(self, stamp: int) -> None:
+        """Publish what the supervisor's expert wants now, if it drives."""
+        if self._takeover is not None and self.running:
+            self._takeover.act(stamp)
 
     def publish_expert(self, stamp: int) -> None:
         """Publish the expert's next command if there is an expert; between episodes, rest."""
@@ -350,6 +367,7 @@ class SimNode(Node):
             'said_ns': self.pace.now_ns(),
             'duration_s': self._episode_s,
             'attempts': self._expert.attempts if self._expert else None,
+            **(self._takeover.report() if self._takeover else {}),
             **self.pace.counts(),
         }
         self._episodes.publish(String(data=json.dumps(report)))

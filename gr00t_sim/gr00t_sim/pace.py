@@ -71,6 +71,9 @@ class RealTimePace:
     def commanded(self, topic: str, stamp: int | None) -> None:
         """Nothing to do: the newest targets are followed from the next physics step on."""
 
+    def expect(self) -> None:
+        """Nothing to do: no command is waited for."""
+
     def counts(self) -> dict[str, int]:
         """Return the counters of the episode report."""
         return {'frames_dropped': self._frames.dropped, 'time_skips': self._skips}
@@ -106,6 +109,7 @@ class RealTimePace:
             if step % binding.frame_steps == 0:
                 self._frames.offer(stamp, self._node.scene.snapshot())
                 self._node.publish_expert(stamp)
+                self._node.publish_takeover(stamp)
 
 
 class _FrameThread:
@@ -274,6 +278,10 @@ class LockStepPace:
                 self._silent = False
                 self._finish()
 
+    def expect(self) -> None:
+        """Wait for commands again, also of an executor that was silent: a person drives now."""
+        self._silent = False
+
     def counts(self) -> dict[str, int]:
         """Return the counters of the episode report."""
         return {
@@ -321,6 +329,8 @@ class LockStepPace:
             self._deadline = time.monotonic() + self._node.value('silence_s')
 
     def _announce(self) -> None:
+        # Before the clock: the executor finds it there when it commands this tick.
+        self._node.publish_takeover(self.now_ns())
         self._clock.publish(clock_message(self.now_ns()))
         self._node.publish_expert(self.now_ns())
 

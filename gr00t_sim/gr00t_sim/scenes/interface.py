@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gr00t_core.errors import Gr00tError, RobotFileError
 from gr00t_core.robot.description import ActionGroup, Robot, StateGroup
+from gr00t_sim.supervisor import Sight
 
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 Values = dict[str, NDArray[np.float64]]  # group name → (D,), in the group's unit and order
@@ -185,6 +186,8 @@ class Kind:
         label: Target → what a table calls it.
         pointer: Picture's width by height → draws where a chunk leads the gripper, or None.
         urdf: The robot as a URDF, whose joints are those of the robot file; '' for none.
+        sight: Scene, time since the begin (s) → what a supervisor sees; None where the scene has
+            no expert that can take over at any time.
     """
 
     name: str
@@ -203,6 +206,7 @@ class Kind:
     label: Callable[[str], str]
     pointer: Callable[[float], Any]
     urdf: Callable[[], str]
+    sight: Callable[[Any, float], Sight] | None = None
 
 
 def check_seed(seed: int, allowed: range) -> None:

@@ -73,4 +73,5 @@ KIND = Kind(
     label=lambda target: f'the {target} cube',
     pointer=_pointer,
     urdf=urdf,
+    sight=So101.sight,
 )

@@ -13,9 +13,11 @@ from gr00t_sim.rendering import Renderer
 from gr00t_sim.scenes.interface import Binding, Episode, Outcome, Values
 from gr00t_sim.scenes.so101.binding import JOINT_STATE, merge
 from gr00t_sim.scenes.so101.expert import Expert
-from gr00t_sim.scenes.so101.scene import JOINTS, parse_layout
+from gr00t_sim.scenes.so101.kinematics import ARM, Kinematics
+from gr00t_sim.scenes.so101.scene import COLORS, CUBE_HALF, JOINTS, parse_layout
 from gr00t_sim.scenes.so101.simulation import Simulation
 from gr00t_sim.scenes.so101.task import Task
+from gr00t_sim.supervisor import Sight
 
 
 class So101:
@@ -27,6 +29,7 @@ class So101:
         self.simulation = Simulation(
             width=binding.width, height=binding.height, disturbance=disturbance
         )
+        self._kinematics = Kinematics(self.simulation.model)
 
     @property
     def outcome(self) -> Outcome:
@@ -78,6 +81,19 @@ class So101:
 
     def expert(self, seed: int, period_s: float) -> 'GroupExpert':
         return GroupExpert(Expert(self.simulation, seed, period_s), self._robot)
+
+    def sight(self, time_s: float) -> Sight:
+        """Return what a supervisor sees, `time_s` after the episode began."""
+        simulation = self.simulation
+        cubes = {color: simulation.cube_position(color) for color in COLORS}
+        named = cubes.pop(simulation.task.color)
+        tip = self._kinematics.grasp(simulation.joint_positions()[:ARM]).position
+        return Sight(
+            time_s=time_s,
+            distance_m=float(np.linalg.norm(tip - named)),
+            lift_m=float(named[2]) - CUBE_HALF,
+            other_lift_m=max(float(cube[2]) for cube in cubes.values()) - CUBE_HALF,
+        )
 
     def close(self) -> None:
         self.simulation.close()
