@@ -14,7 +14,6 @@ import tyro
 from gr00t_core.commands.readable import readable
 from gr00t_core.errors import Gr00tError
 from gr00t_core.robot.compare import robot_for
-from gr00t_core.robot.copies import only_robot_file
 from gr00t_core.robot.file import load_robot
 from gr00t_sim.correct_command import Correct, run_correct
 from gr00t_sim.given import check_checkpoint, check_first_and_last, own_robot
@@ -238,13 +237,7 @@ def _evaluate(asked: Evaluate) -> int:
         _check_seeds(asked, EVALUATION_SEEDS)
     robot = asked.robot
     if robot is None:
-<<<<<<< HEAD
-        if asked.checkpoint is None:
-            raise Gr00tError('give --robot: there is no robot.yaml in the checkpoint to take')
-        robot = str(only_robot_file(asked.checkpoint.resolve()))
-=======
         robot = own_robot(asked.checkpoint)
->>>>>>> hcorr
     elif asked.checkpoint is not None and not asked.server_address:
         # As `gr00t up` does, which starts simulator and policy here one by one.
         taken, remark = robot_for(load_robot(robot), asked.checkpoint.resolve())

@@ -5,6 +5,7 @@
 from pathlib import Path
 
 from gr00t_core.errors import Gr00tError
+from gr00t_core.robot.copies import only_robot_file
 from gr00t_sim.scenes.interface import check_seed
 
 
@@ -22,11 +23,11 @@ def own_robot(checkpoint: Path | None) -> str:
     """Return the path of the robot file that lies in a checkpoint.
 
     Raises:
-        Gr00tError: There is none.
+        Gr00tError: There is none, or several.
     """
-    if checkpoint is None or not (checkpoint / 'robot.yaml').is_file():
-        raise Gr00tError('give --robot: there is no robot.yaml in the checkpoint to take')
-    return str(checkpoint.resolve() / 'robot.yaml')
+    if checkpoint is None:
+        raise Gr00tError('give --robot: without --checkpoint there is no robot.yaml to take')
+    return str(only_robot_file(checkpoint.resolve()))
 
 
 def check_first_and_last(first: int, count: int, allowed: range) -> None:
