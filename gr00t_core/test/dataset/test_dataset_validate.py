@@ -209,9 +209,7 @@ def test_a_length_that_is_none_is_named(dataset, length):
     assert 'expected a number of steps' in errors(dataset)
 
 
-@pytest.mark.parametrize(
-    'path', ['/x/{episode_index.y}', '/none/chunk-0', 'x' * 5000, '{0}', '']
-)
+@pytest.mark.parametrize('path', ['/x/{episode_index.y}', '/none/chunk-0', 'x' * 5000, '{0}', ''])
 def test_a_path_that_no_file_can_have_is_named(dataset, path):
     change_json(dataset / 'meta' / 'info.json', lambda info: info.update(data_path=path))
     assert errors(dataset)
