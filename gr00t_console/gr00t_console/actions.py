@@ -55,10 +55,12 @@ class Wish:
     Attributes:
         instruction: Of the page when it was asked for; that of a goal that begins it goes first.
         commanded_at: Since when the robot is commanded (monotonic s), None until it is.
+        is_asked: The recorder has not answered yet.
     """
 
     instruction: str
     commanded_at: float | None = None
+    is_asked: bool = False
 
 
 @dataclass(frozen=True)
@@ -265,7 +267,7 @@ class Actions:
     def tend_wish(self) -> None:
         """Begin the episode that waits, once the robot is commanded; call it often."""
         wish, now = self.wish, time.monotonic()
-        if wish is None:
+        if wish is None or wish.is_asked:
             return
         if self._is_uncommanded:
             wish.commanded_at = None
@@ -276,10 +278,11 @@ class Actions:
             self.wish = None
 
         def refused(why: str) -> None:
+            wish.is_asked = False
             if is_last:
                 self.say(BAD, why)
 
-        goal = self.goal
+        wish.is_asked, goal = True, self.goal
         self._start_episode(wish.instruction if goal is None else goal.instruction, refused)
 
     def forget_wish(self) -> None:

@@ -58,6 +58,7 @@ def test_a_whole_session(served, browser):
     page.get_by_text('what the model sees').click()
     page.wait_for_function('document.querySelector(".cameras.model img").naturalWidth === 224')
     sees('It has no instruction: start one.')
+    sees('Ready for episode 0')
 
     # Say: an instruction of the list, then one that was typed; judge it.
     page.get_by_label('instruction').click()

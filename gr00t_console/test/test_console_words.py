@@ -31,6 +31,16 @@ class Answered:
         hear(self)
 
 
+class Late(Answered):
+    """A future that is done when it is called."""
+
+    def add_done_callback(self, hear):
+        self.hear = hear
+
+    def __call__(self):
+        self.hear(self)
+
+
 class Client:
     """A robot side whose executor is in a mode, and whose recorder refuses before commands."""
 
@@ -40,7 +50,8 @@ class Client:
         self.mode = mode
         self.has_heard = False  # whether the recorder has heard a command
         self.has_recorder = True
-        self.asked = []
+        self.asked, self.late = [], []
+        self.is_slow = False
 
     def status(self, subject):
         if subject != 'commands' or self.mode is None:
@@ -54,7 +65,10 @@ class Client:
             return None
         why = '' if self.has_heard else 'not started:\n  action.single_arm: nothing publishes it'
         answer = SimpleNamespace(success=self.has_heard, ok=True, message=why, episode='episode')
-        return Answered(answer)
+        if not self.is_slow:
+            return Answered(answer)
+        self.late.append(Late(answer))
+        return self.late[-1]
 
     def executors(self, below=False):
         return []
@@ -132,6 +146,20 @@ def test_what_the_recorder_goes_on_refusing_is_told_and_given_up(monkeypatch):
     made.tend_wish()
     assert made.wish is None
     assert 'nothing publishes it' in said(made)[-1]
+
+
+def test_the_recorder_is_asked_anew_only_once_it_has_answered():
+    client = Client('waiting')
+    made = Actions(client)
+    made.start_episode('wave')
+    client.mode, client.is_slow = 'running', True
+    for _ in range(3):
+        made.tend_wish()
+    assert len(client.asked) == 2
+    client.late.pop()()
+    client.is_slow = False
+    made.tend_wish()
+    assert len(client.asked) == 3
 
 
 @pytest.mark.parametrize('ends', ['press', 'stop', 'forget_wish', 'discard_episode'])
