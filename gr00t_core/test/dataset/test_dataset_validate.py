@@ -4,7 +4,9 @@
 
 from dataclasses import replace
 import json
+import os
 from pathlib import Path
+import re
 import shutil
 
 import numpy as np
@@ -193,6 +195,14 @@ def test_action_that_equals_state_is_told(dataset):
 def test_json_that_cannot_be_read_is_named(dataset, name, text):
     (dataset / 'meta' / name).write_text(text)
     assert f'{name}: ' in errors(dataset)
+
+
+@pytest.mark.parametrize('make', [Path.mkdir, os.mkfifo, lambda path: path.symlink_to(path)])
+def test_a_file_of_another_kind_is_named(dataset, make):
+    path = dataset / 'meta' / 'info.json'
+    path.unlink()
+    make(path)
+    assert re.search(f'{path}: (no regular file|missing)', errors(dataset))
 
 
 def test_a_column_that_is_there_twice_is_named(dataset):
