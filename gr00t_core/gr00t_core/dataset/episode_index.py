@@ -122,7 +122,10 @@ def _texts(path: Path, name: str) -> dict[int, str]:
     if text is None or f'{name}_index' not in names:
         raise DatasetError(f'{path}: columns {names}, expected {name}_index and {name}')
     table = read_table(path, [f'{name}_index', text])
-    texts = dict(zip(table[f'{name}_index'].to_pylist(), table[text].to_pylist(), strict=True))
+    indices = table[f'{name}_index'].to_pylist()
+    if odd := [index for index in indices if not isinstance(index, int)]:
+        raise DatasetError(f'{path}: {name}_index is {odd[0]!r}, expected an integer')
+    texts = dict(zip(indices, table[text].to_pylist(), strict=True))
     if wrong := [index for index, value in texts.items() if not isinstance(value, str)]:
         raise DatasetError(f'{path}: {name} {wrong[0]} is {texts[wrong[0]]!r}, expected a string')
     return texts

@@ -16,7 +16,12 @@ from gr00t_core.dataset.episode_index import Episode, read_episodes, read_subtas
 from gr00t_core.dataset.formats.tables import read_column
 from gr00t_core.dataset.modality import GroupColumns, Modality, read_modality
 from gr00t_core.dataset.schema import INFO, Info, read_info, read_json, STATISTICS, SUBTASK_COLUMN
-from gr00t_core.dataset.statistics import GR00T_STATISTICS, gr00t_statistics, Statistics
+from gr00t_core.dataset.statistics import (
+    as_numbers,
+    GR00T_STATISTICS,
+    gr00t_statistics,
+    Statistics,
+)
 from gr00t_core.dataset.video.image_column import ImageColumns
 from gr00t_core.dataset.video.reader import VideoReader
 from gr00t_core.embodiments import ModalityConfig
@@ -132,9 +137,12 @@ class Dataset:
         """Return a column over the whole dataset, (N,) or (N, D), as stored and read-only.
 
         Raises:
-            DatasetError: No such column, or a file has another number of rows than its episodes.
+            DatasetError: No such column, no rows at all, or a file has another number of rows than
+                its episodes.
         """
         if name not in self._columns:
+            if not len(self):
+                raise DatasetError(f'{self.path}: its {len(self.episodes)} episodes have no steps')
             rows: dict[Path, int] = {}
             for episode in self.episodes:
                 rows[episode.data] = rows.get(episode.data, 0) + episode.length
@@ -298,7 +306,10 @@ class Dataset:
             return False
         width = int(np.prod(self.info.features[name].shape))
         return all(
-            kind in entry and np.shape(entry[kind]) == (width,) for kind in GR00T_STATISTICS
+            kind in entry
+            and (numbers := as_numbers(entry[kind])) is not None
+            and numbers.shape == (width,)
+            for kind in GR00T_STATISTICS
         )
 
     def _camera(self, key: str) -> dict[str, Any]:

@@ -226,10 +226,11 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         DatasetError: It is missing, is not JSON, or holds something else.
     """
+    if not path.is_file():
+        what = 'no regular file' if path.exists() else 'missing'
+        raise DatasetError(f'{path}: {what}; is this the folder of a LeRobot dataset?')
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
-    except FileNotFoundError:
-        raise DatasetError(f'{path}: missing; is this the folder of a LeRobot dataset?') from None
     except (ValueError, RecursionError) as error:  # also a number of 4,300 digits
         raise DatasetError(f'{path}: not valid JSON: {error}') from None
     if not isinstance(content, dict):

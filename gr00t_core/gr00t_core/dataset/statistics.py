@@ -53,6 +53,14 @@ def gr00t_statistics(values: NDArray[Any]) -> Statistics:
     }
 
 
+def as_numbers(stored: Any) -> NDArray[np.float64] | None:
+    """Return a statistic that a file holds as an array; None where it is not made of numbers."""
+    try:
+        return np.asarray(stored, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
 def lerobot_statistics(values: NDArray[Any]) -> Statistics:
     """Return LeRobot v3.0's statistics of a column: lists of D floats, and `count` of one integer.
 

@@ -300,6 +300,11 @@ def test_adopting_writes_what_is_missing_and_overwrites_nothing(tmp_path, robot,
         adopt(Dataset.open(path), other)
     assert (path / 'meta/robot.yaml').read_bytes() == before
     assert len(adopt(Dataset.open(path), other, overwrite=True)) == 1
+    (path / 'meta/stats.json').write_text('[' * 5000)
+    with pytest.raises(DatasetError, match=r'meta/stats.json are there .*--overwrite'):
+        adopt(Dataset.open(path), other)
+    assert [p.name for p in adopt(Dataset.open(path), other, overwrite=True)] == ['stats.json']
+    assert validate(path) == []
 
 
 def test_upgrade_without_a_robot_says_that_modality_is_missing(tmp_path, robot, caplog):

@@ -4,7 +4,9 @@
 
 from dataclasses import replace
 import json
+import os
 from pathlib import Path
+import re
 import shutil
 
 import numpy as np
@@ -13,7 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from gr00t_core.dataset.checks.validate import validate
+from gr00t_core.dataset.reader import Dataset
+from gr00t_core.dataset.write.assemble import assemble, Header
+from gr00t_core.dataset.write.piece import pieces_of
 from gr00t_core.dataset.write.writer import DatasetWriter
+from gr00t_core.errors import DatasetError
 from gr00t_core.robot.file import load_robot
 
 ROBOT = load_robot('so101')
@@ -191,6 +197,14 @@ def test_json_that_cannot_be_read_is_named(dataset, name, text):
     assert f'{name}: ' in errors(dataset)
 
 
+@pytest.mark.parametrize('make', [Path.mkdir, os.mkfifo, lambda path: path.symlink_to(path)])
+def test_a_file_of_another_kind_is_named(dataset, make):
+    path = dataset / 'meta' / 'info.json'
+    path.unlink()
+    make(path)
+    assert re.search(f'{path}: (no regular file|missing)', errors(dataset))
+
+
 def test_a_column_that_is_there_twice_is_named(dataset):
     file = next((dataset / 'data').rglob('*.parquet'))
     table = pq.read_table(file)
@@ -213,3 +227,58 @@ def test_a_length_that_is_none_is_named(dataset, length):
 def test_a_path_that_no_file_can_have_is_named(dataset, path):
     change_json(dataset / 'meta' / 'info.json', lambda info: info.update(data_path=path))
     assert errors(dataset)
+
+
+ODD_STATISTICS = {
+    'no mapping': 5,
+    'words': {'min': 'x', 'max': 'y'},
+    'lists of unlike lengths': {'min': [[1], [1, 2]], 'max': [[1], [1, 2]]},
+    'beyond floats': {'min': [10**400] * 6, 'max': [10**400] * 6},
+    'nothing': {'min': None, 'max': None},
+}
+
+
+@pytest.mark.parametrize('name', ODD_STATISTICS)
+def test_statistics_of_any_kind_are_told(dataset, tmp_path, name):
+    """They are found wrong or are computed anew, also by what copies a dataset."""
+    odd = ODD_STATISTICS[name]
+    more = odd if isinstance(odd, dict) else {}
+    entry = {**dict.fromkeys(('mean', 'std', 'q01', 'q99'), [0.0] * 6), **more} if more else odd
+    change_json(dataset / 'meta' / 'stats.json', lambda stats: stats.update(action=entry))
+    said = errors(dataset) + warnings(dataset)
+    assert 'action: ' in said
+    listed = dataset / 'meta' / 'episodes_stats.jsonl'
+    if listed.is_file():
+        rows = [json.loads(line) for line in listed.read_text().splitlines()]
+        rows[0]['stats'] = odd
+        rows[1]['stats']['observation.images.front'] = odd
+        listed.write_text('\n'.join(map(json.dumps, rows)))
+        pieces = pieces_of(Dataset.open(dataset))
+        assert [len(piece.image_statistics) for piece in pieces] == [0, 1]
+
+
+def test_episodes_without_steps_are_told(dataset):
+    """Such as an interrupted recording leaves."""
+    listed = dataset / 'meta' / 'episodes.jsonl'
+    if not listed.is_file():
+        pytest.skip('v3.0 holds numbers in parquet')
+    for file in (dataset / 'data').rglob('*.parquet'):
+        pq.write_table(pq.read_table(file).slice(0, 0), file)
+    rows = [json.loads(line) | {'length': 0} for line in listed.read_text().splitlines()]
+    listed.write_text('\n'.join(map(json.dumps, rows)))
+    assert 'has length 0, expected 1+' in errors(dataset)
+    opened = Dataset.open(dataset)
+    header = Header.of_dataset(opened)
+    with pytest.raises(DatasetError, match='has no steps'):
+        assemble(pieces_of(opened), dataset.with_name('copy'), 'v3.0', header)
+
+
+@pytest.mark.parametrize('index', [None, 'x', [1]])
+def test_task_numbers_that_are_none_are_named(dataset, index):
+    table = dataset / 'meta' / 'tasks.parquet'
+    if table.is_file():
+        pq.write_table(pa.table({'task_index': [index], 'task': ['push']}), table)
+    else:
+        line = json.dumps({'task_index': index, 'task': 'push'})
+        (dataset / 'meta' / 'tasks.jsonl').write_text(line)
+    assert 'task_index' in errors(dataset)

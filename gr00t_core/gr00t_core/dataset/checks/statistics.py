@@ -11,7 +11,13 @@ from gr00t_core.dataset.checks.findings import error, Finding, warning
 from gr00t_core.dataset.modality import DEFAULT_KEY
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.dataset.schema import MODALITY, read_json, STATISTICS, V30
-from gr00t_core.dataset.statistics import GR00T_STATISTICS, gr00t_statistics, Statistics
+from gr00t_core.dataset.statistics import (
+    as_numbers,
+    GR00T_STATISTICS,
+    gr00t_statistics,
+    Statistics,
+)
+from gr00t_core.errors import one_line
 from gr00t_core.robot.description import Robot
 
 TOLERANCE = 1e-3  # of a column's range; float32 sums over long columns differ by less
@@ -69,8 +75,11 @@ def check_statistics(dataset: Dataset, robot: Robot | None) -> Iterator[Finding]
             f'not those of the data, and not used in training: {"; ".join(bookkeeping)}',
         )
     for name in used:
-        if name in stored and {'min', 'max'} <= set(stored[name]):
-            constant = np.flatnonzero(np.equal(stored[name]['min'], stored[name]['max']))
+        entry = stored.get(name)
+        ends = [entry.get(kind) for kind in ('min', 'max')] if isinstance(entry, Mapping) else []
+        low, high = (as_numbers(end) for end in ends or [None, None])
+        if low is not None and high is not None and low.shape == high.shape:
+            constant = np.flatnonzero(low == high)
             if len(constant):
                 yield warning(where, f'{name}: elements {_ranges(constant.tolist())} never change')
     pictures = [*dataset.info.image_keys, *{k for e in dataset.episodes for k in e.videos}]
@@ -99,11 +108,11 @@ def _wrong(entry: Mapping[str, Any], true: Statistics) -> dict[str, str]:
     # Large integers (nanoseconds) are rounded to float32 in one version and not in the other.
     rounding = np.max(np.abs(true['max'])) * np.finfo(np.float32).eps
     for kind in GR00T_STATISTICS:
-        try:
-            stored = np.atleast_1d(np.asarray(entry[kind], np.float64))
-        except (TypeError, ValueError):
-            wrong[kind] = f'is {entry[kind]!r}, expected numbers'
+        numbers = as_numbers(entry[kind])
+        if numbers is None:
+            wrong[kind] = f'is {one_line(repr(entry[kind]))}, expected numbers'
             continue
+        stored = np.atleast_1d(numbers)
         if stored.shape != np.shape(true[kind]):
             wrong[kind] = f'has shape {stored.shape}, expected {np.shape(true[kind])}'
             continue

@@ -78,9 +78,12 @@ def _usable(dataset: Dataset) -> bool:
     path = dataset.path / STATISTICS
     if not path.is_file():
         return False
+    try:
+        stored = read_json(path)
+    except DatasetError:
+        return False  # damaged
     if dataset.info.version == V30:
         return True
-    stored = read_json(path)
     return all(
         isinstance(stored.get(name), dict) and set(stored[name]) == set(GR00T_STATISTICS)
         for name, feature in dataset.info.features.items()
@@ -107,7 +110,7 @@ def _same(name: str, one: bytes, other: bytes) -> bool:
         return one == other
     try:
         return bool(json.loads(one) == json.loads(other))
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 

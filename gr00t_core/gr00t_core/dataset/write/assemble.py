@@ -153,6 +153,8 @@ def _base(output: Path, version: str, header: Header) -> Dataset:
 
 
 def _check(piece: Piece, features: Mapping[str, Feature], fps: Fraction, like: str) -> None:
+    if not piece.length:
+        raise DatasetError(f'{piece.where}: has no steps; take it out of the list of episodes')
     if piece.fps != fps:
         raise DatasetError(f'{piece.where}: {piece.fps} Hz, but {like} has {fps} Hz')
     ours = output_features(piece)

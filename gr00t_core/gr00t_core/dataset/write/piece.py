@@ -9,13 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from gr00t_core.dataset.episode_index import Episode
 from gr00t_core.dataset.formats.tables import column_names, read_table
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.dataset.schema import EPISODES_STATS_V21, Feature, read_json, read_jsonl, V21, V30
-from gr00t_core.dataset.statistics import QUANTILES, Statistics
+from gr00t_core.dataset.statistics import as_numbers, QUANTILES, Statistics
 from gr00t_core.dataset.video.image_column import column_statistics
 from gr00t_core.dataset.video.reader import VideoReader
 from gr00t_core.dataset.video.remux import VideoSlice
@@ -188,10 +186,10 @@ def _image_statistics(dataset: Dataset) -> dict[int, dict[str, Statistics]]:
     known: dict[int, dict[str, Statistics]] = {}
     if dataset.info.version == V21 and (dataset.path / EPISODES_STATS_V21).is_file():
         for row in read_jsonl(dataset.path / EPISODES_STATS_V21):
-            stored = row.get('stats') or {}
-            known[row.get('episode_index', -1)] = {
-                key: stored[key] for key in keys if _complete(stored.get(key))
-            }
+            stored, index = row.get('stats'), row.get('episode_index')
+            if not isinstance(stored, Mapping) or not isinstance(index, int):
+                continue
+            known[index] = {key: stored[key] for key in keys if _complete(stored.get(key))}
     if dataset.info.version == V30:
         for path in sorted((dataset.path / 'meta' / 'episodes').glob('*/*.parquet')):
             names = set(column_names(path))
@@ -215,6 +213,8 @@ def _image_statistics(dataset: Dataset) -> dict[int, dict[str, Statistics]]:
 def _complete(entry: Any) -> bool:
     """Tell whether an entry has all statistics of a colour picture, in LeRobot's shape."""
     return isinstance(entry, Mapping) and all(
-        kind in entry and np.shape(entry[kind]) == ((1,) if kind == 'count' else (3, 1, 1))
+        kind in entry
+        and (numbers := as_numbers(entry[kind])) is not None
+        and numbers.shape == ((1,) if kind == 'count' else (3, 1, 1))
         for kind in IMAGE_STATISTICS
     )
