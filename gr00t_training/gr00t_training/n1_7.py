@@ -30,6 +30,7 @@ from gr00t_core.models.n1_7.processor_config import (
 from gr00t_core.models.n1_7.robot_layout import processor_files, relations, relative_statistics
 from gr00t_core.models.network import PolicyNetwork
 from gr00t_core.transforms import collate, Training
+from gr00t_core.transforms.augment import Augmentation
 from gr00t_training.config import FinetuneConfig
 from gr00t_training.data import left_padded, TrainingBatch, TrainingData, VARIATION
 from gr00t_training.experiment import frame_sources, Progress, Subject
@@ -170,6 +171,7 @@ def make_transforms(
     varied = color_jitter(config)
     if varied is not None:
         varied = replace(varied, rotation=float(processor.settings['random_rotation_angle'] or 0))
+        varied = None if varied == Augmentation(0, 0, 0, 0) else varied
     made = {}
     for subject in subjects:
         of = N17Transforms.load(
