@@ -163,7 +163,7 @@ class Canvas:
         measured = [value for _, value in self._recording.states[name]]
         wanted = [value for _, value in self._recording.commands.get(name, [])]
         if name in self._recording.deltas:
-            return _range(measured), _range(wanted or [0.0])
+            return _range(measured), _range([*wanted, 0.0])
         both = _range(measured + wanted)
         return both, both
 

@@ -110,7 +110,7 @@ def test_wrong_use_is_told_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(Gr00tError, match='no checkpoint folder'):
         command.main(['evaluate', '--checkpoint', str(tmp_path)])
     (tmp_path / 'config.json').touch()
-    with pytest.raises(Gr00tError, match='give --robot'):
+    with pytest.raises(Gr00tError, match=r'holds no robot.yaml; say which'):
         command.main(['evaluate', '--checkpoint', str(tmp_path)])
     with pytest.raises(RobotFileError, match='contradicts the robot file of the checkpoint'):
         command.main(['evaluate', '--checkpoint', str(SHIPPED), '--robot', 'droid'])

