@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Policy server on a Jetson Orin with JetPack 6.2: CUDA 12.6, TensorRT 10.3 and Python 3.10 of NVIDIA's image.
+# For JetPack 7.2 (CUDA 13.2, TensorRT 10.16, Python 3.12) give BASE and TORCH: docs/how-to/jetson.md.
 # No ROS: the nodes run beside it, in gr00t:cpu (compose.policy.yaml), and talk to it over a socket.
 #   docker build -f docker/orin.Dockerfile -t gr00t:orin .          (on the Jetson; not tried: none was at hand)
-FROM nvcr.io/nvidia/l4t-jetpack:r36.4.0 AS base
+ARG BASE=nvcr.io/nvidia/l4t-jetpack:r36.4.0
+FROM ${BASE} AS base
 SHELL ["/bin/bash", "-eo", "pipefail", "-c"]
 # hadolint ignore=DL3008
 RUN apt-get update \
@@ -12,14 +14,15 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 
 FROM base AS build
-# PyTorch for JetPack 6 comes from NVIDIA's index for Jetsons; everything else from PyPI.
+# PyTorch for JetPack 6 comes from NVIDIA's index for Jetsons; everything else from PyPI. TORCH may be a wheel's address.
 ARG TORCH_INDEX=https://pypi.jetson-ai-lab.io/jp6/cu126
+ARG TORCH=torch
 ENV PIP_NO_CACHE_DIR=1
 WORKDIR /opt/gr00t
 COPY . .
 # TensorRT is the image's, hence its site-packages.
 RUN python3 -m venv --system-site-packages .venv \
- && .venv/bin/pip install --index-url "$TORCH_INDEX" torch \
+ && .venv/bin/pip install --index-url "$TORCH_INDEX" "$TORCH" \
  && grep -vE '^(torch|onnxruntime)==' requirements/core.txt >/tmp/core.txt \
  && grep -E '^onnx(script)?==' requirements/train.txt >>/tmp/core.txt \
  && .venv/bin/pip install --requirement /tmp/core.txt \

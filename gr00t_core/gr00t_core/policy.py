@@ -100,7 +100,6 @@ class Gr00tPolicy:
             device=device,
             denoising_steps=denoising_steps,
             options=options,
-            export=_export,
         )
         video: Any = {} if self.backend.video is None else {'video': self.backend.video}
         self.transforms = replace(transforms, **video)
@@ -300,13 +299,6 @@ class Gr00tPolicy:
         free = np.zeros(self.transforms.model_horizon - horizon, np.float32)
         normalized = self.transforms.normalized_action(action, observation)[0]
         return normalized, np.concatenate((firm, free))
-
-
-def _export(*args: Any) -> None:
-    """Write ONNX graphs for an engine that needs them."""
-    from gr00t_core.export.onnx_export import export_onnx
-
-    export_onnx(*args)
 
 
 def _seed(seed: object) -> int | None:

@@ -97,7 +97,7 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
     from gr00t_training.checkpointing import checkpoints, Companions
     from gr00t_training.early import early_evaluation
     from gr00t_training.family import training_of
-    from gr00t_training.objective import set_dropout
+    from gr00t_training.objective import fold_frozen_backbone, set_dropout
     from gr00t_training.sharding import fsdp_plugin
     from gr00t_training.trainer import Trainer
 
@@ -149,6 +149,8 @@ def finetune(config: FinetuneConfig, command: str = '', received: Sequence[int] 
     preflight.check_run(config, subjects, metadata, transforms, model, accelerator)
 
     model.to(accelerator.device)
+    if not machine.fsdp:  # which shards the plain blocks
+        fold_frozen_backbone(model, 'inductor' if machine.compile else None)
     positions = {slot: slots.position(slot) for slot in tables_slots}
     with accelerator.main_process_first():  # it makes the caches, the others find them
         data = family.training_data(
@@ -196,7 +198,7 @@ def _prepare(
     """Choose what trains, keep the slots that are used, and add LoRA; return these slots."""
     from gr00t_training.feature_cache import refuse_if_tuned
     from gr00t_training.lora import add_lora
-    from gr00t_training.objective import blocks, recompute_activations
+    from gr00t_training.objective import compile_blocks, recompute_activations
     from gr00t_training.slots import ActiveSlots
 
     top: dict[str, Any] = {}  # not of every family: `check_options`
@@ -227,8 +229,7 @@ def _prepare(
     if config.machine.gradient_checkpointing:
         recompute_activations(model)
     if config.machine.compile:
-        for block in blocks(model):
-            block.compile()
+        compile_blocks(model)
     return slots
 
 

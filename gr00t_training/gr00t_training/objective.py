@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
+from typing import Any
 
 import torch
 from torch import nn, Tensor
@@ -53,6 +54,31 @@ class Objective(nn.Module):
 def blocks(model: PolicyNetwork) -> Iterator[nn.Module]:
     """Yield the transformer blocks of all parts."""
     return (module for module in model.modules() if isinstance(module, model.block_classes))
+
+
+def compile_blocks(model: PolicyNetwork, backend: Any = 'inductor') -> None:
+    """Compile the transformer blocks on their first call; equal blocks share one compilation.
+
+    Args:
+        model: As it trains.
+        backend: Of `torch.compile`; tests count graphs with one of their own.
+    """
+    for block in blocks(model):
+        block.compile(backend=backend)
+
+
+def fold_frozen_backbone(model: PolicyNetwork, backend: Any = None) -> None:
+    """Have a frozen backbone computed in fewer, larger products; nothing where it trains.
+
+    Args:
+        model: On its device, in its dtypes.
+        backend: Of `torch.compile`, for the folded layers; None leaves them uncompiled.
+    """
+    if any(parameter.requires_grad for parameter in model.backbone.parameters()):
+        return
+    for layer in model.fold_backbone():
+        if backend is not None:
+            layer.compile(backend=backend)
 
 
 def recompute_activations(model: PolicyNetwork) -> None:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """AdamW on what trains, and the course of its learning rate as a function of the step."""
 
+from collections.abc import Iterable
 import math
 from typing import Any
 
@@ -43,6 +44,26 @@ def make_optimizer(
     return torch.optim.AdamW(
         parameter_groups(model, weight_decay), lr=learning_rate, betas=betas, eps=eps, fused=True
     )
+
+
+def clip_in_step(
+    optimizer: Any, parameters: Iterable[nn.Parameter], max_norm: float
+) -> torch.Tensor:
+    """Have the next step of a fused optimiser clip the gradients; return their norm before.
+
+    The step divides them as it reads them: a pass over all gradients less than
+    `clip_grad_norm_`, for the same update.
+
+    Args:
+        optimizer: From `make_optimizer`, or Accelerate's wrapper of it.
+        parameters: What the norm is of.
+        max_norm: The norm that longer gradients get.
+    """
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norm = torch.nn.utils.get_total_norm(gradients)
+    scale = ((norm + 1e-6) / max_norm).clamp(min=1.0)
+    getattr(optimizer, 'optimizer', optimizer).grad_scale = scale
+    return norm
 
 
 def learning_rate(

@@ -30,10 +30,11 @@ from gr00t_training.ema import MovingAverage
 from gr00t_training.logs import Log
 from gr00t_training.lora import merged
 from gr00t_training.objective import draw_noise, Objective, seed_of
-from gr00t_training.optimizer import learning_rate, make_optimizer
+from gr00t_training.optimizer import clip_in_step, learning_rate, make_optimizer
 from gr00t_training.sharding import (
     full_optimizer_state,
     full_weights,
+    is_sharded,
     load_optimizer_state,
     load_weights,
     trainable_weights,
@@ -202,7 +203,11 @@ class Trainer:
                 accelerator.backward(value)
             loss += value.detach()
         window.losses.append(loss)
-        norm = accelerator.clip_grad_norm_(objective.parameters(), config.optimizer.max_grad_norm)
+        parameters, most = objective.parameters(), config.optimizer.max_grad_norm
+        if is_sharded(accelerator):
+            norm = accelerator.clip_grad_norm_(parameters, most)
+        else:
+            norm = clip_in_step(optimizer, parameters, most)
         optimizer.step()
         optimizer.zero_grad()
         return norm

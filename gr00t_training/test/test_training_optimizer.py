@@ -13,7 +13,12 @@ import transformers
 from gr00t_core.models import FAMILIES, load_model
 from gr00t_training.ema import MovingAverage
 from gr00t_training.objective import draw_noise, recompute_activations
-from gr00t_training.optimizer import learning_rate, make_optimizer, parameter_groups
+from gr00t_training.optimizer import (
+    clip_in_step,
+    learning_rate,
+    make_optimizer,
+    parameter_groups,
+)
 from gr00t_training.slots import ActiveSlots
 
 SLOT, B, K = 31, 3, 4
@@ -164,6 +169,31 @@ def test_weight_decay_excludes_what_upstream_excludes(model):
     assert all('bias' in names[i] or 'norm' in names[i] for i in plain)
     assert any(names[i].endswith('state_encoder.layer1.b') for i in decayed)
     assert not any(names[i].endswith('bias') for i in decayed)
+
+
+@pytest.mark.parametrize('longest', [0.0, 1e-3, 0.7, 1e3])
+def test_clipping_within_the_step_is_clipping_before_it(longest):
+    """Gradients below and above the limit, zero ones, and a parameter without any."""
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(3, 5), (7,), (2, 2, 2)]
+    weights = [torch.randn(shape, generator=generator) for shape in shapes]
+    runs = [[torch.nn.Parameter(w.clone()) for w in weights] for _ in range(2)]
+    optimizers = [make_optimizer(torch.nn.ParameterList(own), 1e-2) for own in runs]
+    for _ in range(4):
+        gradients = [longest * torch.randn(shape, generator=generator) for shape in shapes[:2]]
+        for own in runs:
+            for parameter, gradient in zip(own, gradients):
+                parameter.grad = gradient.clone()
+        norms = (
+            torch.nn.utils.clip_grad_norm_(runs[0], 1.0),
+            clip_in_step(optimizers[1], runs[1], 1.0),
+        )
+        torch.testing.assert_close(norms[1], norms[0])
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+    for before, within in zip(*runs, strict=True):
+        torch.testing.assert_close(within, before, rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize('course', ['cosine', 'linear', 'constant'])

@@ -46,12 +46,18 @@ class Tensorrt:
         precision: bf16, or fp16 for GPUs before Ampere.
         embodiment_tag: Tag whose weights the engine gets; without it the checkpoint's only one.
         denoising_steps: Euler steps; without it the checkpoint's own.
+        instruction: Build for prompts as long as with this instruction alone, which is faster;
+            PyTorch answers the others. Give the robot file's, which the server starts with.
+        reusable: Leave the weights out of the engines, so that the next checkpoint of the same
+            robot takes them over; such engines are slower.
     """
 
     checkpoint: tyro.conf.Positional[Path]
     precision: Literal['bf16', 'fp16'] = 'bf16'
     embodiment_tag: str | None = None
     denoising_steps: int | None = None
+    instruction: str | None = None
+    reusable: bool = False
 
 
 _Export = (
@@ -86,7 +92,12 @@ def main(argv: list[str]) -> int:
     from gr00t_core.export.tensorrt_export import export_tensorrt
 
     for line in export_tensorrt(
-        options.checkpoint, options.precision, options.embodiment_tag, options.denoising_steps
+        options.checkpoint,
+        options.precision,
+        options.embodiment_tag,
+        options.denoising_steps,
+        options.instruction,
+        options.reusable,
     ):
         _log.info('%s', line)
     return 0

@@ -27,7 +27,7 @@ class PolicyOptions:
         engine: auto (onnxruntime for an export, else torch), torch, tensorrt, or onnxruntime or
             openvino (then the checkpoint is an export).
         compile: torch: compile every layer (needs a C++ compiler; the first call takes longer).
-        cuda_graphs: torch on a GPU: one CUDA graph per prompt length and image size.
+        cuda_graphs: torch or tensorrt on a GPU: one CUDA graph per prompt length and image size.
         precision: torch: fp32, bf16, fp16, or fp8, which is compared with the others first;
             tensorrt: bf16 or fp16. auto: fp32 on a CPU, bf16 on a GPU.
         device: cpu, cuda, cuda:N, or auto: the GPU where PyTorch sees one, else the CPU.

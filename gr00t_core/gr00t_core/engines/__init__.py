@@ -5,7 +5,7 @@
 Shapes: B batch · H action horizon · A action width (padded).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
@@ -113,7 +113,6 @@ def load_engine(
     device: str = 'cpu',
     denoising_steps: int | None = None,
     options: EngineOptions = DEFAULT_OPTIONS,
-    export: Callable[..., object] | None = None,
 ) -> Backend:
     """Load a checkpoint into an engine.
 
@@ -123,7 +122,6 @@ def load_engine(
         device: Where it runs, e.g. `cpu` or `cuda:0`.
         denoising_steps: Euler steps of the flow; None for the checkpoint's own (4).
         options: How it runs.
-        export: For tensorrt: `export_onnx`, which writes graphs where there are none.
 
     Raises:
         BackendError: No such engine or option, a package is missing, or it cannot run this
@@ -148,7 +146,5 @@ def load_engine(
             f'engine {name!r} needs the package {error.name!r}, which is not installed: {install}'
         ) from error
     given: dict[str, Any] = {} if name in EXPORT_ENGINES else {'options': options}
-    if name == 'tensorrt':
-        given['export'] = export
     backend: Backend = loader(checkpoint, device=device, denoising_steps=denoising_steps, **given)
     return backend

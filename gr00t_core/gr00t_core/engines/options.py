@@ -11,7 +11,7 @@ PRECISIONS = ('auto', 'fp32', 'bf16', 'fp16', 'fp8')
 # Engine → the options that it has; the precision of an export is chosen by `gr00t export`.
 _KNOWN: Mapping[str, tuple[str, ...]] = {
     'torch': ('compile', 'cuda_graphs', 'precision'),
-    'tensorrt': ('precision',),
+    'tensorrt': ('cuda_graphs', 'precision'),
     'onnxruntime': (),
     'openvino': (),
 }
@@ -24,7 +24,7 @@ class EngineOptions:
 
     Attributes:
         compile: torch: compile every layer by Inductor (needs a C++ compiler).
-        cuda_graphs: torch on a GPU: one CUDA graph per prompt length and image size.
+        cuda_graphs: torch or tensorrt on a GPU: one CUDA graph per prompt length and image size.
         precision: torch: fp32, bf16, fp16, or fp8 (behind a gate); tensorrt: bf16 or fp16. auto:
             float32 on a CPU, bfloat16 on a GPU.
     """

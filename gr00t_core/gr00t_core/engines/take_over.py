@@ -3,8 +3,8 @@
 """Answer with one engine while a faster one is made ready, then change over if it agrees.
 
 The faster engine is built in a background thread on the first call, which tells the embodiment
-and the number of cameras. It takes over after a comparison on random inputs; else the first engine
-goes on, and the log says why.
+and the number of cameras. It takes over after a comparison on the pictures of the newest call;
+else the first engine goes on, and the log says why.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ import threading
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gr00t_core.engines.folded import FoldedBackend
 from gr00t_core.models.folded.request import Floats, Prompt, Start
@@ -21,6 +22,7 @@ from gr00t_core.models.folded.request import Floats, Prompt, Start
 _log = logging.getLogger(__name__)
 
 _SAMPLES = 4
+_PLAIN_VALUES = 16  # pictures with as few are no camera's
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,18 @@ class Runner(Protocol):
     def act(self, slot: int, seen: Any, begin: Start, /) -> Floats:
         """Run the action steps."""
 
+    def answer(self, prompt: Prompt, begin: Start, /) -> tuple[Any, Floats]:
+        """Run both; return what `encode` gave and the actions."""
+
 
 class Faster(Runner, Protocol):
     """The engine that takes over."""
 
     def accepts(self, prompt: Prompt) -> bool:
         """Return whether it can answer this prompt."""
+
+    def keep(self) -> None:
+        """Store what was compiled up to now; called once, when it takes over."""
 
 
 class TakeOverBackend(FoldedBackend):
@@ -78,15 +86,11 @@ class TakeOverBackend(FoldedBackend):
         self._first, self._prepare = first, prepare
         self._faster: Faster | None = None
         self._thread: threading.Thread | None = None
+        self._newest: Prompt | None = None
 
     def encode(self, prompt: Prompt) -> tuple[Runner, Any]:
         """Run the vision-language part of whichever engine answers now."""
-        if self._thread is None:
-            self.state = 'building'
-            self._thread = threading.Thread(target=self._make, args=(prompt,), daemon=True)
-            self._thread.start()
-        faster = self._faster
-        runner = faster if faster is not None and faster.accepts(prompt) else self._first
+        runner = self._runner(prompt)
         return runner, runner.encode(prompt)
 
     def act(self, slot: int, seen: Any, begin: Start) -> Floats:
@@ -94,6 +98,22 @@ class TakeOverBackend(FoldedBackend):
         runner, features = seen
         actions: Floats = runner.act(slot, features, begin)
         return actions
+
+    def answer(self, prompt: Prompt, begin: Start) -> tuple[tuple[Runner, Any], Floats]:
+        """Run both parts of whichever engine answers now."""
+        runner = self._runner(prompt)
+        features, actions = runner.answer(prompt, begin)
+        return (runner, features), actions
+
+    def _runner(self, prompt: Prompt) -> Runner:
+        if self._faster is None:
+            self._newest = prompt
+        if self._thread is None:
+            self.state = 'building'
+            self._thread = threading.Thread(target=self._make, args=(prompt,), daemon=True)
+            self._thread.start()
+        faster = self._faster
+        return faster if faster is not None and faster.accepts(prompt) else self._first
 
     def synchronize(self) -> None:
         """Wait for the device; raise what it says where it does not work any more."""
@@ -108,7 +128,11 @@ class TakeOverBackend(FoldedBackend):
     def _make(self, prompt: Prompt) -> None:
         try:
             faster = self._prepare(prompt)
-            cosine, error = compare(self._first, faster, prompt, self.config.action_head)
+            # The first call is often a server's warm-up on an example, and building takes minutes.
+            newest = self._newest
+            if newest is None or not faster.accepts(newest):
+                newest = prompt
+            cosine, error = compare(self._first, faster, newest, self.config.action_head)
         except Exception as failure:
             self.state = f'refused: {failure}'
             _log.warning('%s: PyTorch goes on answering: %s', self.name, failure)
@@ -117,6 +141,10 @@ class TakeOverBackend(FoldedBackend):
             self._faster = faster
             self.state = 'ready'
             _log.info('%s takes over: cosine %.6f, max error %.4f', self.name, cosine, error)
+            try:
+                faster.keep()
+            except Exception as failure:
+                _log.warning('%s: what it compiled is not stored: %s', self.name, failure)
         else:
             self.state = f'refused: cosine {cosine:.6f}, max error {error:.4f}'
             _log.warning(
@@ -132,15 +160,14 @@ class TakeOverBackend(FoldedBackend):
 def compare(first: Runner, second: Runner, prompt: Prompt, head: Any) -> tuple[float, float]:
     """Return the cosine between what two engines add to random noise, and the largest difference.
 
-    The noise itself is taken off: it is most of an action and the same in both.
+    The noise itself is taken off: it is most of an action and the same in both. States are random;
+    pictures are those of the prompt, shifted, or random where the prompt's are plain.
     """
     rng = np.random.default_rng(0)
     first_sample = prompt.sample(0)
-    pixels = first_sample.inputs['pixel_values']
-    low, high = (0, 256) if pixels.dtype == np.uint8 else (-1, 1)
     moved: list[list[Floats]] = [[], []]
-    for _ in range(_SAMPLES):
-        images = rng.uniform(low, high, pixels.shape).astype(pixels.dtype)
+    for index in range(_SAMPLES):
+        images = _pictures(first_sample.inputs['pixel_values'], index, rng)
         sample = replace(first_sample, inputs={**first_sample.inputs, 'pixel_values': images})
         chunk = (1, head.action_horizon, head.action_dim)
         begin = Start(
@@ -157,3 +184,11 @@ def compare(first: Runner, second: Runner, prompt: Prompt, head: Any) -> tuple[f
         return 0.0, float('inf')
     lengths = float(np.linalg.norm(one)) * float(np.linalg.norm(two))
     return float(one @ two) / max(lengths, 1e-30), float(np.abs(one - two).max())
+
+
+def _pictures(pixels: NDArray[Any], index: int, rng: np.random.Generator) -> NDArray[Any]:
+    """Return pictures like those given, of which an example's are of one grey."""
+    if len(np.unique(pixels)) > _PLAIN_VALUES:
+        return np.roll(pixels, index * pixels.shape[-2] // _SAMPLES, axis=-2)
+    low, high = (0, 256) if pixels.dtype == np.uint8 else (-1, 1)
+    return rng.uniform(low, high, pixels.shape).astype(pixels.dtype)

@@ -8,7 +8,7 @@ precision flags. Building and parsing is tested with TensorRT-RTX on machines wi
 running engines is not measured.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 import contextlib
 from dataclasses import asdict, dataclass
 import hashlib
@@ -161,13 +161,19 @@ def can_strip(trt: Any) -> bool:
     )
 
 
+def plan_path(graph: Path, key: EngineKey, store: Path) -> Path:
+    """Return where the engine of a key is stored; its manifest and runtime cache lie beside it."""
+    return store / f'{graph.stem}-{key.name}.engine'
+
+
 def cached_plan(trt: Any, graph: Path, key: EngineKey, store: Path) -> bytes:
     """Return the engine of a key from the store, built and stored first where it is not there.
 
     Raises:
         BackendError: See `build_plan`.
     """
-    plan, note = store / f'{graph.stem}-{key.name}.engine', store / f'{graph.stem}-{key.name}.json'
+    plan = plan_path(graph, key, store)
+    note = plan.with_suffix('.json')
     wanted = json.loads(json.dumps(asdict(key)))
     if plan.is_file() and note.is_file():
         try:
@@ -190,14 +196,30 @@ def cached_plan(trt: Any, graph: Path, key: EngineKey, store: Path) -> bytes:
 class Engine:
     """An engine on a CUDA device, called with torch tensors on the current stream."""
 
-    def __init__(self, trt: Any, plan: bytes, graph: Path | None, device: torch.device) -> None:
-        """Load a plan; `graph` gives the weights of a stripped one, None where it has them.
+    def __init__(
+        self,
+        trt: Any,
+        plan: bytes,
+        graph: Path | None,
+        device: torch.device,
+        cache: Path | None = None,
+    ) -> None:
+        """Load a plan.
+
+        Args:
+            trt: From `find_tensorrt`.
+            plan: From `cached_plan`.
+            graph: Gives the weights of a stripped plan; None where it has them.
+            device: Where it runs.
+            cache: File for the kernels that TensorRT-RTX compiles here; see `keep`.
 
         Raises:
             BackendError: The plan does not load here, or its weights cannot be put in.
         """
         self._logger = _logger(trt)
         self._device = device
+        self._cache_file = cache
+        self._cache: Any = None
         with on_device(device):
             self._load(trt, plan, graph)
         names = [self._engine.get_tensor_name(i) for i in range(self._engine.num_io_tensors)]
@@ -219,12 +241,34 @@ class Engine:
                     f'TensorRT cannot put the weights of {graph} into the engine:'
                     f' {"; ".join(self._logger.errors)}'
                 )
-        self._context = self._engine.create_execution_context()
+        self._context = self._made_context(trt)
         if self._context is None:
             raise BackendError(
                 'TensorRT cannot make room for an answer, often because the GPU memory is full'
                 f' ({"; ".join(self._logger.errors)}): free some, or run the engine torch'
             )
+
+    def _made_context(self, trt: Any) -> Any:
+        if not hasattr(self._engine, 'create_runtime_config'):
+            return self._engine.create_execution_context()
+        config = self._engine.create_runtime_config()
+        if hasattr(trt, 'DynamicShapesKernelSpecializationStrategy'):
+            # The default compiles beside the first calls, which other kernels answer meanwhile.
+            strategy = trt.DynamicShapesKernelSpecializationStrategy.EAGER
+            config.dynamic_shapes_kernel_specialization_strategy = strategy
+        if self._cache_file is not None and hasattr(config, 'create_runtime_cache'):
+            self._cache = config.create_runtime_cache()
+            stored = self._cache_file.read_bytes() if self._cache_file.is_file() else b''
+            if stored and not self._cache.deserialize(stored):
+                _log.info('%s is of another GPU or driver; compiling anew', self._cache_file)
+            config.set_runtime_cache(self._cache)
+        return self._engine.create_execution_context(config)
+
+    def keep(self) -> None:
+        """Store the kernels that were compiled so far, so that the next start compiles none."""
+        if self._cache is not None and self._cache_file is not None:
+            with on_device(self._device):
+                _write(self._cache_file, bytes(self._cache.serialize()))
 
     def __call__(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Run on contiguous tensors of the engine's device; return a fresh output tensor.
@@ -256,6 +300,17 @@ class Engine:
                 f'TensorRT does not take the address of {name} {tuple(value.shape)}:'
                 f' {"; ".join(self._logger.errors[-3:])}'
             )
+
+
+def own_stream(device: torch.device) -> Callable[[], contextlib.AbstractContextManager[Any]]:
+    """Return what makes one new stream of the device the current one.
+
+    On the default stream TensorRT waits for the whole device in each call.
+    """
+    if device.type != 'cuda':
+        return contextlib.nullcontext
+    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    return lambda: torch.cuda.stream(stream)
 
 
 def on_device(device: torch.device) -> contextlib.AbstractContextManager[Any]:

@@ -62,7 +62,8 @@ def export_onnx(
     model = load_model(checkpoint, torch.float32)
     folded = FoldedModel(model, steps)
     samples = [example(inference, model.config, slot, views, seed) for seed in range(_SAMPLES)]
-    expected = [folded(*sample).numpy() for sample in samples]
+    compared = precision != 'bf16'  # which no runtime here can run
+    expected = [folded(*sample).numpy() for sample in samples] if compared else []
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f'.{out.name}-') as scratch:
         folder = Path(scratch) / 'export'
@@ -90,7 +91,7 @@ def export_onnx(
             tools={name: version(name) for name in ('torch', 'onnx', 'onnxscript')},
         )
         manifest.write(folder)
-        if precision != 'bf16':
+        if compared:
             manifest = _with_parity(manifest, folder, samples, expected)
         folder.rename(out)
     return manifest

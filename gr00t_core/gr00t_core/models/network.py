@@ -46,6 +46,7 @@ class PolicyNetwork(nn.Module):
         self.config = config
         self.mask_padding = mask_padding
         self._frozen: list[nn.Module] = []
+        self._folded: tuple[Any, ...] = ()
 
     @classmethod
     def from_pretrained(
@@ -109,6 +110,17 @@ class PolicyNetwork(nn.Module):
     def folded_context(self) -> nn.Module:
         """Return the vision-language part folded for inference; it shares the weights."""
         raise NotImplementedError
+
+    def fold_backbone(self) -> list[nn.Module]:
+        """Compute the features of a frozen backbone by its folded form, where a family has one.
+
+        For training. The weights stay where they are, as views where they were joined; do not
+        move or cast the model afterwards.
+
+        Returns:
+            The folded layers, for a compiler; empty where the plain backbone goes on.
+        """
+        return []
 
     def set_trainable(
         self,

@@ -11,11 +11,12 @@ import onnx
 import pytest
 import torch
 
-from gr00t_core.engines import load_engine, tensorrt_engine
+from gr00t_core.engines import load_engine, tensorrt, tensorrt_engine
 from gr00t_core.engines.cuda_graph import Block, GraphCapture, ReplayCache
+from gr00t_core.engines.manifest import ACTION_STEPS, Manifest, Part, VISION_LANGUAGE
 from gr00t_core.engines.options import EngineOptions, FORMER
 from gr00t_core.engines.take_over import compare, TakeOverBackend
-from gr00t_core.engines.tensorrt import EngineRunner
+from gr00t_core.engines.tensorrt import EngineRunner, Engines, Kind
 from gr00t_core.engines.tensorrt_engine import build_plan, cached_plan, EngineKey, find_tensorrt
 from gr00t_core.engines.torch import TorchBackend
 from gr00t_core.errors import BackendError, ObservationError
@@ -324,7 +325,7 @@ def test_gpu_backends_say_that_they_need_one(checkpoint):
     [
         ('onnxruntime', EngineOptions(compile=True), "no option 'compile'; torch has it"),
         ('openvino', EngineOptions(precision='fp16'), 'chosen by `gr00t export onnx'),
-        ('tensorrt', EngineOptions(cuda_graphs=True), "no option 'cuda_graphs'"),
+        ('tensorrt', EngineOptions(compile=True), "no option 'compile'; torch has it"),
         ('tensorrt', EngineOptions(precision='fp8'), 'allowed: auto, bf16, fp16'),
         ('torch', EngineOptions(precision='int4'), "'int4' is unknown; allowed: auto, fp32"),
     ],
@@ -378,15 +379,19 @@ class Second(TorchBackend):
     """A faster engine, as far as the code can tell."""
 
     error = 0.0
-    gate = None
+    held = None
     most = 10_000  # tokens
+    kept = 0
 
     def accepts(self, prompt):
         return prompt.inputs['input_ids'].shape[1] <= self.most
 
+    def keep(self):
+        self.kept += 1
+
     def act(self, slot, seen, begin):
-        if self.gate is not None:
-            self.gate.wait(10)
+        if self.held is not None:
+            self.held.wait(10)
         actions = super().act(slot, seen, begin)
         return actions + self.error * np.sin(np.arange(actions.size)).reshape(actions.shape)
 
@@ -403,7 +408,7 @@ def take_over(checkpoint, **attributes):
 def test_the_first_engine_answers_until_the_second_agrees(policy, checkpoint):
     gate = threading.Event()
     short, long = batches(policy, 'stop', 'put ' + 'the cube and ' * 20 + 'the bowl down')
-    backend = take_over(checkpoint, gate=gate, most=short['input_ids'].shape[1])
+    backend = take_over(checkpoint, held=gate, most=short['input_ids'].shape[1])
     assert backend.state == 'waiting'
     expected = policy.backend.predict(short, noise_of(policy, 1))
     np.testing.assert_array_equal(backend.predict(short, noise_of(policy, 1)), expected)
@@ -413,6 +418,7 @@ def test_the_first_engine_answers_until_the_second_agrees(policy, checkpoint):
     np.testing.assert_array_equal(backend.predict(short, noise_of(policy, 1)), expected)
     (seen,) = backend._seen
     assert isinstance(seen[1][0], Second)
+    assert seen[1][0].kept == 1
     backend.predict(long, noise_of(policy, 1))  # beyond what it accepts: the first one answers
     assert not isinstance(backend._seen[0][1][0], Second)
 
@@ -441,6 +447,36 @@ def test_an_engine_that_cannot_be_built_does_not_take_over(policy, checkpoint, c
     assert caplog.text.count('no room left') == 1
 
 
+def test_engines_are_compared_on_the_newest_pictures(policy, checkpoint):
+    gate, seen = threading.Event(), []
+
+    def prepare(prompt):
+        gate.wait(30)
+        second = Second(checkpoint)
+        encode = second.encode
+        second.encode = lambda prompt: seen.append(prompt.inputs['pixel_values']) or encode(prompt)
+        return second
+
+    backend = TakeOverBackend(TorchBackend(checkpoint), prepare)
+    backend.name = 'second'
+    (grey,) = batches(policy, 'stop')
+    rng = np.random.default_rng(0)
+    pixels = rng.uniform(-1, 1, grey['pixel_values'].shape).astype(np.float32)
+    backend.predict(grey, noise_of(policy, 1))  # a warm-up's example, which is of one grey
+    backend.predict({**grey, 'pixel_values': pixels}, noise_of(policy, 1))
+    gate.set()
+    assert backend.wait(60) == 'ready'
+    assert len(seen) == 4
+    (prompt,) = policy.backend.inference.prompts(
+        {**grey, 'pixel_values': pixels}, policy.backend.config
+    )
+    for shown in seen:
+        np.testing.assert_array_equal(
+            np.sort(shown, axis=None), np.sort(prompt.inputs['pixel_values'], axis=None)
+        )
+    assert len({shown.tobytes() for shown in seen}) > 1
+
+
 def test_compare_takes_the_noise_off(checkpoint, policy):
     first, second = TorchBackend(checkpoint), Second(checkpoint)
     (prompt,) = prompts(policy, 'stop')
@@ -452,6 +488,102 @@ def test_compare_takes_the_noise_off(checkpoint, policy):
 
 
 # TensorRT: what can be said without it.
+
+
+def replaying(checkpoint, monkeypatch):
+    """TensorRT behind PyTorch, its engines the folded model, graphs captured on the CPU."""
+    first = TorchBackend(checkpoint)
+    (slot, views), *_ = first.inference.heads(checkpoint).values()
+    capture = FakeCapture()
+
+    def vision_language(inputs):
+        return first.folded.vision_language(**inputs).contiguous()
+
+    def action_steps(inputs):
+        start = [inputs[name] for name in ('state', 'noise', 'prefix', 'prefix_weight')]
+        masks = [inputs['image_mask']] if 'image_mask' in inputs else []
+        return first.folded.action_steps(slot).answer(inputs['keys_values'], start, masks)
+
+    monkeypatch.setattr(tensorrt, 'Engine', lambda trt, plan, *rest: plan)
+    parts = {name: Part('file', 'hash', {}, {}) for name in (VISION_LANGUAGE, ACTION_STEPS)}
+    manifest = Manifest('c', 'h', 'bf16', 20, 4, 'tag', slot, parts, {}, {})
+    ranges = first.inference.ranges(first.config, views)
+    least = dict.fromkeys(ranges, (1, 40, 1000))
+    plans = {VISION_LANGUAGE: vision_language, ACTION_STEPS: action_steps}
+    engines = Engines(manifest, None, plans, dict.fromkeys(plans), Kind(least), views)
+    runner = EngineRunner(None, engines, first, (ReplayCache(capture), ReplayCache(capture)))
+    runner.keep = lambda: None
+    backend = TakeOverBackend(first, lambda prompt: runner)
+    backend.name = 'tensorrt'
+    return backend, runner, capture
+
+
+def test_tensorrt_replays_both_engines_as_one_graph_per_length(policy, checkpoint, monkeypatch):
+    backend, runner, capture = replaying(checkpoint, monkeypatch)
+    short, long = batches(policy, 'stop', 'put the cube into the bowl')
+    backend.predict(short)
+    assert backend.wait(60) == 'ready'
+    assert capture.captured == 0  # the comparison has run every kernel once before a capture
+    rng = np.random.default_rng(0)
+    prefix = rng.uniform(-1, 1, noise_of(policy, 1).shape).astype(np.float32)
+    weight = np.linspace(1, 0, prefix.shape[1], dtype=np.float32)
+    for index, batch in enumerate([short, long, short]):
+        noise = noise_of(policy, 1, index)
+        for rtc in ((), (prefix, weight)):
+            expected = policy.backend.predict(batch, noise, *rtc)
+            found = backend.predict(batch, noise, *rtc)
+            np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert capture.captured == 2
+    later, noise = {'state': short['state'] + 0.2}, noise_of(policy, 1, 5)
+    expected = policy.backend.predict(later, noise, head_only=True)
+    for _ in range(2):
+        np.testing.assert_allclose(
+            backend.predict(later, noise, head_only=True), expected, atol=1e-5
+        )
+    assert capture.captured == 3
+    both, noise = collate([long, short], policy.tokenizer.pad_id), noise_of(policy, 2)
+    twice = collate([long, long], policy.tokenizer.pad_id)  # no graph: several samples
+    for batch in (both, twice):
+        expected = policy.backend.predict(batch, noise)
+        np.testing.assert_allclose(backend.predict(batch, noise), expected, atol=1e-5)
+        blind = {'state': batch['state'] + 0.1}
+        expected = policy.backend.predict(blind, noise, head_only=True)
+        found = backend.predict(blind, noise, head_only=True)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert runner._graphs is not None
+
+
+def test_a_graph_of_tensorrt_that_differs_is_left_out(policy, checkpoint, monkeypatch, caplog):
+    backend, _, capture = replaying(checkpoint, monkeypatch)
+    (batch,) = batches(policy, 'stop')
+    backend.predict(batch)
+    assert backend.wait(60) == 'ready'
+    record = capture.record
+
+    def wrong(body):
+        launch = record(body)
+
+        def launched():
+            launch()
+            capture.answer.fill_(1.0)
+
+        return launched
+
+    monkeypatch.setattr(capture, 'record', wrong)
+    room = capture._room
+
+    def noted(given):
+        outputs = room(given)
+        capture.answer = outputs[1]
+        return outputs
+
+    monkeypatch.setattr(capture, '_room', noted)
+    noise = noise_of(policy, 1)
+    expected = policy.backend.predict(batch, noise)
+    for _ in range(2):
+        np.testing.assert_allclose(backend.predict(batch, noise), expected, atol=1e-5)
+    assert caplog.text.count('TensorRT goes on without CUDA graphs') == 1
+    assert capture.captured == 1
 
 
 def tiny_graph(path, value=1.0):

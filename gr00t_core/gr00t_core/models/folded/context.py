@@ -68,6 +68,10 @@ class Context(nn.Module):
 
     A family adds its vision tower, and in `language_model` how image tokens enter the prompt.
 
+    Args:
+        model: The plain model.
+        whole: False leaves out what lies in the action head, whose weights may train.
+
     Attributes:
         image_pieces: What lies around the layers of the vision tower; a compiler makes a few
             kernels of each.
@@ -78,7 +82,7 @@ class Context(nn.Module):
     prompt_pieces: tuple[nn.Module, ...] = ()
     language_model: Callable[..., Tensor]
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, whole: bool = True) -> None:
         super().__init__()
         head, dit = model.action_head, model.config.action_head.dit
         language = model.backbone.language
@@ -87,6 +91,8 @@ class Context(nn.Module):
         self.language_layers = nn.ModuleList(
             DecoderLayer(layer) for layer in cast('Iterable[LanguageLayer]', language.layers)
         )
+        if not whole:
+            return
         self.vl_norm = head.vl_norm
         self.vl_layers = nn.ModuleList(TransformerLayer(layer) for layer in head.vl_self_attention)
         blocks = cast('Iterable[DiTBlock]', head.dit.blocks)

@@ -64,8 +64,20 @@ class _Splice(nn.Module):
         """Map image tokens (V, P, C) and ids (B, T) to (B, T, C)."""
         embeddings = self.token_embedding(input_ids)
         is_image = input_ids == self.image_token_id
-        order = (is_image.flatten().cumsum(0) - 1).clamp(min=0).view_as(input_ids)
+        order = (_running_count(is_image.flatten()) - 1).clamp(min=0).view_as(input_ids)
         return torch.where(is_image[..., None], image_tokens.flatten(0, 1)[order], embeddings)
+
+
+def _running_count(marks: Tensor) -> Tensor:
+    """Return how many of (N,) bool are set up to each place, (N,) int64.
+
+    In an export as a product, exact below 2²⁴: TensorRT before 10.8 (JetPack 6.2) makes a loop of
+    N steps of CumSum, which no CUDA graph takes.
+    """
+    if not torch.compiler.is_exporting():
+        return marks.cumsum(0)
+    place = torch.arange(len(marks), device=marks.device)
+    return ((place <= place[:, None]).float() @ marks.float()).long()
 
 
 class _Features(nn.Module):
@@ -89,8 +101,8 @@ class VisionLanguage(Context):
     cosines: Tensor
     sines: Tensor
 
-    def __init__(self, model: 'Gr00tN15') -> None:
-        super().__init__(model)
+    def __init__(self, model: 'Gr00tN15', whole: bool = True) -> None:
+        super().__init__(model, whole)
         backbone, config = model.backbone, model.config.language
         tower, language = backbone.vision, backbone.language
         self.patches = _Patches(tower.patch_embedding, model.config.vision.patch_size)
@@ -101,7 +113,7 @@ class VisionLanguage(Context):
         self.features = _Features(language.norm, backbone.projection)
         self.image_pieces = (self.patches, self.image_tokens)
         self.prompt_pieces = (self.splice, self.features)
-        like = torch.empty(0, dtype=model.action_head.dtype, device=model.device)
+        like = torch.empty(0, dtype=language.token_embedding.weight.dtype, device=model.device)
         table = rotary_table(MAX_TOKENS, config.head_dim, config.rope_theta, like)
         self.register_buffer('cosines', table[0], persistent=False)
         self.register_buffer('sines', table[1], persistent=False)

@@ -99,6 +99,16 @@ class Gr00tN15(PolicyNetwork):
 
         return VisionLanguage(self)
 
+    def fold_backbone(self) -> list[nn.Module]:
+        """Compute features of unpadded batches by the folded backbone; return its layers."""
+        from gr00t_core.models.n1_5.folded import VisionLanguage
+
+        with torch.no_grad():
+            folded = VisionLanguage(self, whole=False).eval()
+        self._folded = (folded,)  # in a tuple: its weights are the backbone's
+        images, prompt = folded.image_pieces, folded.prompt_pieces
+        return [*folded.vision_layers, *images, *folded.language_layers, *prompt]
+
     def attended(self, batch: Batch, padded: bool | None = None) -> tuple[Tensor, Tensor | None]:
         """Return the processed features (B, T, F) and their mask (B, 1, 1, T), False at padding.
 
@@ -115,10 +125,12 @@ class Gr00tN15(PolicyNetwork):
             features = self.encode(batch)
         else:
             trains = any(parameter.requires_grad for parameter in self.backbone.parameters())
+            images, ids = (batch[key].to(self.device) for key in ('pixel_values', 'input_ids'))
             with torch.set_grad_enabled(trains and torch.is_grad_enabled()):
-                features = self.backbone(
-                    batch['pixel_values'].to(self.device),
-                    batch['input_ids'].to(self.device),
-                    attention_mask if padded else None,
-                )
+                if self._folded and not padded and not trains:
+                    (folded,) = self._folded
+                    with torch.autocast(self.device.type, enabled=False):  # in its own dtype
+                        features = folded.language_model(folded.vision(images), ids)
+                else:
+                    features = self.backbone(images, ids, attention_mask if padded else None)
         return self.action_head.process(features, mask), mask
