@@ -1,20 +1,23 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measure all that a lent GPU can tell, in two calls of about three minutes each.
+"""Measure all that a lent GPU can tell, in three calls of about three minutes each.
 
     python benchmarks/gpu_report.py inference --output report
+    python benchmarks/gpu_report.py triton --output report
     python benchmarks/gpu_report.py training --output report
     python benchmarks/gpu_report.py inference --size tiny --device cpu --output rehearsal
 
 Each section runs in a process of its own with a time limit, and writes `<section>.json` into the
 output folder as soon as it ends. A section that fails or gets no time says so in its file, and
-the next one runs. `inference.json` and `training.json` join them with the name of the card; the
-last line printed is that JSON.
+the next one runs. `inference.json`, `triton.json` and `training.json` join them with the name of
+the card; the last line printed is that JSON.
 
 Sections of `inference`: `host` (time per eager operation, launch, copies), `stages` (one CUDA
 graph per stage), `trace` (every kernel of one replay), `cameras` (frames to actions, against
 float32), then the call with one camera under environment variables of Inductor (`matrix …`).
-`training`: rows of `train_gpu.py`. The rehearsal on a CPU compiles nothing and has no graphs.
+`triton`: `blocks` (the action steps by PyTorch's kernels and by ours, and launches whose bits
+differ), `cameras triton`, `tiles` (µs per product and tile). `training`: rows of `train_gpu.py`.
+The rehearsal on a CPU compiles nothing and has no graphs; `triton` needs TRITON_INTERPRET=1 there.
 """
 
 import argparse
@@ -30,6 +33,7 @@ import sys
 import tempfile
 import time
 from typing import Any
+from unittest import mock
 
 import inference_gpu
 import torch
@@ -37,7 +41,11 @@ import train_gpu
 
 from gr00t_core.commands.benchmark import percentiles
 from gr00t_core.engines import load_engine
+from gr00t_core.engines.compiled import compile_layers
 from gr00t_core.engines.cuda_graph import GraphCapture
+from gr00t_core.models.folded.dit_kernels import operations
+from gr00t_core.models.folded.dit_kernels import tiles as cuts
+from gr00t_core.models.folded.dit_kernels.stack import use_kernels
 from gr00t_core.models.folded.request import start
 from gr00t_core.models.init_checkpoint import init_checkpoint
 from gr00t_core.robot.file import load_robot
@@ -52,14 +60,26 @@ MATRIX: dict[str, dict[str, str]] = {
 }
 MATRIX['all of them'] = {key: value for row in MATRIX.values() for key, value in row.items()}
 TRAINING = ('plain', 'slots_fused_no_lm_head', 'feature_cache', *reversed(train_gpu.COMPILED_ROWS))
+# What runs the action steps: its name, compiled, programmatic dependent launch of our kernels.
+BLOCKS = (
+    ('PyTorch', False, None),
+    ('PyTorch, compiled', True, None),
+    ('Triton', False, False),
+    ('Triton, dependent launch', False, True),
+    ('Triton, compiled, dependent launch', True, True),
+)
+LAUNCHES = 200  # that must give the bits of the first one without dependent launch
 # Longest time of a section in s, by its first word.
 LIMITS = {'host': 30, 'stages': 60, 'trace': 45, 'cameras': 75, 'matrix': 60, 'train': 60}
+LIMITS |= {'blocks': 75, 'tiles': 60}
 
 
 def sections(part: str) -> list[str]:
     """Return the sections of a part, the most telling first."""
     if part == 'training':
         return [f'train {name}' for name in TRAINING]
+    if part == 'triton':
+        return ['blocks', 'cameras triton', 'tiles']
     return ['host', 'stages', 'trace', 'cameras', *(f'matrix {name}' for name in MATRIX)]
 
 
@@ -188,9 +208,82 @@ def predict(backend: Any, cameras: int) -> Callable[[], Any]:
 def cameras(options: argparse.Namespace) -> dict[str, Any]:
     """Return frames to actions with 1, 2 and 3 cameras, and the cosine to float32."""
     truths = inference_gpu.references(options.checkpoint, [1, 2, 3], options.device)
-    mode = 'compile-cuda-graphs' if options.device == 'cuda' else 'eager'
+    graphs = options.section.partition(' ')[2] or 'compile-cuda-graphs'
+    mode = graphs if options.device == 'cuda' else 'eager'
     rows = inference_gpu.run_mode(mode, options.checkpoint, truths, options.device, options.calls)
     return {f'{row["cameras"]} camera(s)': row for row in rows}
+
+
+@torch.inference_mode()
+def blocks(options: argparse.Namespace) -> dict[str, Any]:
+    """Return ms of the action steps by what is in `BLOCKS`, and launches with other bits."""
+    backend, on_gpu = _loaded(options, 'eager'), options.device == 'cuda'
+    batch = inference_gpu.make_batch(backend.config, 1)
+    (prompt,) = backend.inference.prompts(batch, backend.config)
+    begin = start(batch, backend.config, inference_gpu.make_noise(backend.config), None, None)
+    frames, *rest = (torch.from_numpy(x).to(options.device) for x in prompt.inputs.values())
+    keys_values = backend.folded.vision_language(backend.pixels(frames), *rest)
+    used = [torch.from_numpy(x).to(options.device) for x in begin.used]
+    found: dict[str, Any] = {}
+    exact: torch.Tensor | None = None
+    for name, compiles, dependent in BLOCKS if on_gpu else (BLOCKS[0], BLOCKS[2]):
+        folded = backend.folded.twin()
+        if dependent is not None:
+            use_kernels(folded, dependent)
+        if compiles:
+            compile_layers(folded)
+        out: list[torch.Tensor] = []
+        answer = partial(folded.action_steps(prompt.slot).answer, keys_values, used, ())
+        run = partial(store, answer, out)
+        launch = captured(run, used[0].device) if on_gpu else run
+        found[f'{name} (ms)'] = percentiles(launch, backend.synchronize, options.calls)['p50']
+        if dependent is None or compiles:  # what Inductor makes may round otherwise
+            continue
+        differ = 0
+        for _ in range(LAUNCHES if on_gpu else 1):
+            launch()
+            backend.synchronize()
+            exact = out[0].clone() if exact is None else exact
+            differ += not torch.equal(out[0], exact)
+        found[f'{name}: launches of {LAUNCHES} with other bits'] = differ
+    return found
+
+
+def store(run: Callable[[], torch.Tensor], out: list[torch.Tensor]) -> None:
+    """Put what a function gives into a list: a graph writes it anew with every launch."""
+    out[:] = [run()]
+
+
+@torch.inference_mode()
+def tiles(options: argparse.Namespace) -> dict[str, float]:
+    """Return µs per product of a block of N1.5-3B, by shape and tile; weights come from memory."""
+    if options.device != 'cuda':
+        return {}
+    device, found = torch.device(options.device), {}
+    made = partial(torch.randn, device=device, dtype=torch.bfloat16)
+    arrived = torch.zeros(1024, dtype=torch.int32, device=device)
+    for table, others in ((cuts.NORMED, cuts.OTHER_NORMED), (cuts.ADDED, cuts.OTHER_ADDED)):
+        for (inputs, outputs), now in table.items():
+            x, y, bias = made(1, 49, 1536), made(1, 49, inputs), made(outputs)
+            weights = [made(outputs, inputs) for _ in range(20)]
+            if table is cuts.NORMED:
+                run = partial(operations.normed_product, x, None, None)
+                rest: tuple[Any, ...] = (bias, 49, False, True)
+            else:
+                run, rest = partial(operations.added_product, x, y), (bias, arrived, True)
+            every = partial(each, run, weights, rest)
+            for tile in (now, *others[inputs, outputs]):
+                with mock.patch.dict(table, {(inputs, outputs): tile}):  # type: ignore[arg-type]
+                    ms = percentiles(captured(every, device), partial(synchronize, device), 20)
+                kind = 'normed' if table is cuts.NORMED else 'added'
+                found[f'{kind} {inputs} to {outputs}, {tile}'] = ms['p50'] * 1e3 / len(weights)
+    return found
+
+
+def each(run: Callable[..., Any], weights: list[torch.Tensor], rest: tuple[Any, ...]) -> None:
+    """Run a product with one weight after the other."""
+    for weight in weights:
+        run(weight, *rest)
 
 
 def matrix(options: argparse.Namespace) -> dict[str, Any]:
@@ -260,7 +353,7 @@ def report(options: argparse.Namespace) -> dict[str, Any]:
     results |= machine(options.device)
     with tempfile.TemporaryDirectory() as scratch:
         options.checkpoint = Path(scratch) / 'checkpoint'
-        if options.part == 'inference':
+        if options.part != 'training':
             init_checkpoint(options.size, load_robot('so101'), options.checkpoint)
         for section in sections(options.part):
             started = time.monotonic()
@@ -278,7 +371,7 @@ def report(options: argparse.Namespace) -> dict[str, Any]:
 def main() -> int:
     """Measure one part, or one section of it."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0], allow_abbrev=False)
-    parser.add_argument('part', choices=['inference', 'training'])
+    parser.add_argument('part', choices=['inference', 'triton', 'training'])
     parser.add_argument(
         '--output', type=Path, default=Path('gpu_report'), help='folder to write to'
     )

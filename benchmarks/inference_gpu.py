@@ -39,6 +39,7 @@ MODES = {
     'compile': EngineOptions(compile=True),
     'cuda-graphs': EngineOptions(cuda_graphs=True),
     'compile-cuda-graphs': EngineOptions(compile=True, cuda_graphs=True),
+    'triton': EngineOptions(compile=True, cuda_graphs=True, triton=True),
 }
 TARGETS = {1: 4.8, 2: 6.5, 3: 8.0}
 SLOT, TEXT = 31, 31

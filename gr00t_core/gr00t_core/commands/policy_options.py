@@ -28,6 +28,8 @@ class PolicyOptions:
             openvino (then the checkpoint is an export).
         compile: torch: compile every layer (needs a C++ compiler; the first call takes longer).
         cuda_graphs: torch or tensorrt on a GPU: one CUDA graph per prompt length and image size.
+        triton: torch on a GPU: run the DiT's blocks by our Triton kernels, which are compared with
+            PyTorch's first. Never measured on a GPU so far; use it with --cuda-graphs.
         precision: torch: fp32, bf16, fp16, or fp8, which is compared with the others first;
             tensorrt: bf16 or fp16. auto: fp32 on a CPU, bf16 on a GPU.
         device: cpu, cuda, cuda:N, or auto: the GPU where PyTorch sees one, else the CPU.
@@ -43,6 +45,7 @@ class PolicyOptions:
     engine: str = 'auto'
     compile: bool = False
     cuda_graphs: bool = False
+    triton: bool = False
     precision: Literal['auto', 'fp32', 'bf16', 'fp16', 'fp8'] = 'auto'
     device: str = 'auto'
     denoising_steps: int | None = None
@@ -71,7 +74,7 @@ class PolicyOptions:
         from gr00t_core.policy import Gr00tPolicy
 
         engine, device = choose_engine(self.engine, self.device, self.checkpoint)
-        how = EngineOptions(self.compile, self.cuda_graphs, self.precision)
+        how = EngineOptions(self.compile, self.cuda_graphs, self.triton, self.precision)
         policy = Gr00tPolicy(
             self.checkpoint,
             self.robot,

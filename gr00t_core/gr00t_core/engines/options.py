@@ -1,6 +1,6 @@
 # Copyright 2026 The gr00t_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Say how an engine runs a network: compiled, in CUDA graphs, in which precision."""
+"""Say how an engine runs a network: compiled, in CUDA graphs, by which kernels and precision."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from gr00t_core.errors import BackendError
 PRECISIONS = ('auto', 'fp32', 'bf16', 'fp16', 'fp8')
 # Engine → the options that it has; the precision of an export is chosen by `gr00t export`.
 _KNOWN: Mapping[str, tuple[str, ...]] = {
-    'torch': ('compile', 'cuda_graphs', 'precision'),
+    'torch': ('compile', 'cuda_graphs', 'triton', 'precision'),
     'tensorrt': ('cuda_graphs', 'precision'),
     'onnxruntime': (),
     'openvino': (),
 }
-_TENSORRT_PRECISIONS = ('auto', 'bf16', 'fp16')
+_HALF_PRECISIONS = ('auto', 'bf16', 'fp16')  # of engine tensorrt and of the Triton kernels
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,14 @@ class EngineOptions:
     Attributes:
         compile: torch: compile every layer by Inductor (needs a C++ compiler).
         cuda_graphs: torch or tensorrt on a GPU: one CUDA graph per prompt length and image size.
+        triton: torch on a GPU: run the DiT's blocks by our Triton kernels (behind a gate).
         precision: torch: fp32, bf16, fp16, or fp8 (behind a gate); tensorrt: bf16 or fp16. auto:
             float32 on a CPU, bfloat16 on a GPU.
     """
 
     compile: bool = False
     cuda_graphs: bool = False
+    triton: bool = False
     precision: str = 'auto'
 
     def check(self, engine: str) -> None:
@@ -51,10 +53,15 @@ class EngineOptions:
                     f'engine {engine!r} has no option {name!r}; {" and ".join(having)} has it'
                     f'{advice}. Leave it out'
                 )
-        if engine == 'tensorrt' and self.precision not in _TENSORRT_PRECISIONS:
+        if engine == 'tensorrt' and self.precision not in _HALF_PRECISIONS:
             raise BackendError(
                 f"engine 'tensorrt' has no precision {self.precision!r}; allowed:"
-                f' {", ".join(_TENSORRT_PRECISIONS)}'
+                f' {", ".join(_HALF_PRECISIONS)}'
+            )
+        if self.triton and self.precision not in _HALF_PRECISIONS:
+            raise BackendError(
+                f'the Triton kernels have no precision {self.precision!r}; allowed with --triton:'
+                f' {", ".join(_HALF_PRECISIONS)}'
             )
 
     def words_by_name(self) -> dict[str, str]:
@@ -64,6 +71,8 @@ class EngineOptions:
             words['compile'] = '--compile'
         if self.cuda_graphs:
             words['cuda_graphs'] = '--cuda-graphs'
+        if self.triton:
+            words['triton'] = '--triton'
         if self.precision != 'auto':
             words['precision'] = f'--precision {self.precision}'
         return words

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from gr00t_core.engines.compiled import compile_layers
 from gr00t_core.engines.cuda_graph import GraphCapture, Replay, ReplayCache
-from gr00t_core.engines.float8 import FP8_GATE, in_float8
 from gr00t_core.engines.folded import FoldedBackend
+from gr00t_core.engines.gated import Change, FLOAT8, gated, triton_kernels
 from gr00t_core.engines.options import DEFAULT_OPTIONS, EngineOptions
 from gr00t_core.engines.take_over import Gate
 from gr00t_core.errors import BackendError
@@ -42,7 +42,7 @@ class TorchBackend(FoldedBackend):
 
     Attributes:
         model: The plain model; shares its weights with the folded one.
-        gate: What float8 must meet; None without.
+        gate: What float8 or the Triton kernels must meet; None without.
     """
 
     name = 'torch'
@@ -71,6 +71,9 @@ class TorchBackend(FoldedBackend):
                 f'CUDA graphs need device cuda, not {self.device!r}; leave the option out, or on a'
                 ' CPU use engine onnxruntime'
             )
+        change: Change | None = FLOAT8 if options.precision == 'fp8' else None
+        if options.triton:
+            change = triton_kernels(self._place)
         usual = 'fp32' if on_cpu else 'bf16'
         dtype = DTYPES[options.precision if options.precision in DTYPES else usual]
         self.model = load_model(checkpoint, dtype, self._place)
@@ -80,9 +83,10 @@ class TorchBackend(FoldedBackend):
         self._graphs: tuple[ReplayCache, ReplayCache] | None = None
         if not on_cpu:
             self.video = self.inference.video(self.config, on_device=True)
-        if options.precision == 'fp8':
-            self.gate, self.state = FP8_GATE, 'waiting'
-        # With float8 after its gate, which chooses the network that is compiled.
+        self._change = change
+        if change is not None:
+            self.gate, self.state = change.gate, 'waiting'
+        # With a gate after it, since it chooses the network that is compiled.
         self._compiles = options.compile
         self._compile_later = options.compile and self.gate is not None
         self.settles = options.compile or options.cuda_graphs
@@ -97,9 +101,9 @@ class TorchBackend(FoldedBackend):
         self._graphs = full, head
 
     def answer(self, prompt: Prompt, begin: Start) -> tuple[Any, Floats]:
-        """Run both parts; with float8, after the comparison where this is the first call."""
-        if self.gate is not None and self.state == 'waiting':
-            self.folded, self.state = in_float8(self, prompt, self.gate)
+        """Run both parts; with a gate, after the comparison where this is the first call."""
+        if self._change is not None and self.gate is not None and self.state == 'waiting':
+            self.folded, self.state = gated(self, self._change, prompt, self.gate)
             if self._compile_later:
                 compile_layers(self.folded)
         if self._graphs is None:

@@ -327,6 +327,9 @@ def test_gpu_backends_say_that_they_need_one(checkpoint):
         ('openvino', EngineOptions(precision='fp16'), 'chosen by `gr00t export onnx'),
         ('tensorrt', EngineOptions(compile=True), "no option 'compile'; torch has it"),
         ('tensorrt', EngineOptions(precision='fp8'), 'allowed: auto, bf16, fp16'),
+        ('onnxruntime', EngineOptions(triton=True), "no option 'triton'; torch has it"),
+        ('torch', EngineOptions(triton=True, precision='fp8'), 'allowed with --triton: auto, bf1'),
+        ('torch', EngineOptions(triton=True), "need a GPU of NVIDIA, device is 'cpu'"),
         ('torch', EngineOptions(precision='int4'), "'int4' is unknown; allowed: auto, fp32"),
     ],
 )

@@ -15,6 +15,7 @@ import torch._dynamo as dynamo
 
 from gr00t_core.engines.compiled import compile_layers
 from gr00t_core.models.folded.device_resample import DeviceResample
+from gr00t_core.models.folded.dit_kernels.stack import use_kernels
 from gr00t_core.models.folded.fold import FoldedModel
 from gr00t_core.models.n1_5.groot import Gr00tN15
 from gr00t_core.models.n1_5.numbers import NUMBERS
@@ -37,6 +38,8 @@ COMPILED = {
     'VL self-attention, keys and values': 35,
     'action steps': 553,
 }
+# Action steps whose blocks are Triton kernels: 4 × 16 × 5, and what lies around them.
+TRITON, COMPILED_TRITON = 381, 361
 
 
 @pytest.fixture
@@ -94,9 +97,24 @@ def test_eager_kernels_stay_as_few(folded):
     assert guided == EAGER | {'action steps': EAGER['action steps'] + PREFIX}
 
 
+def test_a_block_of_the_dit_is_five_triton_kernels(folded):
+    """They count as operations on tensors without data, where no Triton is needed."""
+    use_kernels(folded, dependent=True)
+    census = Census()
+    with one_kernel_each(norms=True):
+        kernels(folded, resampling(folded), Census())  # makes the counters, once
+        found = kernels(folded, resampling(folded), census)
+    products = census.found['normed_product'] + census.found['added_product']
+    assert products == 4 * 16 * 4  # and an attention: four steps, 16 blocks
+    assert found == EAGER | {'action steps': TRITON}
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_compiled_kernels_stay_as_few(folded):
+@pytest.mark.parametrize('triton', [False, True])
+def test_compiled_kernels_stay_as_few(folded, triton):
+    if triton:
+        use_kernels(folded, dependent=True)
     dynamo.reset()
     census, resample = Census(), resampling(folded)
     scheduler = Scheduler(census)
@@ -110,6 +128,7 @@ def test_compiled_kernels_stay_as_few(folded):
             census.counts = True
             found = kernels(folded, resample, census)
         assert len(scheduler.graphs) == graphs  # the second call compiles nothing
-        assert found == COMPILED
+        steps = COMPILED_TRITON if triton else COMPILED['action steps']
+        assert found == COMPILED | {'action steps': steps}
     finally:
         dynamo.reset()

@@ -10,7 +10,7 @@ Shapes: B batch · H action horizon · A action width · S state width · C toke
 cross-attention blocks · N heads · T vision-language tokens · D head dim.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 import torch
@@ -92,9 +92,12 @@ class _Begin(nn.Module):
         self.register_buffer('entry', entry, persistent=False)
         self.tokens = _linear(head.action_encoder.W3, slot)
         self.future_tokens = head.future_tokens
+        self.positions: Tensor | None = None
 
     def forward(self, actions: Tensor, state_token: Tensor, bias: Tensor) -> Tensor:
-        """Map actions (B, H, A) in the dtype of the weights to (B, T, C), without positions.
+        """Map actions (B, H, A) in the dtype of the weights to (B, T, C).
+
+        Positions (T, C) are added where there are any here; else the first block adds them.
 
         Args:
             actions: See above.
@@ -104,7 +107,8 @@ class _Begin(nn.Module):
         fixed = [state_token]
         if self.future_tokens is not None:
             fixed.append(self.future_tokens.expand(len(actions), -1, -1))
-        return torch.cat((*fixed, self.tokens(F.silu(actions @ self.entry + bias))), dim=1)
+        x = torch.cat((*fixed, self.tokens(F.silu(actions @ self.entry + bias))), dim=1)
+        return x if self.positions is None else x + self.positions
 
 
 class _End(nn.Module):
@@ -169,6 +173,7 @@ class ActionSteps(nn.Module):
         self.slot, self.steps = slot, steps
         self.blocks = blocks
         self.rtc = head.rtc
+        self.kernels: Callable[..., Tensor] | None = None
         self.sees = [head.sees(index) for index in range(len(blocks))]
         constants = {k: v.to(head.dtype) for k, v in _constants(head, slot, steps).items()}
         self.state = _State(head.state_encoder, slot)
@@ -178,6 +183,10 @@ class ActionSteps(nn.Module):
         constants['left'] = left.to(constants['entry_bias'].device)
         for name, value in constants.items():
             self.register_buffer(name, value, persistent=False)
+
+    def use_kernels(self, kernels: Callable[..., Tensor]) -> None:
+        """Run the blocks by `KernelBlocks`, which begins with positions and leaves no branch."""
+        self.kernels, self.begin.positions = kernels, self.positions
 
     @property
     def pieces(self) -> tuple[nn.Module, ...]:
@@ -237,6 +246,9 @@ class ActionSteps(nn.Module):
         self, x: Tensor, keys_values: Tensor, masks: Sequence[Tensor | None], step: int
     ) -> Deferred:
         """Map the sequence (B, T, C) of a step to what the last block leaves of its actions."""
+        if self.kernels is not None:
+            modulation = self.modulation[step]
+            return self.kernels(x, keys_values, masks, modulation, self.horizon), None
         branch: Tensor | None = self.positions.expand_as(x)
         everything, last, cross = x.shape[1], len(self.blocks) - 1, 0
         for index, block in enumerate(self.blocks):

@@ -3,6 +3,7 @@
 """Fold a model of any family. Shapes: R samples · H action horizon · A action width."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -31,23 +32,30 @@ class FoldedModel:
             self.vision_language = model.folded_context().eval()
             self._blocks = folded_blocks(model.action_head)
         self._slots: dict[int, ActionSteps] = {}
-        self._prepare: Callable[[ActionSteps], None] | None = None
+        self._prepare: list[Callable[[ActionSteps], None]] = []
 
     def action_steps(self, slot: int) -> ActionSteps:
         """Return the denoising steps of an embodiment slot, folded on first use."""
         if slot not in self._slots:
             with torch.no_grad():
                 made = ActionSteps(self.model.action_head, self._blocks, slot, self.steps).eval()
-            if self._prepare is not None:
-                self._prepare(made)
+            for prepare in self._prepare:
+                prepare(made)
             self._slots[slot] = made
         return self._slots[slot]
 
     def prepare_slots(self, prepare: Callable[[ActionSteps], None]) -> None:
         """Call `prepare` with the steps of every slot, those that are folded later included."""
-        self._prepare = prepare
+        self._prepare.append(prepare)
         for steps in self._slots.values():
             prepare(steps)
+
+    def twin(self) -> 'FoldedModel':
+        """Return a copy that can be changed without changing this one; all weights are shared."""
+        parts = (self.vision_language, self._blocks, *self._slots.values())
+        shared = [t for part in parts for t in (*part.parameters(), *part.buffers())]
+        memo = {id(self.model): self.model} | {id(tensor): tensor for tensor in shared}
+        return deepcopy(self, memo)
 
     @torch.no_grad()
     def __call__(self, prompt: Prompt, begin: Start) -> Tensor:

@@ -5,7 +5,6 @@
 Shapes: M tokens (batch and sequence flattened) · K inputs · N outputs.
 """
 
-from copy import deepcopy
 from functools import cache
 
 import torch
@@ -73,10 +72,7 @@ def quantised(folded: FoldedModel) -> FoldedModel:
     Left as they are: the patch embedding, one embodiment's encoders and decoder (first and last
     layers, small), and maps whose sides are not multiples of 16.
     """
-    parts = (folded.vision_language, folded._blocks, *folded._slots.values())
-    shared = [t for part in parts for t in (*part.parameters(), *part.buffers())]
-    memo = {id(folded.model): folded.model} | {id(tensor): tensor for tensor in shared}
-    copy = deepcopy(folded, memo)
+    copy = folded.twin()
     for part in (copy.vision_language, copy._blocks):
         for module in [*part.modules()]:
             for name, child in module.named_children():
