@@ -9,9 +9,10 @@ import torch
 from gr00t_core.engines.tensorrt import exactly, FOLDER, Kind, make_engines, sizes_of
 from gr00t_core.engines.tensorrt_engine import device_name, find_tensorrt
 from gr00t_core.errors import CheckpointError
-from gr00t_core.export.onnx_export import export_onnx, head_of, ROBOT_FILE
+from gr00t_core.export.onnx_export import export_onnx, head_of
 from gr00t_core.models import inference_of, load_config
 from gr00t_core.models.folded.request import Prompt
+from gr00t_core.robot.copies import ROBOT_FILE, robot_file_of
 from gr00t_core.robot.file import load_robot
 
 
@@ -45,7 +46,7 @@ def export_tensorrt(
     if instruction is None:
         ranges = inference.ranges(load_config(checkpoint), views)
     else:
-        ranges = exactly(sizes_of(_prompt(checkpoint, instruction), inference.FREE))
+        ranges = exactly(sizes_of(_prompt(checkpoint, tag, instruction), inference.FREE))
     device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     kind = Kind(ranges, reusable)
     engines = make_engines(
@@ -61,15 +62,15 @@ def export_tensorrt(
     ]
 
 
-def _prompt(checkpoint: Path, instruction: str) -> Prompt:
-    """Return the request that the checkpoint's robot makes with an instruction."""
-    if not (checkpoint / ROBOT_FILE).is_file():
+def _prompt(checkpoint: Path, tag: str, instruction: str) -> Prompt:
+    """Return the request that the robot of a tag makes with an instruction."""
+    if (robot := robot_file_of(checkpoint, tag)) is None:
         raise CheckpointError(
             f'{checkpoint}: holds no {ROBOT_FILE}, which says how long a prompt is: leave'
             ' --instruction out'
         )
     inference = inference_of(checkpoint)
-    transforms = inference.transforms(checkpoint, load_robot(checkpoint / ROBOT_FILE))
+    transforms = inference.transforms(checkpoint, load_robot(robot))
     batch = transforms.apply(transforms.observation_example(instruction))
     (prompt,) = inference.prompts(batch, load_config(checkpoint))
     return prompt
