@@ -37,6 +37,16 @@ def test_a_checkpoint_answers_and_its_engine_may_be_closed(tmp_path):
     backend.close()
 
 
+@pytest.mark.parametrize('engine', ['onnxruntime', 'openvino'])
+def test_a_checkpoint_for_an_engine_of_exports_is_answered_with_the_command(tmp_path, engine):
+    pytest.importorskip(engine)
+    backend = InProcessBackend(
+        settings(backend=engine, checkpoint=str(tmp_path / 'run')), load_robot('so101')
+    )
+    with pytest.raises(BackendError, match=r'export onnx .*/run run-onnx`, then give run-onnx'):
+        backend.wait_ready(lambda: True)
+
+
 def test_an_export_runs_on_the_cpu_also_where_there_is_a_gpu(tmp_path, monkeypatch):
     asked = {}
     monkeypatch.setattr('torch.cuda.is_available', lambda: True)
