@@ -157,7 +157,7 @@ def _episodes_v2(dataset: Path, info: Info, keys: list[str]) -> list[Episode]:
         except MALFORMED as error:
             raise DatasetError(
                 f'{path}: entry {position + 1}: malformed, or does not fit data_path and'
-                f' video_path of meta/info.json: {error!r}'
+                f' video_path of meta/info.json: {_why(error)}'
             ) from None
         episodes.append(Episode(index, length, start, tasks, data, 0, videos))
         start += length
@@ -215,11 +215,15 @@ def _episodes_v3(dataset: Path, info: Info, keys: list[str]) -> list[Episode]:
         except MALFORMED as error:
             raise DatasetError(
                 f'{dataset}/meta/episodes: episode {row["episode_index"]}: malformed, or does not'
-                f' fit data_path and video_path of meta/info.json: {error!r}'
+                f' fit data_path and video_path of meta/info.json: {_why(error)}'
             ) from None
         episodes.append(episode)
         start += episode.length
     return episodes
+
+
+def _why(error: Exception) -> str:
+    return f'{error.args[0]}: missing' if isinstance(error, KeyError) else str(error)
 
 
 def _length(value: Any) -> int:

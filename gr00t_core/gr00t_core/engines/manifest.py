@@ -80,7 +80,11 @@ class Manifest:
         path = Path(folder) / MANIFEST
         how = f'Write it with `gr00t export onnx CHECKPOINT {folder}`.'
         if not path.is_file():
-            raise BackendError(f'{folder} holds no {MANIFEST}, so it is not an export. {how}')
+            output = f'{Path(folder).name}-onnx'
+            raise BackendError(
+                f'{folder} holds no {MANIFEST}, so it is not an export. Write one with `gr00t'
+                f' export onnx {folder} {output}`, then give {output}.'
+            )
         try:
             content = read_json(path)
             version = content.pop('version')

@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip('rclpy', reason='no ROS')
 pytest.importorskip('torch')
 
+from gr00t_core.engines import EXPORT_ENGINES
 from gr00t_core.engines.manifest import MANIFEST
 from gr00t_core.errors import BackendError
 from gr00t_core.robot.file import load_robot
@@ -35,6 +36,20 @@ def test_a_checkpoint_answers_and_its_engine_may_be_closed(tmp_path):
     example = Gr00tPolicy(tmp_path / 'tiny').observation_example()
     assert action_values(backend.warm_up(example), robot).shape == (16, 6)
     backend.close()
+
+
+def test_a_checkpoint_for_an_engine_of_exports_is_answered_with_the_command(tmp_path):
+    from gr00t_core.models.init_checkpoint import init_checkpoint
+
+    robot = load_robot('so101')
+    init_checkpoint('tiny', robot, tmp_path / 'run')
+    for engine in EXPORT_ENGINES:
+        pytest.importorskip(engine)
+        backend = InProcessBackend(
+            settings(backend=engine, checkpoint=str(tmp_path / 'run')), robot
+        )
+        with pytest.raises(BackendError, match=r'export onnx .*/run run-onnx`, then give run-on'):
+            backend.wait_ready(lambda: True)
 
 
 def test_an_export_runs_on_the_cpu_also_where_there_is_a_gpu(tmp_path, monkeypatch):

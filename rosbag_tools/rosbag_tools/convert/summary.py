@@ -20,8 +20,12 @@ MOST_NAMES = 3  # of bags that share a warning
 
 
 def plain(text: str) -> Text:
-    """Return a text that rich prints as it is; what no terminal can show is replaced."""
-    return Text(text.encode('utf-8', 'replace').decode('utf-8'))
+    """Return a text that rich prints as it is; what steers a terminal is written as an escape."""
+    shown = [
+        each if each.isprintable() or each in '\n\t' else each.encode('unicode_escape').decode()
+        for each in text
+    ]
+    return Text(''.join(shown))
 
 
 def print_summary(console: Console, report: Mapping[str, Any]) -> None:

@@ -21,6 +21,7 @@ from rosbag_tools.bags.message_definitions import deserialize, type_store
 from rosbag_tools.bags.storage import Definition
 from rosbag_tools.convert.jobs import make_jobs, run_job
 from rosbag_tools.convert.options import ConvertOptions
+from rosbag_tools.convert.summary import plain
 
 INFORMATION = 'rosbag2_bagfile_information'
 # 9^8 leaves in 700 bytes.
@@ -153,6 +154,7 @@ def test_what_a_bag_calls_its_topics_does_not_flood_the_terminal(tmp_path):
     assert listed(['a', 'b\n\x1b[31m', 'x' * 1000]) == f'a, b\\n\\x1b[31m, {"x" * 119}…'
     assert listed([str(n) for n in range(5000)]).endswith(', 59, and 4940 more')
     assert one_line('ünï 😀\u202e') == 'ünï 😀\\u202e'
+    assert plain('a\nb\x1b[2J\x07\udc80ü').plain == 'a\nb\\x1b[2J\\x07\\udc80ü'
     other = TruthBag(seconds=0.2, size=(160, 120), namespace='a/' + 'x' * 5000)
     robot = load_robot('so101')
     (job,) = make_jobs(
