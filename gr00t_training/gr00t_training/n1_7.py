@@ -148,8 +148,8 @@ def companion_files(
 
 
 def _with_jitter(files: dict[str, Any], config: FinetuneConfig) -> dict[str, Any]:
-    if config.augmentation.augment:
-        told = {name: getattr(config.augmentation, name) for name in COLORS}
+    if (varied := color_jitter(config)) is not None:
+        told = {name: getattr(varied, name) for name in COLORS}
         files[PROCESSOR]['processor_kwargs']['color_jitter_params'] = told
     return files
 
