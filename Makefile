@@ -36,7 +36,7 @@ libero: build  ## install LIBERO, the second simulated robot, into .venv (0.75 G
 reproduce: build  ## make the shipped checkpoint again, from nothing (hours; ARGS=--smoke for minutes)
 	@$(IN_ENV) python reproduce/run.py $(ARGS)
 
-corrections: build  ## measure what corrections are worth to the shipped policy (an hour; ARGS=--smoke for minutes)
+corrections: build  ## measure what corrections are worth to the shipped policy (about an hour; ARGS=--smoke for minutes)
 	@$(IN_ENV) python reproduce/corrections.py $(ARGS)
 
 test: build  ## run the tests of all packages (ARGS='--with slow -k name' for more or fewer)

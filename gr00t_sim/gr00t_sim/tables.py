@@ -22,7 +22,7 @@ def print_tables(report: dict[str, Any], console: Console | None = None) -> None
     console = console or Console()
     console.width = max(console.width, WIDTH)
     runs = {name: report['runs'][name] for name in NAMES if name in report['runs']}
-    title = f'{report["mode"]}, seeds {report["seeds"][0]} to {report["seeds"][1]}'
+    title = f'{report["mode"]}, seeds {report["seeds"][0]} to {report["seeds"][-1]}'
     console.print(_table(title, {NAMES[name]: score for name, score in runs.items()}))
     console.print(_table('policy, by instruction', report['groups']))
     speed = report['simulated_s'] / max(report['wall_s'], 1e-9)

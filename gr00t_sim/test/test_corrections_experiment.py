@@ -87,6 +87,43 @@ def test_a_comparison_counts_scene_by_scene(corrections) -> None:
     assert corrections.compare({'shipped': {}}, 'shipped')['shipped']['wilson_low'] is None
 
 
+def test_the_report_tells_both_kinds_of_scenes_apart(
+    corrections, config, tmp_path, monkeypatch
+) -> None:
+    found = {
+        'searched': {1300000: 'none', 1300001: 'success'},
+        'shipped': {1300000: 'none', 1400000: 'success'},
+        'corrected': {1300000: 'success', 1400000: 'success'},
+        'demonstrations': {1300000: 'none', 1400000: 'wrong'},
+    }
+    for name, outcomes in found.items():
+        folder = tmp_path / 'evaluations' / name
+        folder.mkdir(parents=True)
+        lines = [
+            json.dumps({'run': 'policy', 'seed': seed, 'outcome': outcome})
+            for seed, outcome in outcomes.items()
+        ]
+        (folder / 'episodes.jsonl').write_text('\n'.join(lines))
+    ledger = tmp_path / 'bags' / 'corrections' / 'corrected.jsonl'
+    ledger.parent.mkdir(parents=True)
+    scene = {'seed': 500000, 'takeover': 'late', 'outcome': 'success', 'bag': 'a'}
+    ledger.write_text(json.dumps(scene) + '\n')
+    monkeypatch.setattr(corrections, '_rows', lambda _: {'policy': 70, 'person': 30})
+    done = {'search': {'command': 'gr00t sim evaluate', 'seconds': 60.0}}
+    figures = corrections.report(config, tmp_path, done)
+    assert figures['failed_scenes']['corrected']['gained'] == 1
+    assert (
+        figures['fresh_scenes']['demonstrations'] | {'wrong': 1, 'lost': 1}
+        == (figures['fresh_scenes']['demonstrations'])
+    )
+    text = corrections.shown(json.loads(json.dumps(figures)))
+    assert 'take-overs (late 1), 1 corrections recorded' in text
+    assert '1 of 2' in text
+    page = corrections.write_page(figures, tmp_path).read_text()
+    assert page.count('fresh scenes') == 3
+    assert '21 to 100 %' in page  # 1 of 1
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
 @pytest.mark.usefixtures('gl')

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from gr00t_sim.scenes.so101.task import (
     training_task,
 )
 from gr00t_sim.scores import groups, jerk, score, Scored, summary, wilson
+from gr00t_sim.tables import print_tables
 
 SEED = EVALUATION_SEEDS.start
 SHIPPED = Path(__file__).resolve().parents[2] / 'reproduce' / 'checkpoint'
@@ -91,6 +93,15 @@ def test_summary_counts_outcomes_and_leaves_open_what_was_not_run() -> None:
     assert by_cube['the red cube'].episodes + by_cube['the blue cube'].episodes == 5
     assert score([scored('none')]).right_object is None
     json.dumps(found)
+
+
+@pytest.mark.parametrize(
+    ('seeds', 'shown'), [([SEED, SEED + 49], f'{SEED} to {SEED + 49}'), ([SEED], f'to {SEED}')]
+)
+def test_tables_name_the_scenes(seeds: list[int], shown: str, capsys: Any) -> None:
+    figures = {'mode': 'lock-step', 'simulated_s': 3.0, 'wall_s': 2.0, 'timeouts': 0}
+    print_tables(summary([scored('success')], KIND) | figures | {'seeds': seeds})
+    assert shown in capsys.readouterr().out
 
 
 @pytest.mark.parametrize('rate', [30.0, 100.0])
