@@ -10,7 +10,18 @@ from hypothesis import settings
 import pytest
 
 ROOT = Path(__file__).resolve().parent
-OPT_IN = ('slow', 'gpu', 'soak', 'lerobot', 'physicalai', 'launch', 'isaac', 'libero', 'triton')
+OPT_IN = (
+    'slow',
+    'gpu',
+    'soak',
+    'lerobot',
+    'physicalai',
+    'launch',
+    'isaac',
+    'libero',
+    'triton',
+    'ray',
+)
 # Files whose tests measure rates or ages, or emulate a bus that must answer within 20 ms; they run
 # alone, see setup/test.sh.
 TIMING = {

@@ -25,8 +25,13 @@ from gr00t_core.models.n1_5 import Gr00tN15
 from gr00t_core.models.n1_5.config import Gr00tConfig
 from gr00t_core.models.n1_5.sizes import SIZES
 from gr00t_training.data import TrainingBatch
-from gr00t_training.objective import blocks, draw_noise, Objective
-from gr00t_training.optimizer import make_optimizer, parameter_groups
+from gr00t_training.objective import (
+    compile_blocks,
+    draw_noise,
+    fold_frozen_backbone,
+    Objective,
+)
+from gr00t_training.optimizer import clip_in_step, make_optimizer, parameter_groups
 from gr00t_training.slots import ActiveSlots
 
 SLOT, TEXT = 31, 31
@@ -95,9 +100,11 @@ def row(name: str, options: argparse.Namespace, device: torch.device) -> tuple[f
     draws = int(name.rpartition('_')[2]) if 'draws' in name else 1
     model = make_model(options.size, device, vl_self_attention='frozen' not in name)
     slot = SLOT if plain else ActiveSlots(model, [SLOT]).position(SLOT)
-    if 'compiled' in name:  # as `gr00t finetune --compile` does
-        for block in blocks(model):
-            block.compile()
+    compiled = 'compiled' in name  # as `gr00t finetune --compile` does
+    if compiled:
+        compile_blocks(model)
+    if not plain:
+        fold_frozen_backbone(model, 'inductor' if compiled else None)
     objective = Objective(model, half=True)
     optimizer = (
         torch.optim.AdamW(parameter_groups(model, 1e-5), lr=1e-4, betas=(0.95, 0.999))
@@ -115,7 +122,10 @@ def row(name: str, options: argparse.Namespace, device: torch.device) -> tuple[f
                 weight = model.backbone.language.token_embedding.weight
                 shape = (*batch.tensors['input_ids'].shape, weight.shape[1])
                 F.linear(torch.ones(shape, dtype=weight.dtype, device=device), weight)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        if plain:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        else:
+            clip_in_step(optimizer, model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
 

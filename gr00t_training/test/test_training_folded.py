@@ -53,7 +53,7 @@ def step(model, optimizer, number):
     loss.backward()
     optimizer.step()
     optimizer.zero_grad()
-    return float(loss)
+    return loss.item()
 
 
 def test_losses_and_weights_are_those_of_the_plain_backbone(pair):

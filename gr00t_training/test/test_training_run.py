@@ -305,7 +305,9 @@ def test_metadata_of_other_embodiments_is_kept(told, tiny_checkpoint, tmp_path):
 @each_family
 def test_cached_features_give_the_same_run(told, tmp_path):
     # One instruction length, so that nothing is padded; no augmentation, as cached features have.
-    options = {'max_steps': 3, 'augment': False, 'eval_episodes': (1,)}
+    # Cached features come from the plain backbone, the others from the folded one: epsilon is
+    # large, as k biases have no gradient but rounding, which Adam would blow up.
+    options = {'max_steps': 3, 'augment': False, 'eval_episodes': (1,), 'adam_epsilon': 1e-4}
     plain = finetune(told(output=tmp_path / 'plain', **options))
     cached = finetune(told(output=tmp_path / 'cached', feature_cache=True, **options))
     assert_equal(weights(plain), weights(cached), rtol=1e-4, atol=1e-5)

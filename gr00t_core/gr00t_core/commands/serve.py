@@ -8,7 +8,7 @@ on stderr when loading fails.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import logging
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ import re
 import signal
 import sys
 import time
-from typing import Any, Literal
+from typing import Any, Literal, TYPE_CHECKING
 
 import tyro
 
@@ -27,6 +27,9 @@ from gr00t_core.malloc_tuning import keep_freed_memory
 from gr00t_core.serving.http import HttpServer
 from gr00t_core.serving.server import PolicyServer
 from gr00t_core.serving.service import Policy, PolicyService
+
+if TYPE_CHECKING:
+    from gr00t_core.serving.replicas import Replicas
 
 LOG = logging.getLogger(__name__)
 
@@ -55,6 +58,8 @@ class Serve(PolicyOptions):
             client's own form.
         batch_wait_ms: How long a call waits for those of other clients, to be answered with them
             in one batch (ms, at most 1000); 0 answers one call after the other.
+        replicas: Policies that share the calls, each on a GPU of its own, run by Ray Serve;
+            without it this process holds the policy.
         exit_with_parent: End when the process that started this one has ended.
     """
 
@@ -64,6 +69,7 @@ class Serve(PolicyOptions):
     seed: int | None = None
     modality_config: Literal['n1_5', 'policy_server'] = 'n1_5'
     batch_wait_ms: float = 0.0
+    replicas: int | None = None
     exit_with_parent: bool = False
 
 
@@ -80,6 +86,7 @@ def main(argv: list[str]) -> int:
         raise ServingError(
             f'--batch-wait-ms is {options.batch_wait_ms}, expected 0 to {MAX_BATCH_WAIT_MS}'
         )
+    _check_replicas(options)
     # Read when PyTorch's OpenMP is loaded. Its threads must not spin beside the robot's nodes: on
     # shared cores a spinning team took seconds for a chunk that takes milliseconds.
     os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
@@ -95,11 +102,13 @@ def main(argv: list[str]) -> int:
         )
         sys.stdout.flush()
 
+    held: list[Replicas] = []
     service = PolicyService(
-        _loader(options),
+        _loader(options, held),
         read_token(options.token_file),
         announce,
         batch_wait_s=options.batch_wait_ms / 1e3,
+        workers=options.replicas or 1,
     )
     server = PolicyServer(service, options.bind, options.modality_config)
     web = None
@@ -112,7 +121,10 @@ def main(argv: list[str]) -> int:
     server.serve(lambda: not options.exit_with_parent or os.getppid() == parent)
     if web is not None:
         web.shutdown()
-    if not service.stop(STOP_SECONDS):
+    stopped = service.stop(STOP_SECONDS)
+    for replicas in held:
+        replicas.close()
+    if not stopped:
         # A thread inside native code cannot be ended, and Python would wait or crash in its exit.
         LOG.warning('a call did not end within %s s; leaving it', STOP_SECONDS)
         os._exit(0)
@@ -142,8 +154,50 @@ def read_token(file: Path | None) -> str | None:
     return token.strip()
 
 
-def _loader(options: Serve) -> Callable[[], Loaded]:
+def _check_replicas(options: Serve) -> None:
+    """Refuse options that several policies cannot have.
+
+    Raises:
+        ServingError: Names the option and what to do.
+    """
+    if options.replicas is None:
+        return
+    if options.replicas < 1:
+        raise ServingError(f'--replicas is {options.replicas}, expected 1 or more')
+    if options.batch_wait_ms:
+        raise ServingError(
+            '--batch-wait-ms is for the one policy of a server: leave it or --replicas out'
+        )
+    if options.seed is not None:
+        raise ServingError(
+            '--seed gives the same noise to all replicas, and which of them answers is open: leave'
+            ' it out, clients may send a seed with a call'
+        )
+
+
+def _loader(options: Serve, held: 'list[Replicas]') -> Callable[[], Loaded]:
+    if options.replicas is None:
+        return _loads(options)
+    count = options.replicas
+    each = replace(options, checkpoint=options.checkpoint.resolve())  # Ray chooses their folder
+
     def load() -> Loaded:
+        from gr00t_core.engines import choose_engine
+        from gr00t_core.serving.replicas import Replicas, share_of
+
+        _, device = choose_engine(options.engine, options.device, options.checkpoint)
+        replicas = Replicas(_loads(each), count, share_of(device, options.threads))
+        held.append(replicas)
+        return replicas, replicas.about
+
+    return load
+
+
+def _loads(options: Serve) -> Callable[[], Loaded]:
+    """Return what loads one policy; a replica calls it in its own process."""
+
+    def load() -> Loaded:
+        options.prepare()
         policy, about = options.load(options.seed)
         # With a seed of its own, so that the first chunk served is the first of --seed.
         try:

@@ -4,6 +4,7 @@
 
 Loading, warming up and all calls happen in one worker thread, so that a policy sees one thread in
 its life (CUDA graphs, thread pools) and two calls never overlap, whichever transport they came by.
+Only a policy that answers elsewhere (`replicas`) is called from several threads at a time.
 Where a wait is given, calls that wait at the same time are answered with one run of the network.
 """
 
@@ -89,6 +90,7 @@ class PolicyService:
         on_ready: Called from the worker thread once calls are taken.
         batch_wait_s: How long a call waits for those of other clients, to be answered with them
             (s); 0 answers one call after the other.
+        workers: Threads that call the policy; more than one for a policy that allows it.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class PolicyService:
         token: str | None = None,
         on_ready: Callable[[], None] = lambda: None,
         batch_wait_s: float = 0.0,
+        workers: int = 1,
     ) -> None:
         self.failure: Exception | None = None  # why it can never answer again
         self._load = load
@@ -105,14 +108,19 @@ class PolicyService:
         self._batch_wait_s = batch_wait_s
         self._calls: queue.Queue[_Call | None] = queue.Queue(MAX_WAITING)
         self._worker = threading.Thread(target=self._work, name='policy', daemon=True)
+        self._others = [
+            threading.Thread(target=self._answer_calls, name=f'policy {number}', daemon=True)
+            for number in range(2, workers + 1)
+        ]
+        self._counting = threading.Lock()
         self._policy: Policy | None = None
         self._about: dict[str, Any] = {}
         self._config: dict[str, ModalityConfig] = {}
         self._options: tuple[str, ...] = ()
         self._acceptance = Acceptance()
         self._started = time.monotonic()
-        self._busy = self._stopping = False
-        self._answered = self._errors = self._runs = 0
+        self._stopping = False
+        self._under_way = self._answered = self._errors = self._runs = 0
         self._last_error = ''
 
     @property
@@ -127,10 +135,16 @@ class PolicyService:
     def stop(self, timeout_s: float) -> bool:
         """Take no more calls and wait for the one under way; return whether it ended in time."""
         self._stopping = True
+        until = time.monotonic() + timeout_s
+        self._wake_a_worker()
+        workers = [self._worker, *(each for each in self._others if each.ident is not None)]
+        for worker in workers:
+            worker.join(max(0.0, until - time.monotonic()))
+        return not any(worker.is_alive() for worker in workers)
+
+    def _wake_a_worker(self) -> None:
         with contextlib.suppress(queue.Full):  # then it wakes by what waits already
             self._calls.put_nowait(None)
-        self._worker.join(timeout_s)
-        return not self._worker.is_alive()
 
     def authorised(self, token: object) -> bool:
         """Compare a request's token in constant time; everything is right when none is asked."""
@@ -153,7 +167,7 @@ class PolicyService:
             'reads': [JPEG],
             **self._about,
             **_gpu_memory(),
-            'busy': self._busy,
+            'busy': self._under_way > 0,
             'waiting': self._calls.qsize(),
             'calls': self._answered,
             **({'batches': self._runs} if self._batch_wait_s else {}),
@@ -230,8 +244,25 @@ class PolicyService:
             self._policy = policy
             if not self._stopping:
                 self._on_ready()
+            for other in self._others:
+                other.start()
+            self._answer_calls()
+        except Exception as error:
+            self.failure = error
+        finally:
+            if self.failure is None and not self._stopping:
+                self.failure = ServingError('the worker thread ended')
+            for other in self._others:
+                if other.ident is not None:
+                    other.join()
+            self._refuse_waiting()
+
+    def _answer_calls(self) -> None:
+        """Answer calls until the service stops or fails; every worker thread runs this."""
+        try:
+            policy = self._ready()
             answers_of = self._together if self._batch_wait_s else self._one_by_one
-            while not self._stopping:
+            while not self._stopping and self.failure is None:
                 call = self._calls.get()
                 if call is None:
                     continue
@@ -245,9 +276,7 @@ class PolicyService:
         except Exception as error:
             self.failure = error
         finally:
-            if self.failure is None and not self._stopping:
-                self.failure = ServingError('the worker thread ended')
-            self._refuse_waiting()
+            self._wake_a_worker()  # which wakes the next one
 
     def _one_by_one(self, policy: Policy, calls: Sequence[_Call]) -> list[Answer]:
         def run(asked: Sequence[Asked]) -> list[Any]:
@@ -267,7 +296,8 @@ class PolicyService:
         dropped = {place: _dropped(call, now) for place, call in enumerate(calls)}
         answers: dict[int, Answer] = {}
         asked: dict[int, Asked] = {}
-        self._busy = True
+        with self._counting:
+            self._under_way += 1
         start = time.perf_counter()
         for place, call in enumerate(calls):
             if dropped[place] is None:
@@ -279,8 +309,9 @@ class PolicyService:
             given = run(list(asked.values())) if asked else []
         except Exception as error:
             given = [error] * len(asked)
-        self._busy = False
-        self._runs += bool(asked)
+        with self._counting:
+            self._under_way -= 1
+            self._runs += bool(asked)
         answers |= {place: _checked_action(a) for place, a in zip(asked, given, strict=True)}
         info: dict[str, float] = {'policy_s': time.perf_counter() - start}
         if self._batch_wait_s:
@@ -290,18 +321,20 @@ class PolicyService:
             if isinstance(answer, Exception):
                 self._note(answer)
                 continue
-            self._answered += 1
+            with self._counting:
+                self._answered += 1
             if call.options.get('info', False):
                 answers[place] = answer | {'info': {'waited_s': now - call.received, **info}}
         return [dropped[place] or answers[place] for place in range(len(calls))]
 
     def _note(self, error: Exception) -> None:
         """Count an error, and log it where it is no client's fault, once per change."""
-        self._errors += 1
         text = error_text(error)
-        if not isinstance(error, Gr00tError) and text != self._last_error:
+        with self._counting:
+            self._errors += 1
+            before, self._last_error = self._last_error, text
+        if not isinstance(error, Gr00tError) and text != before:
             LOG.error('get_action failed: %s', text, exc_info=error)
-        self._last_error = text
 
     def _refuse_waiting(self) -> None:
         while True:

@@ -106,7 +106,7 @@ def test_weights_that_give_no_finite_chunk_are_an_error_of_the_start(
     save_file(weights, file)
     options = serve_command.Serve(checkpoint=tmp_path / 'broken', device='cpu')
     with pytest.raises(CheckpointError, match=r'first answer failed.*not finite for action'):
-        serve_command._loader(options)()
+        serve_command._loads(options)()
 
 
 def test_a_server_does_not_outlive_its_parent(checkpoint: Path, tmp_path: Path) -> None:

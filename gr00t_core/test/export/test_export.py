@@ -25,6 +25,7 @@ from gr00t_core.engines.manifest import (
     VISION_LANGUAGE,
 )
 from gr00t_core.engines.onnxruntime import OnnxBackend
+from gr00t_core.engines.tensorrt import exactly, sizes_of
 from gr00t_core.errors import BackendError, CheckpointError
 from gr00t_core.export.int8_weights import to_int8_weights
 from gr00t_core.export.onnx_export import export_onnx
@@ -113,6 +114,8 @@ def test_graphs_are_checked_plain_onnx(checkpoint, exports):
             onnx.checker.check_model(model, full_check=True)
             assert [(o.domain, o.version) for o in model.opset_import] == [('', OPSET)]
             assert not {node.domain for node in model.graph.node} - {''}
+            # TensorRT before 10.8 makes a loop of as many steps as there are tokens of them.
+            assert not {node.op_type for node in model.graph.node} & {'CumSum', 'Loop', 'Scan'}
         part = manifest.parts[ACTION_STEPS]
         names = ['keys_values', 'state', 'noise', 'prefix', 'prefix_weight']
         masks = ['image_mask'] if checkpoint.name == 'n1_7' else []
@@ -306,6 +309,32 @@ def test_tensorrt_builds_every_graph(exports, trt, precision, name):
         trt, made(exports, precision) / f'{name}.onnx', ranges, False
     )
     assert len(plan) > 1000
+
+
+@pytest.mark.parametrize('name', PARTS)
+def test_tensorrt_builds_for_one_length(checkpoint, exports, trt, name):
+    if checkpoint.name != 'n1_5':
+        pytest.skip('for time: the sizes of N1.7 are in test_tensorrt_calls.py')
+    backend, batch = example_batch(checkpoint, 1)
+    (prompt,) = backend.inference.prompts(batch, backend.config)
+    ranges = exactly(sizes_of(prompt, backend.inference.FREE))
+    plan = tensorrt_engine.build_plan(trt, exports['fp32'] / f'{name}.onnx', ranges, False)
+    assert len(plan) > 1000
+
+
+def test_bf16_is_exported_without_answers_to_compare_with(tiny_checkpoint, tmp_path, monkeypatch):
+    answers = []
+    monkeypatch.setattr(
+        'gr00t_core.export.onnx_export.FoldedModel.__call__', lambda *_: answers.append(1)
+    )
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('gr00t_core.export.onnx_export.write_graphs', stop)
+    with pytest.raises(KeyboardInterrupt):
+        export_onnx(tiny_checkpoint('n1_5'), tmp_path / 'out', 'bf16')
+    assert not answers
 
 
 def test_tensorrt_says_what_it_cannot_parse(exports, trt):
