@@ -5,7 +5,7 @@
 Everything is rounded where PyTorch rounds it: after a norm, a linear map, an activation, a sum.
 
 DEPENDENT: the kernel is launched while the one before still runs (programmatic dependent launch,
-from compute capability 9.0 on). It asks for its weights, which nobody changes, and then waits: all
+from compute capability 9.0 on). It asks for its weights, which no kernel changes, and then waits: all
 other reads, and all writes, come after `gdc_wait`. `test_triton_compiled.py` reads the PTX for it.
 
 MULTIPLIED: dtype of the operands of `tl.dot`. It is the tensors' own, but float32 in Triton's
