@@ -31,7 +31,6 @@ _log = logging.getLogger(__name__)
 FP8_GATE = Gate(min_cosine=0.99, max_error=0.05)
 _INSTALL = 'pip install -r requirements/triton.txt (a CUDA build of PyTorch brings it along)'
 _MULTIPLIES = (8, 0)  # compute capability whose tensor cores take bfloat16
-_DEPENDENT = (9, 0)  # and which has programmatic dependent launch
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def triton_kernels(place: torch.device) -> Change:
 
     def make(folded: FoldedModel) -> FoldedModel:
         twin = folded.twin()
-        use_kernels(twin, capability >= _DEPENDENT)
+        use_kernels(twin, dependent=True)
         return twin
 
     return Change(make, ENGINE_GATE, 'Triton kernels', "PyTorch's kernels")

@@ -28,6 +28,8 @@ ALLOWED_OF_A_MODEL = {'float32': 1e-4, 'bfloat16': 3e-2}
 # Bytes of shared memory that one program may have.
 SHARED = {80: 163 * 1024, 89: 99 * 1024, 90: 227 * 1024, 100: 227 * 1024, 120: 99 * 1024}
 REGISTERS = 255
+# Of the tiles that are used: several programs share a multiprocessor.
+USED_SHARED, USED_REGISTERS = 68 * 1024, 168
 
 
 def lines(script, *arguments, **environment):
@@ -80,6 +82,9 @@ def test_they_compile_for_every_gpu(architecture, tmp_path):
         assert each['shared'] <= SHARED[architecture], each
         assert each['registers'] <= REGISTERS, each
         assert each['spilled'] == 0, each
+        if each['default']:
+            assert each['shared'] <= USED_SHARED, each
+            assert each['registers'] <= USED_REGISTERS, each
         assert each['tensor cores'] > 0, each
         assert each['memory accesses'] > 0, each
         splits = int(each['constants'].get('SPLIT', 1)) > 1

@@ -5,8 +5,8 @@
 Everything is rounded where PyTorch rounds it: after a norm, a linear map, an activation, a sum.
 
 DEPENDENT: the kernel is launched while the one before still runs (programmatic dependent launch,
-from compute capability 9.0 on). It asks for its weights, which nobody changes, and then waits: all
-other reads, and all writes, come after `gdc_wait`. `test_triton_compiled.py` reads the PTX for it.
+from compute capability 9.0 on). It asks for its weights, which no kernel changes, and then waits.
+All other reads, and all writes, come after `gdc_wait`: `test_triton_kernels.py` reads the PTX.
 
 MULTIPLIED: dtype of the operands of `tl.dot`. It is the tensors' own, but float32 in Triton's
 interpreter, which multiplies the bits of bfloat16 as integers.

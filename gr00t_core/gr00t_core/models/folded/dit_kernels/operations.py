@@ -3,7 +3,7 @@
 """The kernels as operations of PyTorch, one launch each. Shapes: see the package.
 
 On tensors without data they give shapes, and need no Triton. `dependent` asks for programmatic
-dependent launch, see `kernels`.
+dependent launch, see `kernels`; cards that have none, and the interpreter, launch as always.
 """
 
 from functools import cache
@@ -15,6 +15,7 @@ from torch import Tensor
 from gr00t_core.models.folded.dit_kernels import tiles
 
 EPS = 1e-5  # of the norms of a block
+DEPENDENT_FROM = (9, 0)  # compute capability that has programmatic dependent launch
 QUERY_ROWS, KEYS = 64, 64  # of a program of the attention
 ATTENTION_WARPS, ATTENTION_STAGES = 4, 3
 
@@ -240,11 +241,17 @@ def _launch(name: str, grid: tuple[int, ...], *given: Any, dependent: bool, **si
 
     own = {torch.bfloat16: tl.bfloat16, torch.float16: tl.float16, torch.float32: tl.float32}
     multiplied = tl.float32 if interpreted() else own[given[0].dtype]
+    dependent = dependent and _launches_early(given[0].device)
     launch = {'launch_pdl': True} if dependent else {}
     with torch.cuda.device_of(given[0]):  # type: ignore[no-untyped-call]
         getattr(kernels, name)[grid](
             *given, **sizes, MULTIPLIED=multiplied, DEPENDENT=dependent, **launch
         )
+
+
+@cache
+def _launches_early(device: torch.device) -> bool:
+    return not interpreted() and torch.cuda.get_device_capability(device) >= DEPENDENT_FROM
 
 
 def _sizes(tile: tiles.Tiles) -> dict[str, int]:
