@@ -66,7 +66,7 @@ def test_wrong_use_is_told_before_anything_starts(tmp_path: Path) -> None:
         command.main(['correct', '--checkpoint', str(tmp_path), '--output', str(tmp_path)])
     (tmp_path / 'config.json').touch()
     words = ['--checkpoint', str(tmp_path), '--output', str(tmp_path / 'new')]
-    with pytest.raises(Gr00tError, match='give --robot'):
+    with pytest.raises(Gr00tError, match='--robot'):
         command.main(['correct', *words])
     with pytest.raises(Gr00tError, match='kept apart'):
         command.main(['correct', *words, '--seed-start', '1000000'])

@@ -34,7 +34,9 @@ def test_dockerfile(target: str) -> None:
     }
     stages = [text for name, text in words if name == 'FROM']
     assert [stage.split()[-1] for stage in stages] == ['base', 'build', target]
-    assert ':' in stages[0].split()[0]  # no moving `latest`
+    given = dict(text.split('=', 1) for name, text in words if name == 'ARG' and '=' in text)
+    image = given.get('BASE', '') if stages[0].startswith('${BASE} ') else stages[0].split()[0]
+    assert ':' in image  # no moving `latest`
     last = [name for name, _ in words]
     assert 'USER' in last[last.index('FROM', last.index('FROM') + 2) :]  # not root
     assert dict(words)['USER'] == '10001'

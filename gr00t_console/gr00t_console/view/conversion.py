@@ -143,7 +143,8 @@ class Conversion:
         run = self._run
         if run is None or run.process.poll() is not None:
             return
-        for number in (signal.SIGINT, signal.SIGKILL):
+        # Not SIGINT: a shell that starts the server in the background has its children ignore it.
+        for number in (signal.SIGTERM, signal.SIGKILL):
             with suppress(ProcessLookupError):
                 os.killpg(run.process.pid, number)
             with suppress(subprocess.TimeoutExpired):
