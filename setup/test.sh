@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Run the tests in the sourced environment: those without ROS on two workers, then the ROS graphs on three (they mostly
-# wait); what fails beside others runs once more, alone (decision 0097). Those that measure time run last, one at a time
-# (they would starve each other). Arguments go to pytest.
+# wait). Those that measure time run last, one at a time (they would starve each other). What fails runs once more, alone
+# (decision 0097). Arguments go to pytest.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,22 +23,23 @@ run() {  # title, pytest arguments: 5 is pytest's "no tests selected"
   if [ "$code" != 0 ] && [ "$code" != 5 ]; then failed=1; fi
 }
 
-run_beside_others() {  # title, workers, marker expression, more pytest arguments
+run_twice() {  # title, threads, marker expression, more pytest arguments
   local before=$failed
-  OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 run "$1" -n "$2" --dist worksteal -m "$3" "${@:4}"
-  if [ "$code" = 1 ]; then  # on a slow machine they may starve each other; a fault stays one alone
+  export OMP_NUM_THREADS=$2 MKL_NUM_THREADS=$2
+  run "$1" -m "$3" "${@:4}"
+  if [ "$code" = 1 ]; then  # a slow machine may starve them; a fault stays one
     failed=$before
-    GR00T_TEST_LISTS='' OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 run 'those failed, alone' --last-failed -m "$3" "${asked[@]}"
+    GR00T_TEST_LISTS='' run 'those failed, alone' --last-failed -m "$3" "${asked[@]}"
   fi
 }
 
 asked=("$@")
-GR00T_TEST_LISTS=$out run_beside_others 'tests without ROS' 2 'not ros' "$@"
+GR00T_TEST_LISTS=$out run_twice 'tests without ROS' 1 'not ros' -n 2 --dist worksteal "$@"
 if [ "$(cut -d' ' -f1 .venv/.setup-choice)" = none ]; then
   printf '%-22s %s\n' 'tests with ROS:' 'not run: there is no ROS here (see make setup)' >>"$out/summary"
 else
-  run_beside_others 'tests with ROS' 3 'ros and not timing' "$(listed ros)" "$@"
-  OMP_NUM_THREADS=2 MKL_NUM_THREADS=2 run 'tests of timing' -m 'ros and timing' "$(listed timing)" "$@"
+  run_twice 'tests with ROS' 1 'ros and not timing' -n 3 --dist worksteal "$(listed ros)" "$@"
+  run_twice 'tests of timing' 2 'ros and timing' "$(listed timing)" "$@"
 fi
 
 printf '\n===== summary =====\n'

@@ -13,6 +13,7 @@ from pathlib import Path
 import random
 import stat
 import tempfile
+import time
 
 from gr00t_core.errors import Gr00tError
 
@@ -21,13 +22,16 @@ DOMAINS = range(1, 102)  # safe on every system, see "The ROS_DOMAIN_ID" in the 
 
 @contextmanager
 def held_domain() -> Iterator[int]:
-    """Hold a free domain and give its number.
+    """Hold the domain that has been free for longest, and give its number.
+
+    Nodes of a graph that has ended may live on for seconds, and would meet the next graph there.
 
     Raises:
         Gr00tError: All of them are taken, or the folder of the locks is not ours.
     """
     locks = _private_folder()
-    for domain in random.sample(DOMAINS, len(DOMAINS)):
+    shuffled = random.sample(DOMAINS, len(DOMAINS))  # of those never used, any
+    for domain in sorted(shuffled, key=lambda each: _left_ns(locks / str(each))):
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         lock = os.open(locks / str(domain), flags, 0o600)
         try:
@@ -38,9 +42,18 @@ def held_domain() -> Iterator[int]:
         try:
             yield domain
         finally:
+            os.utime(lock, ns=(time.time_ns(),) * 2)  # the kernel's own stamp is coarse
             os.close(lock)
         return
     raise Gr00tError(f'all {len(DOMAINS)} ROS domains are taken, see {locks}')
+
+
+def _left_ns(lock: Path) -> int:
+    """Return when a domain was left, 0 for never."""
+    try:
+        return lock.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 @contextmanager
