@@ -9,9 +9,8 @@ looked through afterwards: one that lacks a message is put aside and its scene r
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-import json
 import multiprocessing
 from pathlib import Path
 import time
@@ -21,6 +20,7 @@ from gr00t_core.errors import Gr00tError
 from gr00t_core.robot.description import NANOSECONDS, Robot
 from gr00t_core.robot.file import load_robot
 from gr00t_msgs.srv import DiscardEpisode, StartEpisode, StopEpisode
+from gr00t_sim import ledger
 from gr00t_sim.bag_check import missing_messages
 from gr00t_sim.client import Client
 from gr00t_sim.domain import own_domain
@@ -75,20 +75,20 @@ def collect(
     """
     kind = kind_of(load_robot(robot))  # its errors come before processes start
     output.mkdir(parents=True, exist_ok=True)
-    ledger = output / LEDGER
-    done = read_ledger(ledger)
+    file = output / LEDGER
+    done = read_ledger(file)
     asked = range(seed_start, seed_start + episodes)
     wanted = {seed: kind.training(seed, alone, ordered, task) for seed in asked}
     for seed, episode in wanted.items():
         if seed in done and done[seed].layout != episode.layout:
             raise Gr00tError(
-                f'{ledger}: scene {seed} was recorded {done[seed].layout}, and --alone {alone}'
+                f'{file}: scene {seed} was recorded {done[seed].layout}, and --alone {alone}'
                 f' --ordered {ordered} make it {episode.layout}: give the shares that the'
                 ' recording began with, or another --output'
             )
         if seed in done and done[seed].instruction != episode.instruction:
             raise Gr00tError(
-                f'{ledger}: scene {seed} was recorded as {done[seed].instruction!r}, and these'
+                f'{file}: scene {seed} was recorded as {done[seed].instruction!r}, and these'
                 f' options make it {episode.instruction!r}: give the --robot and --task that the'
                 ' recording began with, or another --output'
             )
@@ -112,13 +112,9 @@ def collect(
             ' same command goes on from here'
         )
 
-    with (
-        ledger.open('a', encoding='utf-8') as lines,
-        closing(results_of(processes, results, left, say, lost)) as arriving,
-    ):
+    with closing(results_of(processes, results, left, say, lost)) as arriving:
         for found in arriving:
-            lines.write(json.dumps(asdict(found)) + '\n')
-            lines.flush()
+            ledger.add(file, found)
             left -= 1
             done[found.seed] = found
             rate = (len(scenes) - left) / (time.monotonic() - began) * 3600.0
@@ -136,18 +132,9 @@ def collect(
     }
 
 
-def read_ledger(ledger: Path) -> dict[int, Demonstration]:
+def read_ledger(file: Path) -> dict[int, Demonstration]:
     """Return what is recorded already, by seed; a line cut off at the end does not count."""
-    if not ledger.is_file():
-        return {}
-    done = {}
-    for line in ledger.read_text(encoding='utf-8').splitlines():
-        try:
-            each = Demonstration(**json.loads(line))
-        except json.JSONDecodeError:
-            continue
-        done[each.seed] = each
-    return done
+    return {each.seed: each for each in ledger.read(file, Demonstration)}
 
 
 def _work(

@@ -234,7 +234,7 @@ def _evaluate(asked: Evaluate) -> int:
     if asked.seeds:
         _check_given_seeds(asked)
     else:
-        _check_seeds(asked, EVALUATION_SEEDS)
+        check_first_and_last(asked.seed_start, asked.episodes, EVALUATION_SEEDS)
     robot = asked.robot
     if robot is None:
         robot = own_robot(asked.checkpoint)
@@ -289,10 +289,6 @@ def _check_given_seeds(asked: Evaluate) -> None:
         check_seed(seed, EVALUATION_SEEDS)
 
 
-def _check_seeds(asked: Evaluate | Collect, allowed: range) -> None:
-    check_first_and_last(asked.seed_start, asked.episodes, allowed)
-
-
 def _check_output(asked: Evaluate) -> None:
     """Refuse a folder with an earlier evaluation (unless told), or with something else.
 
@@ -317,7 +313,7 @@ def _check_output(asked: Evaluate) -> None:
 def _collect(asked: Collect) -> int:
     from gr00t_sim.scenes.registry import kind_of
 
-    _check_seeds(asked, TRAINING_SEEDS)
+    check_first_and_last(asked.seed_start, asked.episodes, TRAINING_SEEDS)
     kind_of(load_robot(asked.robot)).training(
         asked.seed_start, asked.alone, asked.ordered, asked.task
     )

@@ -9,9 +9,8 @@ one bag, whose commands say who decided them: the policy, or a person from the t
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-import json
 from pathlib import Path
 import time
 from typing import Any
@@ -20,6 +19,7 @@ from gr00t_core.errors import Gr00tError, ServingError
 from gr00t_core.robot.description import NANOSECONDS, Robot
 from gr00t_core.robot.file import load_robot
 from gr00t_msgs.srv import DiscardEpisode, StartEpisode, StopEpisode
+from gr00t_sim import ledger
 from gr00t_sim.bag_check import missing_messages
 from gr00t_sim.client import Client
 from gr00t_sim.evaluate import MOST_RESTARTS, Plan, Stage
@@ -70,37 +70,35 @@ def correct(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
     robot = load_robot(plan.robot)
     kind = kind_of(robot, plan.scene)
     plan.record.mkdir(parents=True, exist_ok=True)
-    ledger = plan.record / LEDGER
-    done = read_ledger(ledger)
+    file = plan.record / LEDGER
+    done = read_ledger(file)
     asked = range(plan.seed_start, plan.seed_start + plan.episodes)
     scenes = {seed: kind.training(seed, 0.0, 0.0, '') for seed in asked}
     for seed, scene in scenes.items():
         if seed in done and done[seed].instruction != scene.instruction:
             raise Gr00tError(
-                f'{ledger}: scene {seed} was recorded as {done[seed].instruction!r}, and would be'
+                f'{file}: scene {seed} was recorded as {done[seed].instruction!r}, and would be'
                 f' {scene.instruction!r} now: give another --output'
             )
     left = [scene for seed, scene in scenes.items() if seed not in done]
     began, failures, ready = time.monotonic(), 0, False
-    with ledger.open('a', encoding='utf-8') as lines:
-        while left:
-            try:
-                with Stage(plan, robot, acts=True) as stage:
-                    ready = True
-                    while left:
-                        found = _record(stage, robot, plan.record, left[0])
-                        lines.write(json.dumps(asdict(found)) + '\n')
-                        lines.flush()
-                        done[found.seed] = found
-                        left.pop(0)
-                        failures = 0
-                        say(_line(found, len(left)))
-            except ServingError as error:
-                failures += 1
-                if not ready or failures > MOST_RESTARTS:
-                    raise
-                say(f'seed {left[0].seed}: {error}')
-                say(f'starting the nodes again ({failures} of {MOST_RESTARTS})')
+    while left:
+        try:
+            with Stage(plan, robot, acts=True) as stage:
+                ready = True
+                while left:
+                    found = _record(stage, robot, plan.record, left[0])
+                    ledger.add(file, found)
+                    done[found.seed] = found
+                    left.pop(0)
+                    failures = 0
+                    say(_line(found, len(left)))
+        except ServingError as error:
+            failures += 1
+            if not ready or failures > MOST_RESTARTS:
+                raise
+            say(f'seed {left[0].seed}: {error}')
+            say(f'starting the nodes again ({failures} of {MOST_RESTARTS})')
     return counts([done[seed] for seed in asked]) | {
         'wall_s': round(time.monotonic() - began, 1),
     }
@@ -118,18 +116,9 @@ def counts(found: list[Corrected]) -> dict[str, Any]:
     }
 
 
-def read_ledger(ledger: Path) -> dict[int, Corrected]:
+def read_ledger(file: Path) -> dict[int, Corrected]:
     """Return what is recorded already, by seed; a line cut off at the end does not count."""
-    if not ledger.is_file():
-        return {}
-    done = {}
-    for line in ledger.read_text(encoding='utf-8').splitlines():
-        try:
-            each = Corrected(**json.loads(line))
-        except json.JSONDecodeError:
-            continue
-        done[each.seed] = each
-    return done
+    return {each.seed: each for each in ledger.read(file, Corrected)}
 
 
 def _record(stage: Stage, robot: Robot, folder: Path, scene: Episode) -> Corrected:

@@ -15,8 +15,9 @@ import pytest
 from gr00t_core.errors import Gr00tError
 from gr00t_core.robot.file import load_robot
 from gr00t_sim import command
+from gr00t_sim.ledger import add
 from gr00t_sim.suites.protocol import episodes, STEP_S, SUITES
-from gr00t_sim.suites.results import add, begin, LEDGER, Played, read_ledger, report
+from gr00t_sim.suites.results import begin, LEDGER, Played, read_ledger, report
 from gr00t_sim.suites.run import run_suite, SuitePlan
 
 PLAN = {'acts': 'the scripted expert', 'suite': 'libero_object'}

@@ -84,7 +84,7 @@ class Conversion:
             DatasetError: A conversion is under way, or the folder cannot be taken.
         """
         with self._lock:
-            if self._run is not None and self._run.status is None:
+            if self._run is not None and self.running:
                 raise DatasetError(
                     f'a conversion to {self._run.output} is under way: wait for its end'
                 )

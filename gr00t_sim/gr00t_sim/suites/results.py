@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gr00t_core.errors import Gr00tError
+from gr00t_sim import ledger
 from gr00t_sim.scores import wilson
 from gr00t_sim.suites.protocol import Suite
 
@@ -80,20 +81,7 @@ def begin(folder: Path, plan: dict[str, Any], overwrite: bool) -> list[Played]:
 
 def read_ledger(path: Path) -> list[Played]:
     """Return the episodes of a ledger; a line that was cut off does not count."""
-    played = []
-    for line in path.read_text('utf-8').splitlines() if path.is_file() else []:
-        try:
-            played.append(Played(**json.loads(line)))
-        except json.JSONDecodeError:
-            continue
-    return played
-
-
-def add(path: Path, played: Played) -> None:
-    """Append an episode to a ledger, on a line of its own."""
-    cut = path.read_bytes()[-1:] not in (b'', b'\n')
-    with path.open('a', encoding='utf-8') as lines:
-        lines.write(('\n' if cut else '') + json.dumps(asdict(played)) + '\n')
+    return ledger.read(path, Played)
 
 
 def report(suite: Suite, plan: dict[str, Any], played: Sequence[Played]) -> dict[str, Any]:

@@ -18,11 +18,12 @@ from typing import Any
 
 from gr00t_core.errors import Gr00tError
 from gr00t_core.robot.file import load_robot
+from gr00t_sim import ledger
 from gr00t_sim.processes import leave_in_order
 from gr00t_sim.scenes.interface import Episode
 from gr00t_sim.scenes.registry import kind_of
 from gr00t_sim.suites.protocol import episodes, STEP_S, Suite
-from gr00t_sim.suites.results import add, begin, film_name, LEDGER, Played, REPORT, report
+from gr00t_sim.suites.results import begin, film_name, LEDGER, Played, REPORT, report
 from gr00t_sim.workers import results_of
 
 EXPERT = 'the scripted expert'
@@ -135,7 +136,7 @@ def _spread(
     waiting = len(left)
     with closing(results_of(workers, results, waiting, say, lost)) as arriving:
         for found in arriving:
-            add(plan.out / LEDGER, found)
+            ledger.add(plan.out / LEDGER, found)
             done.append(found)
             waiting -= 1
             say(
