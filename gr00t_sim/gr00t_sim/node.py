@@ -69,7 +69,8 @@ FIXED_PARAMETERS: dict[str, tuple[Any, str, Allowed]] = {
     ),
     'silence_s': (
         0.1,
-        'lock-step with chunk_period_s: wall time to wait for the first command after a chunk',
+        'lock-step with chunk_period_s: wall time to wait for the first command after a chunk;'
+        ' command_timeout_s after the first chunk of an episode',
         (0.0, 60.0),
     ),
     'jpeg_quality': (90, 'JPEG quality of the frames', (1, 100)),

@@ -183,7 +183,8 @@ class LockStepPace:
     that answers them before the clock reaches it: then the outcome depends neither on how fast the
     policy is nor on how fast this machine is. Every wait is bounded (`command_timeout_s`,
     `chunk_timeout_s`); a time-out is counted and logged. An executor that follows no chunk
-    commands nothing: while it is silent, only the tick after a chunk waits, for `silence_s`.
+    commands nothing: while it is silent, only the tick after a chunk waits: `command_timeout_s`
+    for the first chunk of an episode, `silence_s` for the later ones.
 
     Between two episodes nothing is waited for: time moves on by a timer, slowly.
     """
@@ -213,7 +214,7 @@ class LockStepPace:
             raise Gr00tError('expert_chunks:=true needs chunk_period_s:=0.05 or another period')
         self._episode_tick = 0
         self._ticks = 0
-        self._silent = False
+        self._silent = self._first = False  # the executor commands nothing; no chunk came yet
         self._silent_ticks = 0
         self._limits = {
             _Awaiting.COMMAND: node.value('command_timeout_s'),
@@ -243,7 +244,7 @@ class LockStepPace:
         self._tick += self._frame_ticks - self._tick % self._frame_ticks
         self._episode_tick = self._tick
         self._ticks = self._silent_ticks = 0
-        self._silent = bool(self._chunk_ticks)
+        self._silent = self._first = bool(self._chunk_ticks)
         self._timeouts = dict.fromkeys(_Awaiting, 0)
         return self.now_ns()
 
@@ -326,7 +327,11 @@ class LockStepPace:
             if not answered:
                 self._finish()
                 return
-            self._deadline = time.monotonic() + self._node.value('silence_s')
+            # A busy machine may take long to follow the first chunk. A late start is a jump: the
+            # executor would refuse this chunk and all that follow.
+            if not self._first:
+                self._deadline = time.monotonic() + self._node.value('silence_s')
+            self._first = False
 
     def _announce(self) -> None:
         # Before the clock: the executor finds it there when it commands this tick.

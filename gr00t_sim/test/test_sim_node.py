@@ -215,6 +215,28 @@ def test_lock_step_counts_time_outs(ros_domain: dict[str, str]) -> None:
         assert all(f'<joint name="{name}"' in description.data for name in JOINTS)
 
 
+def test_lock_step_waits_for_an_executor_that_is_slow_to_follow_the_first_chunk(
+    ros_domain: dict[str, str],
+) -> None:
+    """A busy machine must not change the outcome: a late start would be a jump, and be refused."""
+    from gr00t_msgs.msg import ActionChunk
+
+    limits = {'command_timeout_s': 30.0, 'chunk_timeout_s': 30.0, 'silence_s': 0.05}
+    with running(ros_domain, lock_step=True, chunk_period_s=0.2, **limits) as sim:
+        policy = sim.node.create_publisher(ActionChunk, 'action_chunk', 5)
+        sim.until(policy.get_subscription_count)
+        sim.connect()
+        frames = sim.until(lambda: sim.stamps(sim.camera_topics[0]))
+        chunk = ActionChunk()
+        chunk.header.stamp.sec, chunk.header.stamp.nanosec = divmod(frames[0], 10**9)
+        policy.publish(chunk)
+        sim.until(lambda: sim.clock() == frames[0])
+        sim.spin(0.5)  # the executor takes its time
+        assert sim.clock() == frames[0]
+        sim.command(HOME, frames[0])
+        sim.until(lambda: sim.clock() > frames[0])
+
+
 def test_lock_step_over_ros_equals_lock_step_without(ros_domain: dict[str, str]) -> None:
     with running(ros_domain, lock_step=True, expert=True, seed=3, disturbance=0.02) as sim:
         sim.until(lambda: sim.episodes('success') and sim.got[sim.state_topic])

@@ -95,6 +95,14 @@ def mend(arm):
         arm.plug()
 
 
+def reset_what_came_late(held, goal, words):
+    """Reset a fault that this machine made: the emulator itself answered late, before it was asked for another fault."""
+    said = held.log('follower').rpartition('FAULT: ')[2].partition('\n')[0]
+    if 'no answer within' in said and not all(word in said for word in words):
+        if held.call(Trigger, 'so101_follower/reset', Trigger.Request()).success:
+            held.drive(goal, lambda: held.fault, f'the fault after a late answer: {words}')
+
+
 def test_each_bus_fault_is_named_holds_the_arm_and_ends_by_a_reset_only(held, emulator):
     """One driver goes through them all: a fault, what is said, no motion, and the reset."""
     for name, (happens, words) in FAULTS.items():
@@ -108,11 +116,11 @@ def test_each_bus_fault_is_named_holds_the_arm_and_ends_by_a_reset_only(held, em
             held.drive(goal, lambda: abs(emulator['shoulder_lift'].speed) > 500, f'moves: {name}')
             happens(emulator)
             held.drive(goal, lambda: held.fault, name, 8.0)
+        reset_what_came_late(held, goal, words)
         level, values = held.says('FAULT', *words, 'call the service ~/reset')
         assert level == b'\2', name
         assert values['fault'], name
-        log = held.log('follower')
-        assert all(word in log for word in words), name
+        held.drive(goal, lambda: all(word in held.log('follower') for word in words), name)
         time.sleep(0.3)  # the braking
         where = {joint: servo.encoder for joint, servo in emulator.servos.items()}
         for _ in range(10):  # it is commanded on, and stays
