@@ -129,11 +129,12 @@ class Collect:
         workers: Simulators at the same time, each on a ROS graph of its own.
         disturbance: Standard deviation of the servos' slow error: something to correct. SO-101:
             rad; LIBERO: share of the greatest delta.
-        alone, ordered: Shares of the scenes in which the named cube lies alone, and in which the
-            red one lies left of the blue one: from these a policy learns to look and to listen
-            before it can do both (docs/decisions/0007-task.md).
+        alone: Share of the scenes in which the named object lies alone: from these a policy learns
+            to look (docs/decisions/0007-task.md).
+        ordered: Share of the scenes in which each object has its place (SO-101: red left of blue):
+            from these a policy learns to listen.
         task: LIBERO: a task of a suite, e.g. libero_object/7, in its stored starts from 5 on (0 to
-            4 are for evaluation); without it, things are shuffled and any of them is named.
+            4 are for evaluation); without it, objects are moved and any of them is named.
     """
 
     output: Path

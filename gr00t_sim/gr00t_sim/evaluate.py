@@ -183,6 +183,7 @@ class Stage:
             instruction=asked.instruction,
             told=told.instruction,
             outcome=report['outcome'],
+            lifted=report['lifted'],
             duration_s=report['duration_s'],
             jerk=jerk(*client.motion(start_ns, stop_ns)),
             chunks=len(self._chunks),

@@ -111,7 +111,7 @@ EPISODE_PARAMETERS: dict[str, tuple[Any, str, Allowed]] = {
     'layout': (
         '',
         'how things lie in the next episode; SO-101: free (default), ordered (red left), alone;'
-        ' LIBERO: stored (default), shuffled',
+        ' LIBERO: stored (default), shuffled, ordered (each near its own place), alone',
         None,
     ),
     'task': ('', 'task of the next episode, e.g. libero_object/7; empty: the first', None),
@@ -364,6 +364,7 @@ class SimNode(Node):
             'target': episode.target,
             **self.scene.describe(),
             'outcome': outcome,
+            'lifted': self.scene.lifted.value,
             'start_ns': self._episode_start_ns,
             'said_ns': self.pace.now_ns(),
             'duration_s': self._episode_s,

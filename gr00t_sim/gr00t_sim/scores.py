@@ -27,6 +27,8 @@ class Scored:
         target, instruction: What the episode is judged by.
         told: What the policy was told; the same but for the run `swapped`.
         outcome: Whether the named object was moved as asked, another one, or none in time.
+        lifted: Whether the named object was lifted first, another one, or none: half of a task
+            that goes on after the lift.
         duration_s: Simulated time to the outcome.
         jerk: Root mean square of the measured joints' third derivative, rad/s³; None when the
             episode was too short.
@@ -41,6 +43,7 @@ class Scored:
     instruction: str
     told: str
     outcome: str
+    lifted: str
     duration_s: float
     jerk: float | None
     chunks: int
@@ -66,7 +69,8 @@ class Score:
     Attributes:
         episodes, right, wrong, none: Counts.
         success: Share of `right`; wilson_low, wilson_high: its 95 % interval.
-        right_object: Share of `right` among the lifts.
+        right_object: Share of `right` among the ends that are not `none`.
+        right_lifts, wrong_lifts: Episodes in which the named object was lifted first, or another.
         time_s: Median time to success.
         jerk: Median jerk, rad/s³.
     """
@@ -79,6 +83,8 @@ class Score:
     wilson_low: float | None
     wilson_high: float | None
     right_object: float | None
+    right_lifts: int
+    wrong_lifts: int
     time_s: float | None
     jerk: float | None
 
@@ -101,17 +107,20 @@ def score(episodes: Sequence[Scored]) -> Score:
     """Sum up episodes."""
     right = [episode for episode in episodes if episode.right]
     wrong = sum(episode.wrong for episode in episodes)
-    total, lifts = len(episodes), len(right) + wrong
+    total, ended = len(episodes), len(right) + wrong
+    lifts = [episode.lifted for episode in episodes]
     low, high = wilson(len(right), total) if total else (None, None)
     return Score(
         episodes=total,
         right=len(right),
         wrong=wrong,
-        none=total - lifts,
+        none=total - ended,
         success=len(right) / total if total else None,
         wilson_low=low,
         wilson_high=high,
-        right_object=len(right) / lifts if lifts else None,
+        right_object=len(right) / ended if ended else None,
+        right_lifts=lifts.count(Outcome.SUCCESS.value),
+        wrong_lifts=lifts.count(Outcome.WRONG.value),
         time_s=_median([episode.duration_s for episode in right]),
         jerk=_median([episode.jerk for episode in episodes if episode.jerk is not None]),
     )

@@ -10,7 +10,7 @@ from rich.table import Table
 WIDTH = 125  # columns that the tables need; a narrower terminal wraps their lines
 NAMES = {
     'policy': 'policy',
-    'swapped': 'policy, told the other cube',
+    'swapped': 'policy, told another object',
     'blank': 'policy, images black',
     'zero': 'zero action',
     'mean': 'mean trajectory',
@@ -18,7 +18,7 @@ NAMES = {
 
 
 def print_tables(report: dict[str, Any], console: Console | None = None) -> None:
-    """Print the runs, and the policy's episodes by cube and phrasing."""
+    """Print the runs, and the policy's episodes by object and phrasing."""
     console = console or Console()
     console.width = max(console.width, WIDTH)
     runs = {name: report['runs'][name] for name in NAMES if name in report['runs']}
@@ -34,7 +34,8 @@ def print_tables(report: dict[str, Any], console: Console | None = None) -> None
 
 def _table(title: str, scores: dict[str, dict[str, Any]]) -> Table:
     table = Table('', title=title)
-    for head in ('episodes', 'success', '95 %', 'right / wrong / none', 'right object'):
+    heads = ('episodes', 'success', '95 %', 'right / wrong / none', 'right object', 'lifted first')
+    for head in heads:
         table.add_column(head, justify='right')
     table.add_column('time to success', justify='right')
     table.add_column('jerk, rad/s³', justify='right')
@@ -47,6 +48,7 @@ def _table(title: str, scores: dict[str, dict[str, Any]]) -> Table:
             f'{low} to {high}',
             f'{score["right"]} / {score["wrong"]} / {score["none"]}',
             _share(score['right_object']),
+            f'{score["right_lifts"]} / {score["wrong_lifts"]}',
             '-' if score['time_s'] is None else f'{score["time_s"]:.1f} s',
             '-' if score['jerk'] is None else f'{score["jerk"]:.0f}',
         )

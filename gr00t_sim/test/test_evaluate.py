@@ -38,7 +38,7 @@ GR00T = [sys.executable, '-m', 'gr00t_core']
 def scored(outcome: str, run: str = 'policy', seed: int = SEED, seconds: float = 3.0) -> Scored:
     task = evaluation_task(seed)
     return Scored(
-        run, seed, task.color, task.instruction, task.instruction, outcome, seconds,
+        run, seed, task.color, task.instruction, task.instruction, outcome, outcome, seconds,
         jerk=100.0, chunks=10, ticks=90, silent_ticks=1, timeouts=0,
     )  # fmt: skip
 

@@ -146,4 +146,54 @@ def test_the_expert_puts_the_named_object_into_the_basket_and_the_other_is_wrong
             values |= {name: row[i + 3 : i + 4] for i, name in enumerate(('roll', 'pitch', 'yaw'))}
             scene.command(values | {'gripper': np.array([float(row[-1] < 0)])})
             scene.advance(1)
-        assert scene.outcome is outcome
+        assert scene.outcome is scene.lifted is outcome
+
+
+@libero
+def test_each_layout_puts_the_objects_where_it_says(scene: 'Libero') -> None:  # noqa: F821
+    """Alone: the named one only. Ordered: each near its own place. Shuffled: each in any place."""
+    robot = load_robot('libero_panda')
+    scene.reset(stored(0, 0))
+    names = [f'{name}_1' for name in tasks.OBJECTS]
+    own = {name: scene.object_position(name)[:2] for name in names}
+
+    def places(layout: str, seed: int) -> dict[str, np.ndarray]:
+        alone, ordered = float(layout == 'alone'), float(layout == 'ordered')
+        asked = KIND.parse(robot, KIND.training(seed, alone, ordered, ''))
+        assert asked.layout == layout
+        scene.reset(asked)
+        return {name: scene.object_position(name)[:2] for name in names}
+
+    def nearest(place: np.ndarray) -> str:
+        return min(own, key=lambda name: float(np.linalg.norm(own[name] - place)))
+
+    for seed in (0, 3):
+        found = places('ordered', seed)
+        assert {name: nearest(place) for name, place in found.items()} == {n: n for n in names}
+        found = places('alone', seed)
+        named = f'{tasks.OBJECTS[seed]}_1'
+        assert [name for name in names if found[name][0] < 1.0] == [named]
+    found = places('shuffled', 3)
+    assert sorted(nearest(place) for place in found.values()) == sorted(names)
+    assert any(nearest(place) != name for name, place in found.items())
+
+
+@libero
+@pytest.mark.usefixtures('gl')
+def test_the_robot_file_with_fewer_frames_is_drawn_faster_and_moves_alike(
+    scene: 'Libero',  # noqa: F821
+) -> None:
+    robot = load_robot('libero_panda_10hz')
+    fast = KIND.make(robot, KIND.bind(robot), 0.0)
+    asked = KIND.parse(robot, KIND.training(1, 0.0, 0.0, ''))
+    frames = []
+    for each in (scene, fast):  # one after the other: robosuite has one current context
+        each.reset(asked)
+        frames.append([each.render(camera).astype(int) for camera in ('image', 'wrist_image')])
+    for whole, thinned in zip(*frames):
+        assert 0.0 < np.abs(whole - thinned).mean() < 5.0
+    assert fast.model.mesh_facenum.sum() < 0.5 * scene.model.mesh_facenum.sum()
+    for each in (scene, fast):
+        each.advance(20)
+    np.testing.assert_allclose(fast.data.qpos, scene.data.qpos, atol=1e-9)
+    fast.close()

@@ -3,12 +3,12 @@
 import pytest
 
 from gr00t_core.errors import Gr00tError
-from gr00t_sim.scenes.so101.scene import COLORS, Layout
+from gr00t_sim.scenes.interface import ALONE, drawn_layout, ORDERED
+from gr00t_sim.scenes.so101.scene import COLORS
 from gr00t_sim.scenes.so101.task import (
     EVALUATION_PHRASINGS,
     make_task,
     parse_task,
-    training_layout,
     TRAINING_PHRASINGS,
 )
 
@@ -39,15 +39,15 @@ def test_unknown_colors_are_refused() -> None:
 
 
 def test_layouts_come_in_their_shares_and_the_same_every_time() -> None:
-    layouts = [training_layout(seed, 0.3, 0.2) for seed in range(2000)]
-    assert abs(layouts.count(Layout.ALONE) / 2000 - 0.3) < 0.03
-    assert abs(layouts.count(Layout.ORDERED) / 2000 - 0.2) < 0.03
-    assert layouts == [training_layout(seed, 0.3, 0.2) for seed in range(2000)]
-    assert {training_layout(seed, 0.0, 0.0) for seed in range(100)} == {Layout.FREE}
-    assert {training_layout(seed, 1.0, 0.0) for seed in range(100)} == {Layout.ALONE}
+    layouts = [drawn_layout(seed, 0.3, 0.2) for seed in range(2000)]
+    assert abs(layouts.count(ALONE) / 2000 - 0.3) < 0.03
+    assert abs(layouts.count(ORDERED) / 2000 - 0.2) < 0.03
+    assert layouts == [drawn_layout(seed, 0.3, 0.2) for seed in range(2000)]
+    assert {drawn_layout(seed, 0.0, 0.0) for seed in range(100)} == {''}
+    assert {drawn_layout(seed, 1.0, 0.0) for seed in range(100)} == {ALONE}
 
 
 @pytest.mark.parametrize(('alone', 'ordered'), [(-0.1, 0.5), (0.6, 0.5)])
 def test_what_are_no_shares_is_refused(alone: float, ordered: float) -> None:
     with pytest.raises(Gr00tError, match='at most 1'):
-        training_layout(0, alone, ordered)
+        drawn_layout(0, alone, ordered)

@@ -23,6 +23,8 @@ Values = dict[str, NDArray[np.float64]]  # group name → (D,), in the group's u
 # What is trained on is never evaluated on, in any scene.
 TRAINING_SEEDS = range(1_000_000)
 EVALUATION_SEEDS = range(1_000_000, 2_000_000)
+# Layouts from which a policy learns to look, and to listen (docs/decisions/0007-task.md).
+ALONE, ORDERED = 'alone', 'ordered'
 T = TypeVar('T')
 
 
@@ -119,6 +121,10 @@ class Scene(Protocol):
     @property
     def outcome(self) -> Outcome:
         """Return what the episode has come to."""
+
+    @property
+    def lifted(self) -> Outcome:
+        """Return which object was lifted first: the named one (SUCCESS), another one (WRONG)."""
 
     @property
     def steps(self) -> int:
@@ -221,6 +227,26 @@ def check_seed(seed: int, allowed: range) -> None:
             f'seed {seed} is not one for {purpose}: {allowed.start} to {allowed.stop - 1};'
             ' training and evaluation scenes are kept apart'
         )
+
+
+def drawn_layout(seed: int, alone: float, ordered: float) -> str:
+    """Return how a training scene is laid out, where shares of them are `ALONE` and `ORDERED`.
+
+    Returns:
+        '' for the scene's own way.
+
+    Raises:
+        Gr00tError: They are not two shares.
+    """
+    if min(alone, ordered) < 0 or alone + ordered > 1:
+        raise Gr00tError(
+            f'--alone {alone} --ordered {ordered}: two shares of the scenes are expected, 0 or'
+            ' more and together at most 1'
+        )
+    drawn = np.random.default_rng([seed, 2]).random()
+    if drawn < alone:
+        return ALONE
+    return ORDERED if drawn < alone + ordered else ''
 
 
 def derive(robot: Robot, steps_per: Callable[[float], int], tick_hz: int = 0) -> Binding:

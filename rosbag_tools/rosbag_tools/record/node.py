@@ -19,6 +19,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import Joy
 
 from gr00t_core.errors import BagError, Gr00tError
+from gr00t_core.messages.fields import stamp_ns
 from gr00t_core.robot.file import load_robot
 from gr00t_msgs.msg import TaskOutcome
 from gr00t_ros.parameters import declare
@@ -67,7 +68,8 @@ class Recorder(Node):
         self.topics = Topics(self, self.robot, p['extra_topics'], p['jpeg'], self.session.put)
         self._told = ''  # instruction of the episode being recorded
         self._rival = ''  # the recorder that was there first
-        self._began_at = 0.0
+        self._began_at = 0.0  # monotonic, s
+        self._began_ns = 0  # the node's clock
         self._judgements = Judgements()
         self._not_convertible: set[Path] = set()
         self._asking: tuple[Path, float] | None = None
@@ -123,6 +125,7 @@ class Recorder(Node):
         told = instruction.strip() or self.instruction
         name = self.session.start(told, tags)
         self._told, self._began_at = told, time.monotonic()
+        self._began_ns = self.get_clock().now().nanoseconds
         self.topics.begin()
         self._say('info', f'recording {name}: {told!r}')
         for remark in found:
@@ -299,6 +302,9 @@ class Recorder(Node):
         """Complete the episode when its task ended; the other ends are left to the person."""
         outcomes = {TaskOutcome.SUCCEEDED: True, TaskOutcome.FAILED: False}
         if self.session.bag is None or message.outcome == TaskOutcome.UNKNOWN:
+            return
+        if 0 < (stamp_ns(message) or 0) < self._began_ns:
+            self._say('info', 'a goal ended before this episode began: the episode goes on')
             return
         if message.outcome not in outcomes:
             about = f'“{message.instruction}” ended ({message.note})'

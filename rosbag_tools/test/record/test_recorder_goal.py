@@ -37,7 +37,9 @@ def recorder(robot, ros_domain, tmp_path):
 def test_a_goal_that_ends_completes_the_episode_with_its_outcome(robot, recorder):
     ended = robot.node.create_publisher(TaskOutcome, 'goal_ended', 10)
     robot.wait_until(ended.get_subscription_count, 'the recorder does not hear goal_ended')
-    ended.publish(TaskOutcome(outcome=TaskOutcome.SUCCEEDED))  # nothing is recorded: no harm
+    early = TaskOutcome(outcome=TaskOutcome.SUCCEEDED)  # nothing is recorded: no harm
+    early.header.stamp = robot.node.get_clock().now().to_msg()
+    ended.publish(early)
 
     def complete():
         return sorted(recorder.output.glob('*/metadata.yaml'))
@@ -53,6 +55,7 @@ def test_a_goal_that_ends_completes_the_episode_with_its_outcome(robot, recorder
             ended.publish(
                 TaskOutcome(outcome=other, instruction='lift it', note='no word about the task')
             )
+        ended.publish(early)  # as if it came late: it is not of this episode
         time.sleep(0.5)
         assert len(complete()) == len(expected)
         ended.publish(TaskOutcome(outcome=outcome, instruction='lift it', note=note))

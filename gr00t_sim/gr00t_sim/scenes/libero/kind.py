@@ -12,6 +12,7 @@ from gr00t_sim.scenes.interface import (
     check_seed,
     COMPRESSED_IMAGE,
     derive,
+    drawn_layout,
     Episode,
     EVALUATION_SEEDS,
     Kind,
@@ -79,14 +80,14 @@ def _make(robot: Robot, binding: Binding, disturbance: float) -> Scene:
 
 def _parse(robot: Robot, asked: Episode) -> Episode:
     layout = asked.layout or tasks.STORED
-    if layout not in (tasks.STORED, tasks.SHUFFLED):
-        raise Gr00tError(
-            f'layout {layout!r} is unknown; allowed: {tasks.STORED}, {tasks.SHUFFLED}'
-        )
-    if layout == tasks.SHUFFLED:
+    allowed = (tasks.STORED, *tasks.MOVED)
+    if layout not in allowed:
+        raise Gr00tError(f'layout {layout!r} is unknown; allowed: {", ".join(allowed)}')
+    if layout in tasks.MOVED:
         if asked.task not in ('', tasks.FIRST_TASK):
             raise Gr00tError(
-                f'task {asked.task!r}: only {tasks.FIRST_TASK} has a shuffled layout; leave it out'
+                f'task {asked.task!r}: only {tasks.FIRST_TASK} has the layout {layout};'
+                ' leave it out'
             )
         instruction = asked.instruction or robot.instruction
         target = tasks.named_object(instruction)
@@ -109,15 +110,18 @@ def _parse(robot: Robot, asked: Episode) -> Episode:
 
 def _training(seed: int, alone: float, ordered: float, task: str) -> Episode:
     check_seed(seed, TRAINING_SEEDS)
-    if alone or ordered:
-        raise Gr00tError('--alone and --ordered are layouts of SO-101; leave them out for LIBERO')
+    layout = drawn_layout(seed, alone, ordered) or tasks.SHUFFLED
     if task:
+        if alone or ordered:
+            raise Gr00tError(
+                f'--alone, --ordered: {task} is played in its stored starts; leave them out'
+            )
         files = tasks.task_files(task)
         tasks.check_expert(task.split('/')[0])
         free = len(files.states) - tasks.EVALUATION_STARTS
         start = tasks.EVALUATION_STARTS + seed % free
         return Episode(seed, files.language, tasks.STORED, task, start)
-    return _shuffled(seed, tasks.TRAINING_PHRASINGS)
+    return replace(_shuffled(seed, tasks.TRAINING_PHRASINGS), layout=layout)
 
 
 def _evaluation(seed: int) -> Episode:

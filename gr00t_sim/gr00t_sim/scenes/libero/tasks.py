@@ -18,11 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.errors import Gr00tError
+from gr00t_sim.scenes.interface import ALONE, ORDERED
 
 SUITES = ('libero_spatial', 'libero_object', 'libero_goal', 'libero_10', 'libero_90')
 FIRST_TASK = 'libero_object/0'
 EXPERT_SUITES = ('libero_object', 'libero_spatial')  # whose tasks the scripted expert knows
 STORED, SHUFFLED = 'stored', 'shuffled'
+MOVED = (SHUFFLED, ORDERED, ALONE)  # layouts in which any object may be named
 EVALUATION_STARTS = 5  # of each task, the first ones
 
 # The scene whose objects are shuffled, and how its goal is written.

@@ -20,14 +20,25 @@ from numpy.typing import NDArray
 from gr00t_core.errors import Gr00tError
 from gr00t_core.robot.description import Robot
 from gr00t_sim.rendering import pick_platform
-from gr00t_sim.scenes.interface import Binding, Episode, FrameRenderer, Outcome, Values
+from gr00t_sim.scenes.interface import (
+    ALONE,
+    Binding,
+    Episode,
+    FrameRenderer,
+    ORDERED,
+    Outcome,
+    Values,
+)
 from gr00t_sim.scenes.libero import tasks
 from gr00t_sim.scenes.libero.kind import DELTAS, GRIPPER, STEPS_HZ
+from gr00t_sim.scenes.libero.triangles import draw_fewer_triangles
 
 VIEWS = {'image': 'agentview', 'wrist_image': 'robot0_eye_in_hand'}
 OPEN, CLOSED = 1.0, 0.0  # of the gripper's command
 NO_OPS = 10  # steps in which a fresh scene settles
 JITTER = 0.025  # m, of a shuffled object around its place
+ASIDE = 3.0  # m in front of the robot, behind the camera: there others lie when one is alone
+LIFT = 0.05  # m above where an object rested: it is lifted
 _SITE = 'gripper0_grip_site'
 
 
@@ -36,7 +47,8 @@ class Libero:
 
     Args:
         robot: Its groups are named as in libero_panda.yaml.
-        binding: Of the robot.
+        binding: Of the robot. Frames at every step of the controller look as published; with
+            fewer frames a second they are drawn with fewer triangles, and without multisampling.
         disturbance: Standard deviation of a slow error of the deltas, as a share of the greatest.
     """
 
@@ -47,7 +59,8 @@ class Libero:
         self._per_command = STEPS_HZ // binding.tick_hz
         self._env: Any = None
         self._task = ''
-        self.outcome = Outcome.NONE
+        self.outcome = self.lifted = Outcome.NONE
+        self._rest: dict[str, float] = {}  # height of each object in the fresh scene, m
         self.steps = 0
         self._delta = np.zeros(len(DELTAS))
         self._left = 0  # steps for which the delta is still to be given
@@ -73,14 +86,15 @@ class Libero:
         self._episode = episode
         self._start = start
         self._name_goals(episode)
-        if episode.layout == tasks.SHUFFLED:
-            self._shuffle(random)
+        if episode.layout in tasks.MOVED:
+            self._move_objects(random, episode.layout)
         self._random = np.random.default_rng([episode.seed, 1])
         self._error = np.zeros(len(DELTAS))
         self._delta, self._left, self._open = np.zeros(len(DELTAS)), 0, OPEN
         for _ in range(NO_OPS):
             self._env.step([0.0] * len(DELTAS) + [-1.0])
-        self.outcome = Outcome.NONE
+        self.outcome = self.lifted = Outcome.NONE
+        self._rest = {n: float(self.object_position(n)[2]) for n in self.object_names()}
         self.steps = 0
 
     def describe(self) -> dict[str, Any]:
@@ -126,6 +140,9 @@ class Libero:
         if sim._render_context_offscreen is None:
             from robosuite.utils.binding_utils import MjRenderContextOffscreen
 
+            if self._binding.frame_steps > 1:
+                self.model.vis.quality.offsamples = 0
+                draw_fewer_triangles(self.model)
             context = MjRenderContextOffscreen(sim, device_id=-1)
             sim.add_render_context(context)
             context.vopt.geomgroup[0] = 0  # collision shapes, as robosuite's own environment
@@ -256,14 +273,19 @@ class Libero:
             others = [n for n in self.object_names() if n not in (goal[0][1], 'basket_1')]
             self._goals = {name: ['in', name, tasks.REGION] for name in others}
 
-    def _shuffle(self, random: np.random.Generator) -> None:
+    def _move_objects(self, random: np.random.Generator, layout: str) -> None:
+        """Move the objects by a layout: any in any place, each near its own, or one alone."""
         names = [f'{name}_1' for name in tasks.OBJECTS]
         address = [
             self.model.jnt_qposadr[self.model.body_jntadr[self.object_body(n)]] for n in names
         ]
         places = np.array([self.data.qpos[a : a + 2] for a in address])
-        places = places[random.permutation(len(names))]
+        if layout != ORDERED:
+            places = places[random.permutation(len(names))]
         places += random.uniform(-JITTER, JITTER, places.shape)
+        if layout == ALONE:
+            others = [row for row, name in enumerate(names) if name != self.target_and_goal()[0]]
+            places[others] = [(ASIDE, 0.3 * row) for row in others]
         for start, place in zip(address, places):
             self.data.qpos[start : start + 2] = place
         self._env.sim.forward()
@@ -281,6 +303,11 @@ class Libero:
         return [*np.clip(delta, -1.0, 1.0).tolist(), float(gripper)]
 
     def _judge(self) -> None:
+        if self.lifted is Outcome.NONE:
+            high = {n for n, z in self._rest.items() if self.object_position(n)[2] > z + LIFT}
+            if high:
+                named = {goal[1] for goal in self._env.env.parsed_problem['goal_state']}
+                self.lifted = Outcome.SUCCESS if high <= named else Outcome.WRONG
         if self.outcome is not Outcome.NONE:
             return
         if self.satisfied():

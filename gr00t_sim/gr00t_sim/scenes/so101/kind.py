@@ -7,7 +7,7 @@ from typing import Any
 
 from gr00t_core.errors import Gr00tError
 from gr00t_core.robot.description import Robot
-from gr00t_sim.scenes.interface import Episode, Kind
+from gr00t_sim.scenes.interface import drawn_layout, Episode, Kind
 from gr00t_sim.scenes.so101.binding import bind
 from gr00t_sim.scenes.so101.scene import Layout, parse_layout, PHYSICS_HZ, urdf
 from gr00t_sim.scenes.so101.task import (
@@ -16,7 +16,6 @@ from gr00t_sim.scenes.so101.task import (
     parse_task,
     swapped,
     Task,
-    training_layout,
     training_task,
 )
 from gr00t_sim.scenes.so101.world import So101
@@ -36,8 +35,8 @@ def _training(seed: int, alone: float, ordered: float, task: str) -> Episode:
     if task:
         raise Gr00tError(f'--task {task}: the SO-101 scene has one task only; leave it out')
     named = training_task(seed)
-    layout = training_layout(seed, alone, ordered)
-    return Episode(seed, named.instruction, layout.value, target=named.color)
+    layout = drawn_layout(seed, alone, ordered) or Layout.FREE.value
+    return Episode(seed, named.instruction, layout, target=named.color)
 
 
 def _evaluation(seed: int) -> Episode:

@@ -9,11 +9,9 @@ two phrasings are kept for evaluation, where the trained ones are used as well.
 from dataclasses import dataclass
 import re
 
-import numpy as np
-
 from gr00t_core.errors import Gr00tError
 from gr00t_sim.scenes.interface import check_seed, EVALUATION_SEEDS, TRAINING_SEEDS
-from gr00t_sim.scenes.so101.scene import COLORS, Layout
+from gr00t_sim.scenes.so101.scene import COLORS
 
 # The first phrasing is the plain one. Those for evaluation are never in a training recording.
 TRAINING_PHRASINGS = (
@@ -73,23 +71,6 @@ def training_task(seed: int) -> Task:
     """
     check_seed(seed, TRAINING_SEEDS)
     return make_task(COLORS[seed % len(COLORS)], seed // len(COLORS))
-
-
-def training_layout(seed: int, alone: float, ordered: float) -> Layout:
-    """Return how a training scene is laid out, where shares of them are `ALONE` and `ORDERED`.
-
-    Raises:
-        Gr00tError: They are not two shares.
-    """
-    if min(alone, ordered) < 0 or alone + ordered > 1:
-        raise Gr00tError(
-            f'--alone {alone} --ordered {ordered}: two shares of the scenes are expected, 0 or'
-            ' more and together at most 1'
-        )
-    drawn = np.random.default_rng([seed, 2]).random()
-    if drawn < alone:
-        return Layout.ALONE
-    return Layout.ORDERED if drawn < alone + ordered else Layout.FREE
 
 
 def evaluation_task(seed: int) -> Task:

@@ -36,6 +36,10 @@ class So101:
         return self.simulation.outcome
 
     @property
+    def lifted(self) -> Outcome:
+        return self.simulation.outcome  # the task is to lift
+
+    @property
     def steps(self) -> int:
         return self.simulation.steps
 
