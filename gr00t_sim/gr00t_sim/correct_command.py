@@ -8,12 +8,14 @@ import json
 from pathlib import Path
 import sys
 
+from gr00t_core.commands.readable import readable
 from gr00t_core.robot.description import NANOSECONDS
 from gr00t_core.robot.file import load_robot
 from gr00t_sim.given import check_checkpoint, check_first_and_last, own_robot
 from gr00t_sim.scenes.interface import TRAINING_SEEDS
 
 
+@readable
 @dataclass(frozen=True)
 class Correct:
     """Record a policy over ROS, while a scripted supervisor takes over where it fails.

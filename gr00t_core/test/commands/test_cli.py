@@ -4,6 +4,7 @@
 
 import contextlib
 from importlib.metadata import EntryPoint
+import re
 
 import pytest
 
@@ -91,11 +92,16 @@ def test_options_from_elsewhere_are_answered_with_ours(argv, instead, capsys) ->
     assert instead in capsys.readouterr().err
 
 
-SUB_VERBS = (('export', 'onnx'), ('export', 'tensorrt'), ('sim', 'evaluate'), ('sim', 'collect'))
+SUB_VERBS = (
+    *(('export', engine) for engine in ('onnx', 'tensorrt')),
+    *(('sim', what) for what in ('evaluate', 'collect', 'correct')),
+)
 
 
 @pytest.mark.parametrize('words', [*((verb,) for verb in cli.verbs()), *SUB_VERBS], ids=' '.join)
-def test_help_shows_no_none(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_shows_no_none_and_a_sentence_for_each_option(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
     """An option that may be left out says so; None is no value that a user types."""
     if words[0] not in cli.verbs() or '(not available' in cli.summary(cli.verbs()[words[0]]):
         pytest.skip(f'gr00t {words[0]} is not available here')
@@ -105,3 +111,4 @@ def test_help_shows_no_none(words: tuple[str, ...], capsys: pytest.CaptureFixtur
     assert 'usage' in said
     assert '{None' not in said
     assert 'default: None' not in said
+    assert not re.search(r'^[│ ]+--[^(│\n]*  \((default|required|optional)', said, re.MULTILINE)
