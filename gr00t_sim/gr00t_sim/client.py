@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 import json
+import math
 import time
 from typing import Any, TypeVar
 
@@ -87,14 +88,37 @@ class Client:
             self._check()
             self._executor.spin_once(timeout_sec=0.05)
 
-    def call(self, kind: Any, name: str, request: Any, limit_s: float = CALL_LIMIT_S) -> Any:
-        """Call a service once it is there, and return its response."""
+    def call(
+        self,
+        kind: Any,
+        name: str,
+        request: Any,
+        limit_s: float = CALL_LIMIT_S,
+        again_s: float = math.inf,
+    ) -> Any:
+        """Call a service once it is there, and return its response.
+
+        Args:
+            kind: Type of the service.
+            name: Of the service.
+            request: What is asked.
+            limit_s: Longest wait for the service, and for its answer, s.
+            again_s: Ask again after so long, what only reads, s: rmw_fastrtps drops an answer whose
+                reader the server has not discovered yet.
+        """
         if name not in self._clients:
             self._clients[name] = self.node.create_client(kind, name)
         client = self._clients[name]
         self.until(client.service_is_ready, limit_s, f'the service {name}')
-        future = client.call_async(request)
-        self.until(future.done, limit_s, f'the answer of {name}')
+        future, asked = client.call_async(request), time.monotonic()
+
+        def answered() -> bool:
+            nonlocal future, asked
+            if time.monotonic() - asked > again_s:
+                future, asked = client.call_async(request), time.monotonic()
+            return bool(future.done())
+
+        self.until(answered, limit_s, f'the answer of {name}')
         return future.result()
 
     def trigger(self, name: str) -> None:
