@@ -103,8 +103,8 @@ class Client:
             name: Of the service.
             request: What is asked.
             limit_s: Longest wait for the service, and for its answer, s.
-            again_s: Ask again after so long, what only reads, s: rmw_fastrtps drops an answer whose
-                reader the server has not discovered yet.
+            again_s: Ask again after so long (s), for what only reads: rmw_fastrtps drops an answer
+                whose reader the server has not discovered yet.
         """
         if name not in self._clients:
             self._clients[name] = self.node.create_client(kind, name)
