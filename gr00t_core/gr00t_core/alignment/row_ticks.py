@@ -84,9 +84,14 @@ class GridTicks:
     def _ticks(self, places: 'Iterator[_Place]') -> list[Tick]:
         ticks = []
         for place in places:
-            while place.after_gap and self._grid_ns() < place.ideal_ns - self._reach_ns:
-                self._index += 1
+            until_ns = place.ideal_ns - self._reach_ns
+            if place.after_gap and self._grid_ns() < until_ns:
                 self._after_gap = True
+                # A clock that is set for the first time leaps by decades: they are not counted.
+                ticks_left = (until_ns - self._grid_ns()) * self._rate_hz / NANOSECONDS
+                self._index += max(int(ticks_left) - 1, 0)
+                while self._grid_ns() < until_ns:
+                    self._index += 1
             while self._grid_ns() <= place.ideal_ns + self._reach_ns:
                 repeated = place.frame_stamp_ns == self._shown_ns
                 at_ns = self._grid_ns() if repeated else place.frame_stamp_ns

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 import json
 from pathlib import Path
+import re
 from typing import Any, Literal
 
 import numpy as np
@@ -183,11 +184,22 @@ def read_info(dataset: Path) -> Info:
         raise DatasetError(
             f'{path}: fps {content["fps"]}, chunks_size {info.chunks_size}: expected more than 0'
         )
+    for name, template in (('data_path', content['data_path']), ('video_path', info.video_path)):
+        if not _is_template(template) and (template is not None or name == 'data_path'):
+            raise DatasetError(
+                f'{path}: {name}: {template!r}, expected a template such as {DATA_V2}'
+            )
     if info.video_keys and not info.video_path:
         raise DatasetError(
             f'{path}: video_path: missing, but {", ".join(info.video_keys)} are of dtype video'
         )
     return info
+
+
+def _is_template(text: Any) -> bool:
+    """Return whether a text has plain places only: a width of 10^9 would fill the memory."""
+    places = re.findall(r'{.*?}', text) if isinstance(text, str) else ['no text']
+    return all(re.fullmatch(r'{[a-z_]+(:0?\d{0,2}d?)?}', place) for place in places)
 
 
 def info_json(info: Info, tasks: int) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 """Datasets of other tools: every kind of feature is read, checked, rewritten and adopted."""
 
 import json
+import os
 from pathlib import Path
 
 from foreign_dataset import (
@@ -407,6 +408,9 @@ def test_damaged_lists_are_named(tmp_path, robot, file, content, message):
         ({'fps': -5}, 'fps -5'),
         ({'video_path': None}, 'video_path: missing'),
         ({'data_path': 'data/{nonsense}.parquet'}, 'does not fit data_path'),
+        ({'data_path': 'data/{episode_index:9999999999d}.parquet'}, 'expected a template'),
+        ({'video_path': 'videos/{video_key.__class__}.mp4'}, 'expected a template'),
+        ({'data_path': None}, 'data_path: None'),
     ],
 )
 def test_senseless_info_is_named(tmp_path, robot, changes, message):
@@ -482,3 +486,22 @@ def test_a_dataset_without_instructions_is_named(tmp_path, robot):
     del info['features']['task_index']
     (path / 'meta/info.json').write_text(json.dumps(info))
     assert "no column 'task_index', which holds the instructions" in errors(path, robot)
+
+
+@pytest.mark.parametrize('pattern', ['*.parquet', '*.mp4'])
+def test_a_pipe_is_not_waited_for(tmp_path, robot, pattern):
+    path = foreign(tmp_path / 'set')
+    file = next(path.rglob(pattern))
+    file.unlink()
+    os.mkfifo(file)
+    assert f'{file}: neither a folder nor a regular file' in errors(path, robot)
+
+
+def test_columns_that_are_not_declared_are_left_out_by_name(tmp_path, robot, caplog):
+    path = foreign(tmp_path / 'set')
+    for file in path.rglob('data/*/*.parquet'):
+        table = pq.read_table(file)
+        pq.write_table(table.append_column('mystery', pa.array([1.0] * len(table))), file)
+    output = upgraded(path, 'v3.0', robot)
+    assert 'columns mystery are left out' in caplog.text
+    assert 'mystery' not in pq.read_table(next(output.rglob('data/*/*.parquet'))).column_names

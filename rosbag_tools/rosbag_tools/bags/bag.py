@@ -20,10 +20,18 @@ from rosbags.typesys.store import Typestore
 from gr00t_core.errors import BagError
 from gr00t_core.robot.description import NANOSECONDS
 from rosbag_tools.bags.files import hint, open_files
-from rosbag_tools.bags.message_definitions import deserialize, has_header, stored_name, type_store
+from rosbag_tools.bags.message_definitions import (
+    deserialize,
+    full_type,
+    has_header,
+    parts_of,
+    stored_name,
+    type_store,
+)
 from rosbag_tools.bags.storage import BagFile, DamagedError, Definition, LATEST_NS, Place, unzstd
 
 ROS_ENCODINGS = ('cdr', 'ros1')
+ZSTD = b'\x28\xb5\x2f\xfd'  # no CDR message begins like this
 MOST_SHOWN = 200  # characters of an error that repeats the file's own text
 
 
@@ -102,7 +110,7 @@ class Bag:
         """
         self._given = {_type_name(file): _text_of(file) for file in self._definitions}
         self._opened = open_files(self.path)
-        self._definition_of: dict[str, Definition] = {}
+        self._definitions_of: dict[str, list[Definition]] = {}  # of a topic, and of a type
         self.warnings = tuple(self._opened.warnings)
         self.custom_data = self._opened.custom_data
         self.topics = self._topics()
@@ -150,12 +158,15 @@ class Bag:
             yield from self._guarded(number, file, file.recorded(wanted))
 
     def _guarded(self, number: int, file: BagFile, stored: Iterator[Any]) -> Iterator[Message]:
-        unpack = self._opened.compresses_messages
+        packed = self._opened.compresses_messages
         try:
             for topic, log_ns, raw, place in stored:
                 if log_ns > LATEST_NS or log_ns < -LATEST_NS:
                     continue  # no time; missing in the counts that are compared
-                yield Message(topic, log_ns, unzstd(raw) if unpack else raw, (number, place))
+                # Without its metadata.yaml a bag does not say that its messages are compressed.
+                if packed or (raw[:4] == ZSTD and self.topics[topic].encoding == 'cdr'):
+                    raw = unzstd(raw)
+                yield Message(topic, log_ns, raw, (number, place))
         except DamagedError as error:
             raise BagError(f'{file.path}: damaged: {error}{hint(file.path, error)}') from None
         except OSError as error:
@@ -224,16 +235,24 @@ class Bag:
                 f'{where}: its messages are {topic.encoding or "of no stated encoding"}; allowed:'
                 f' {", ".join(ROS_ENCODINGS)}'
             )
-        definition = self._definition_of.get(topic.type)
+        own = self._definitions_of.get(topic.name) or self._definitions_of.get(topic.type)
         try:
-            store = type_store(topic.type, definition, self._given)
+            store, *others = [
+                type_store(topic.type, definition, self._given) for definition in own or [None]
+            ]
             name = stored_name(store, topic.type)
             stamped = has_header(store, name)
+            alike = all(parts_of(other, name) == parts_of(store, name) for other in others)
         except Exception as error:  # rosbags' errors on odd definitions are of any kind
             raise BagError(
                 f'{where}: the definition of {topic.type} is not understood:'
                 f' {_shortened(str(error))}; give its .msg file with --definitions'
             ) from None
+        if not alike:
+            raise BagError(
+                f'{where}: the bag holds {len(others) + 1} different definitions of {topic.type};'
+                ' nothing is guessed; convert its files as bags of their own'
+            )
         if name not in store.fielddefs:
             raise BagError(
                 f'{where}: type {topic.type} is not defined in the bag;'
@@ -248,9 +267,11 @@ class Bag:
     def find(self, topic: str, namespace: str = '') -> Topic | None:
         """Find a relative topic: under the namespace, else the only one that ends with it."""
         exact = '/'.join(['', *(part for part in (namespace.strip('/'), topic) if part)])
-        if exact in self.topics:
-            return self.topics[exact]
-        ends = [found for name, found in self.topics.items() if name.endswith('/' + topic)]
+        # Other tools than rosbag2 write names without the leading slash.
+        absolute = {'/' + name.lstrip('/'): found for name, found in self.topics.items()}
+        if exact in absolute:
+            return self.topics.get(exact, absolute[exact])
+        ends = [found for name, found in absolute.items() if name.endswith('/' + topic)]
         return ends[0] if len(ends) == 1 and not namespace else None
 
     def _topics(self) -> dict[str, Topic]:
@@ -258,19 +279,22 @@ class Bag:
         stated = self._opened.stated
         for file in self._opened.files:
             for channel in file.contents.channels:
-                known = found.get(channel.topic)
+                known, kind = found.get(channel.topic), full_type(channel.type)
                 if channel.definition is not None and channel.definition.text.strip():
-                    self._definition_of.setdefault(channel.type, channel.definition)
+                    for key in (channel.topic, kind):
+                        texts = self._definitions_of.setdefault(key, [])
+                        if channel.definition not in texts:
+                            texts.append(channel.definition)
                 if known is None:
                     found[channel.topic] = Topic(
                         channel.topic,
-                        channel.type,
+                        kind,
                         channel.count or 0,
                         channel.encoding,
                         stated.get(channel.topic, 0) if stated else None,
                     )
                     continue
-                types = dict.fromkeys([*known.type.split(' and '), channel.type])
+                types = dict.fromkeys([*known.type.split(' and '), kind])
                 found[channel.topic] = replace(
                     known, type=' and '.join(types), count=known.count + (channel.count or 0)
                 )

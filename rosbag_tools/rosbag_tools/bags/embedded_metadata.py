@@ -4,12 +4,11 @@
 
 from pathlib import Path
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 from mcap.reader import make_reader
 import yaml
 
-SCALARS = (str, int, float)
 # PyYAML needs minutes for some thousand brackets in one another.
 MOST_NESTED = 100
 
@@ -40,8 +39,17 @@ def custom_data_in(text: str) -> dict[str, str]:
     return texts(content.get('custom_data')) if isinstance(content, dict) else {}
 
 
+class _Texts(yaml.SafeLoader):
+    """Read scalars as the texts that they are: `on`, `007` and `12:30` may be instructions."""
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [each for each in resolvers if each[0] == 'tag:yaml.org,2002:null']
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
 def load_yaml(text: str) -> Any:
-    """Return what a short text in YAML says.
+    """Return what a short text in YAML says; all its values are texts.
 
     Raises:
         yaml.YAMLError, RecursionError, ValueError: It is no YAML, or nested beyond any use.
@@ -51,14 +59,14 @@ def load_yaml(text: str) -> Any:
         depth = max(0, depth + (1 if bracket in '[{' else -1))
         if depth > MOST_NESTED:
             raise ValueError(f'more than {MOST_NESTED} brackets in one another')
-    return yaml.safe_load(text)
+    return yaml.load(text, Loader=_Texts)  # a SafeLoader
 
 
 def texts(found: Any) -> dict[str, str]:
-    """Return the entries of a mapping whose values are texts or numbers, as texts.
+    """Return the entries of a mapping whose values are texts.
 
     The others are left out: anchors make a nested value of a short file as large as memory.
     """
     if not isinstance(found, dict):
         return {}
-    return {str(key): str(value) for key, value in found.items() if isinstance(value, SCALARS)}
+    return {str(key): value for key, value in found.items() if isinstance(value, str)}

@@ -67,7 +67,11 @@ def recordings_in(folder: Path) -> list[Path]:
     except OSError as error:
         raise BagError(f'{folder}: cannot be read: {error.strerror}') from None
     files = [file for file in files if not file.name.startswith('.')]
-    parts = [re.fullmatch(re.escape(folder.name) + r'_(\d+)', _stem(file)) for file in files]
+    names = {folder.name, folder.resolve().name}  # `.` and links have another one
+    parts = [
+        any(re.fullmatch(re.escape(name) + r'_\d+', _stem(file)) for name in names)
+        for file in files
+    ]
     return [folder] if len(files) == 1 or (files and all(parts)) else files
 
 
@@ -83,13 +87,24 @@ def bags_in(given: Path) -> list[Path]:
         raise BagError(f'{given}: cannot be read: {error.strerror}') from None
     if is_bag:
         return [given]
+    found, root = _below(given, frozenset()), given.resolve()
+    # A link to one of them (`latest`) is no further bag.
+    linked = {bag: bag.resolve() != root / bag.relative_to(given) for bag in found}
+    kept = {bag.resolve(): bag for bag in sorted(found, key=lambda bag: linked[bag], reverse=True)}
+    return [bag for bag in found if kept[bag.resolve()] == bag] or [given]  # says what it is
+
+
+def _below(given: Path, above: frozenset[Path]) -> list[Path]:
+    """Return the bags below a folder that is none itself; a link that leads up is not followed."""
     found = recordings_in(given)
     if found == [given]:
         return found
+    above |= {given.resolve()}
     for folder in sorted(path for path in given.iterdir() if path.is_dir()):
-        if not folder.name.startswith('.') and not folder.is_symlink():
-            found += [bag for bag in bags_in(folder) if bag != folder or _holds_bag(folder)]
-    return found or [given]  # which then says what it is
+        if folder.name.startswith('.') or folder.resolve() in above:
+            continue
+        found += [folder] if (folder / METADATA).is_file() else _below(folder, above)
+    return found
 
 
 def open_files(path: Path) -> BagFiles:

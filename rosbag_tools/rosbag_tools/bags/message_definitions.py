@@ -192,6 +192,24 @@ def has_header(store: Typestore, name: str) -> bool:
     )
 
 
+def full_type(name: str) -> str:
+    """Return a type name as ROS 2 has it: ROS 1 and some writers of MCAP leave out the `msg`."""
+    package, slash, kind = name.partition('/')
+    return f'{package}/msg/{kind}' if slash and '/' not in kind else name
+
+
+def parts_of(store: Typestore, name: str) -> dict[str, Any]:
+    """Return the fields of a type and of all that it is made of."""
+    found: dict[str, Any] = {}
+    open_ = [name]
+    while open_:
+        kind = open_.pop()
+        if kind not in found and kind in store.fielddefs:
+            found[kind] = store.fielddefs[kind][1]
+            open_ += _parts(store.fielddefs[kind])
+    return found
+
+
 def _installed(name: str) -> Path | None:
     for prefix in filter(None, os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)):
         file = Path(prefix) / 'share' / f'{name}.msg'

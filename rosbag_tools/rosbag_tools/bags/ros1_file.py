@@ -4,6 +4,7 @@
 
 from bz2 import decompress as bz2_decompress
 from collections.abc import Collection, Iterator
+from io import BytesIO, SEEK_CUR
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ class Ros1File:
                 f'no readable ROS 1 bag: {error or type(error).__name__}; an unfinished one is'
                 ' mended by `rosbag reindex`'
             ) from None
+        self._file = path.open('rb')
         self.contents = Contents(
             tuple(
                 Channel(
@@ -66,27 +68,57 @@ class Ros1File:
     def close(self) -> None:
         """Close the bag."""
         self._reader.close()
+        self._file.close()
 
     def messages(
         self, topics: Collection[str], *, first: Place | None = None, end: Place | None = None
     ) -> Iterator[Stored]:
         """Yield the messages of some topics at places [first, end), sorted by log time."""
-        for stored in self.recorded(topics):
-            if (first is None or stored.place >= first) and (end is None or stored.place < end):
-                yield stored
+        low, high = first or (-1, 0), end or (1 << 62, 0)
+        entries = [each for each in self._entries(topics) if low <= each[0] < high]
+        yield from self._read(sorted(entries, key=lambda each: each[1]))
 
     def recorded(self, topics: Collection[str]) -> Iterator[Stored]:
-        """Yield the messages in log order: the index of a ROS 1 bag keeps no other."""
-        wanted = [each for each in self._reader.connections if each.topic in topics]
-        if not wanted:
-            return
+        """Yield the messages of some topics in the order of recording."""
+        yield from self._read(self._entries(topics))
+
+    def _entries(self, topics: Collection[str]) -> list[tuple[Place, int, str]]:
+        """Return place (chunk, byte in it), log time and topic in the order of recording."""
+        return sorted(
+            ((entry.chunk_pos, entry.offset), entry.time, each.topic)
+            for each in self._reader.connections
+            if each.topic in topics
+            for entry in self._reader.indexes[each.id]
+        )
+
+    def _content(self, at: int) -> bytes:
+        chunk = self._reader.chunks[at]
+        self._file.seek(chunk.datapos)
+        return bytes(chunk.decompressor(self._file.read(chunk.datasize)))
+
+    def _read(self, entries: list[tuple[Place, int, str]]) -> Iterator[Stored]:
+        opened, chunk = -1, BytesIO()
         try:
-            for each, log_ns, raw in self._reader.messages(wanted):
-                yield Stored(each.topic, log_ns, bytes(raw), (0, log_ns))
+            for (at, offset), log_ns, topic in entries:
+                if at != opened:
+                    opened, chunk = at, BytesIO(self._content(at))
+                chunk.seek(offset)
+                yield Stored(topic, log_ns, _message(chunk, log_ns), (at, offset))
         except DamagedError:
             raise
         except Exception as error:  # see above
             raise DamagedError(f'damaged: {error or type(error).__name__}') from None
+
+
+def _message(chunk: BytesIO, log_ns: int) -> bytes:
+    """Return the message at a place in a chunk; definitions of its topic may stand before it."""
+    from rosbags.rosbag1.reader import Header, read_bytes, read_uint32, RecordType
+
+    while (header := Header.read(chunk)).get_uint8('op') == RecordType.CONNECTION:
+        chunk.seek(read_uint32(chunk), SEEK_CUR)
+    if header.get_uint8('op') != RecordType.MSGDATA or header.get_time('time') != log_ns:
+        raise DamagedError('its index does not fit its messages')
+    return read_bytes(chunk, read_uint32(chunk))
 
 
 def _bound_chunks(reader: Any) -> None:

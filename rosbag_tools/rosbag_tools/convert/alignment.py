@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from heapq import merge
+from itertools import count
 import math
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ from gr00t_core.errors import BagError, listed, ObservationError
 from gr00t_core.messages.fields import names_in
 from gr00t_core.robot.description import NANOSECONDS, Robot
 from rosbag_tools.bags.bag import Bag
+from rosbag_tools.convert.stray_stamps import STRAY
 from rosbag_tools.convert.survey import Survey
 
 # A stream that has brought nothing for so long after a frame is not waited for any more.
@@ -216,16 +218,19 @@ def _events(
     unusable: Mapping[str, Set[int]],
 ) -> Iterator[_Event]:
     cameras = [camera.stream.topic for camera in robot.cameras]
-    sources = [_frames(survey, topic, unusable.get(topic, ())) for topic in cameras]
+    sources = [_frames(survey, topic, unusable.get(topic, ()), timeline) for topic in cameras]
     numeric = {
         stream.topic.name: name
         for name, stream in survey.streams.items()
         if name in timeline.topics and name not in cameras
     }
-    yield from merge(*sources, _messages(bag, numeric, timeline), key=lambda event: event[:2])
+    messages = _messages(bag, survey, numeric, timeline)
+    yield from merge(*sources, messages, key=lambda event: event[:2])
 
 
-def _frames(survey: Survey, topic: str, unusable: Set[int] | tuple[()]) -> Iterator[_Event]:
+def _frames(
+    survey: Survey, topic: str, unusable: Set[int] | tuple[()], timeline: Timeline
+) -> Iterator[_Event]:
     stream = survey.streams[topic]
     logs, headers = stream.log_ns.tolist(), stream.header_ns.tolist()
     ends = [*stream.starts, len(logs)]
@@ -233,15 +238,24 @@ def _frames(survey: Survey, topic: str, unusable: Set[int] | tuple[()]) -> Itera
     for number, (log_ns, stamp_ns) in enumerate(zip(logs, headers, strict=True)):
         while number >= ends[segment]:
             segment += 1
-        if number >= stream.first_usable and number not in unusable:
+        if number in stream.strays:
+            timeline.health[topic].refuse(STRAY, log_ns, f'{topic}: {stream.strays[number]}')
+        elif number >= stream.first_usable and number not in unusable:
             yield _Event(segment, log_ns, topic, number, stamp_ns or None)
 
 
-def _messages(bag: Bag, names: Mapping[str, str], timeline: Timeline) -> Iterator[_Event]:
+def _messages(
+    bag: Bag, survey: Survey, names: Mapping[str, str], timeline: Timeline
+) -> Iterator[_Event]:
     """Yield what can be read; what cannot is counted by the timeline."""
     segment = 0
+    numbers = {name: count() for name in names.values()}
     for message in bag.messages(names):
         name = names[message.topic]
+        strays, number = survey.streams[name].strays, next(numbers[name])
+        if number in strays:
+            timeline.health[name].refuse(STRAY, message.log_ns, f'{name}: {strays[number]}')
+            continue
         while segment < len(bag.cuts) and message.place >= bag.cuts[segment]:
             segment += 1
         try:

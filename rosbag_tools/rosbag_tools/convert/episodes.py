@@ -78,12 +78,12 @@ def find_episodes(bag: Bag, survey: Survey, split: str) -> list[Episode]:
 
 
 def _whole(bag: Bag) -> Episode:
-    success = bag.custom_data.get(SUCCESS_KEY)
+    success = bag.custom_data.get(SUCCESS_KEY, '').strip().lower()
     return Episode(
         -LATEST_NS,
         LATEST_NS,
         bag.custom_data.get(INSTRUCTION_KEY),
-        None if success is None else success == 'true',
+        {'true': True, 'false': False}.get(success),
     )
 
 

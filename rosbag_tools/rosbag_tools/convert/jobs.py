@@ -6,6 +6,7 @@ Every bag has a folder of shards beside the dataset, named by what it depends on
 the robot file and the options. A bag that fails is reported and leaves nothing.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -26,7 +27,7 @@ from rosbag_tools.convert.options import ConvertOptions
 
 REPORT = 'bag.json'
 # Changes whenever the same bag would be converted differently; old shards are then made anew.
-CONVERTER_VERSION = 2
+CONVERTER_VERSION = 3
 PROGRESS_S = 0.2
 MOST_CHARACTERS = 4000  # of an error: a bag may hold texts of any kind and length
 _LONGEST_NAME = 200  # bytes of a bag's name in that of its shards
@@ -105,11 +106,23 @@ def make_jobs(
             'utf-8', 'ignore'
         )
         jobs.append(Job(bag, robot, own, work / f'{name}-{key.hexdigest()[:16]}'))
-    folders = [job.folder for job in jobs]
-    twice = [str(job.bag) for job in jobs if folders.count(job.folder) > 1]
+    # Also by a link, or by the file in a folder.
+    given = Counter(place for job in jobs for place in _places(job.bag))
+    folders = Counter(job.folder for job in jobs)
+    twice = [
+        str(job.bag)
+        for job in jobs
+        if folders[job.folder] > 1 or any(given[place] > 1 for place in _places(job.bag))
+    ]
     if twice:
         raise BagError(f'the same bag is given more than once: {", ".join(twice)}')
     return jobs
+
+
+def _places(bag: Path) -> list[Path]:
+    """Return the files of a bag, as they really lie; the bag itself where it cannot be read."""
+    names = [name for name, _, _ in _files_of(bag)] if bag.is_dir() else []
+    return [(bag / name).resolve() for name in names] or [bag.resolve()]
 
 
 def _files_of(bag: Path) -> list[tuple[str, int, int]]:

@@ -18,6 +18,7 @@ from gr00t_core.robot.description import NANOSECONDS, Robot, Stream
 from rosbag_tools.bags.bag import Bag, Message, Topic
 from rosbag_tools.convert.camera_decoder import starts_decoding, video_codec
 from rosbag_tools.convert.set_backs import find_set_backs, first_set_back, SetBack
+from rosbag_tools.convert.stray_stamps import find_strays
 from rosbag_tools.rates import rate_of
 from rosbag_tools.record.jpeg_topics import COMPRESSED, RAW, SUFFIX
 
@@ -40,6 +41,7 @@ class StreamSurvey:
         codec: Video codec of a camera, None for still images and for other streams.
         key_frames: Numbers of the messages that decoding can start at; empty for still images.
         starts: Numbers of the first messages after set-backs of a clock.
+        strays: Number → why, of messages whose stamps lie far from those around them.
         unusable: Number → why, of a camera's messages that are no pictures at first sight.
         fingerprints: (N,) uint32 of a camera's messages, equal for equal pictures; else empty.
     """
@@ -52,6 +54,7 @@ class StreamSurvey:
     codec: str | None
     key_frames: tuple[int, ...]
     starts: tuple[int, ...]
+    strays: Mapping[int, str]
     unusable: Mapping[int, str]
     fingerprints: NDArray[np.uint32]
 
@@ -89,7 +92,7 @@ class StreamSurvey:
         """Return how many stamps do not come after all stamps before them."""
         return sum(
             int((part[1:] <= np.maximum.accumulate(part)[:-1]).sum())
-            for part in np.split(self.stamps_ns, list(self.starts))
+            for part in self._parts
             if len(part) > 1
         )
 
@@ -102,7 +105,7 @@ class StreamSurvey:
     def gaps_ns(self) -> NDArray[np.int64]:
         """Return the (start, end) of every gap longer than the stream's `max_age_ns`, (G, 2)."""
         found = [np.zeros((0, 2), np.int64)]
-        for part in np.split(self.stamps_ns, list(self.starts)):
+        for part in self._parts:
             stamps = np.sort(part)
             where = np.flatnonzero(np.diff(stamps) > self.stream.max_age_ns)
             found.append(np.stack([stamps[where], stamps[where + 1]], axis=1))
@@ -123,9 +126,16 @@ class StreamSurvey:
 
     @property
     def _periods(self) -> NDArray[np.int64]:
+        periods = [np.diff(np.sort(part)) for part in self._parts]
+        return np.concatenate(periods)
+
+    @cached_property
+    def _parts(self) -> list[NDArray[np.int64]]:
+        """The stamps between set-backs of a clock, without strays."""
         parts = np.split(self.stamps_ns, list(self.starts))
-        periods: NDArray[np.int64] = np.concatenate([np.diff(np.sort(part)) for part in parts])
-        return periods
+        usual = np.ones(len(self.stamps_ns), np.bool_)
+        usual[list(self.strays)] = False
+        return [p[u] for p, u in zip(parts, np.split(usual, list(self.starts)), strict=True)]
 
 
 @dataclass(frozen=True)
@@ -146,7 +156,8 @@ class Survey:
     @property
     def begin_ns(self) -> int:
         """Return the stamp of the reference camera's first picture: decisions count from it."""
-        return int(self.streams[self.reference].stamps_ns[0])
+        found = self.streams[self.reference]
+        return int(next(each[0] for each in found._parts if len(each)))
 
     @property
     def camera_rate_hz(self) -> float:
@@ -263,15 +274,17 @@ class _Look:
 
     def stream(self, name: str) -> StreamSurvey:
         """Return what was seen of a stream."""
+        stamps_ns = self._stamps(name)
         return StreamSurvey(
             stream=self._streams[name],
             topic=self._found[name],
-            stamps_ns=self._stamps(name),
+            stamps_ns=stamps_ns,
             log_ns=np.array(self._log[name], np.int64),
             header_ns=np.array(self._header[name], np.int64),
             codec=self._codecs[name],
             key_frames=tuple(self._keys[name]),
             starts=tuple(self._starts[name]),
+            strays=find_strays(stamps_ns, self._starts[name]),
             unusable=self._unusable[name],
             fingerprints=np.array(self._prints.get(name, ()), np.uint32),
         )

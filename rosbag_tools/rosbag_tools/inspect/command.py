@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run `gr00t inspect`: what a bag holds, how well it was recorded, and repair of a cut-off one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import json
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ def main(argv: list[str]) -> int:
     asked = tyro.cli(Inspect, prog='gr00t inspect', args=argv)
     console = Console(stderr=asked.json)
     if asked.repair:
+        asked = replace(asked, bag=asked.bag.resolve())  # `.` is going to be the old one
         repaired = repair(asked.bag)
         for text in repaired.damage:
             console.print(plain(text), style='yellow', soft_wrap=True)

@@ -7,6 +7,7 @@ as `<bag>.orig`. Works for this recorder's bags and for those of `ros2 bag recor
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 import io
 from pathlib import Path
@@ -24,7 +25,7 @@ from rosbags.rosbag2.metadata import parse_qos
 import zstandard
 
 from gr00t_core.errors import BagError
-from rosbag_tools.bags.embedded_metadata import custom_data_of
+from rosbag_tools.bags.embedded_metadata import custom_data_in, custom_data_of
 from rosbag_tools.bags.files import METADATA, natural, recordings_in
 from rosbag_tools.bags.message_definitions import type_store
 from rosbag_tools.bags.storage import Definition, LARGEST_BYTES, LATEST_NS
@@ -58,6 +59,8 @@ def repair(path: Path) -> Repaired:
             way.
     """
     files = _files(path)
+    path = path.resolve()  # `.` has no name, and of a link the target is repaired
+    files = [file.resolve() for file in files]
     original = path.with_name(f'{path.name}.orig')
     if original.exists():
         raise BagError(f'{original}: is in the way: the original of an earlier repair; move it')
@@ -68,7 +71,11 @@ def repair(path: Path) -> Repaired:
         messages, damage = _rewrite(files, work / name, _notes(path, files))
         path.rename(original)
         made = work / name
-        (made / f'{name}.mcap' if original.is_file() else made).rename(path)
+        try:
+            (made / f'{name}.mcap' if original.is_file() else made).rename(path)
+        except OSError:
+            original.rename(path)
+            raise
     except OSError as error:
         raise BagError(f'{work}: cannot be written: {error.strerror or error}') from None
     finally:
@@ -245,4 +252,8 @@ def _notes(path: Path, files: list[Path]) -> dict[str, str]:
     notes: dict[str, str] = {}
     for file in files:
         notes |= custom_data_of(file)
-    return notes if path.is_file() else notes | read_notes(path)
+    if path.is_file():
+        return notes
+    with suppress(OSError, ValueError):  # a damaged one says nothing
+        notes |= custom_data_in((path / METADATA).read_text(encoding='utf-8'))
+    return notes | read_notes(path)

@@ -32,7 +32,7 @@ def look(where: str, robot: Robot | None, seconds: float) -> Sight:
         for message in bag.messages(wanted):
             looks[message.topic].add(message, bag.deserialize)
         seen = {
-            name: SeenTopic(topic.type, topic.count)
+            '/' + name.lstrip('/'): SeenTopic(topic.type, topic.count)
             if name not in looks
             else looks[name].seen(topic.type)
             for name, topic in bag.topics.items()
@@ -41,7 +41,7 @@ def look(where: str, robot: Robot | None, seconds: float) -> Sight:
 
 
 def _names(robot: Robot, topic: str) -> bool:
-    return any(topic.endswith('/' + relative) for relative in robot.topics)
+    return any(f'/{topic}'.endswith('/' + relative) for relative in robot.topics)
 
 
 class _Looked:

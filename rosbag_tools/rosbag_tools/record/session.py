@@ -210,7 +210,7 @@ def _outcomes(folder: Path) -> dict[str, bool | None]:
         except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
             continue  # no bag of ours; it stays as it is
         success = notes.get(SUCCESS_KEY)
-        found[file.parent.name] = None if success is None else success == 'true'
+        found[file.parent.name] = None if success is None else str(success).lower() == 'true'
     return found
 
 

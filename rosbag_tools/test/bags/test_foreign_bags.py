@@ -23,6 +23,7 @@ from rosbags.rosbag1 import Writer as Ros1Writer
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 from truth_bag import Fault, header, START_NS, STORE, T, TruthBag
+from written_bags import FRONT, JOINT_STATE, JOINTS, kinds, ros_1_bag, write
 import yaml
 import zstandard
 
@@ -34,9 +35,7 @@ from rosbag_tools.bags.message_definitions import type_store
 from rosbag_tools.bags.storage import DamagedError, Definition, unbz2, unlz4
 from rosbag_tools.inspect.repair import repair
 
-JOINTS, COMMANDS = '/joint_states', '/joint_commands'
-FRONT = '/camera/front/image_raw/compressed'
-JOINT_STATE = 'sensor_msgs/msg/JointState'
+COMMANDS = '/joint_commands'
 S = 1_000_000_000
 
 
@@ -49,19 +48,6 @@ def good(tmp_path_factory):
 def content(good):
     with Bag(good) as bag:
         return bag.topics, list(bag.messages(bag.topics))
-
-
-def write(path, topics, messages, storage=StoragePlugin.MCAP, store=STORE):
-    """Write (topic, log time, raw) in the given order."""
-    with Writer(path, version=9, storage_plugin=storage) as writer:
-        known = {n: writer.add_connection(n, kind, typestore=store) for n, kind in topics.items()}
-        for topic, log_ns, raw in messages:
-            writer.write(known[topic], log_ns, raw)
-    return path
-
-
-def kinds(topics):
-    return {name: topic.type for name, topic in topics.items()}
 
 
 def serialized(message, kind, store=STORE):
@@ -313,29 +299,6 @@ def test_the_hint_follows_the_cause(tmp_path, name, data, words):
     with pytest.raises(BagError, match=words) as error, Bag(path):
         pass
     assert '--repair' not in str(error.value)
-
-
-def ros_1_bag(path, content, compression=None):
-    """Write the messages as a ROS 1 recorder does."""
-    topics, messages = content
-    store = get_typestore(Stores.ROS1_NOETIC)
-    writer = Ros1Writer(path)
-    if compression:
-        writer.set_compression(compression)
-    with writer:
-        known = {n: writer.add_connection(n, t.type, typestore=store) for n, t in topics.items()}
-        for number, m in enumerate(messages):
-            kind = topics[m.topic].type
-            read = STORE.deserialize_cdr(m.raw, kind)
-            head = store.types['std_msgs/msg/Header'](number, read.header.stamp, '')
-            if kind == JOINT_STATE:
-                made = store.types[kind](
-                    head, read.name, read.position, read.velocity, read.effort
-                )
-            else:
-                made = store.types[kind](head, read.format, read.data)
-            writer.write(known[m.topic], m.log_ns, bytes(store.serialize_ros1(made, kind)))
-    return path
 
 
 @pytest.mark.parametrize('compression', [None, *Ros1Writer.CompressionFormat])

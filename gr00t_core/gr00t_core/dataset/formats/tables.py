@@ -21,12 +21,23 @@ IMAGE_TYPE = pa.struct([('bytes', pa.binary()), ('path', pa.string())])  # Huggi
 NUMBERS = 'biuf'
 
 
+def refuse_pipe(path: Path) -> None:
+    """Refuse what is neither file nor folder: a pipe would be waited for.
+
+    Raises:
+        DatasetError: It is a pipe, a socket or a device.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise DatasetError(f'{path}: neither a folder nor a regular file')
+
+
 def read_table(path: Path, columns: list[str] | None = None, group: int | None = None) -> Any:
     """Read one parquet file, or some of its columns, or one of its row groups.
 
     Raises:
         DatasetError: It is missing, damaged, or lacks a column.
     """
+    refuse_pipe(path)
     try:
         # ParquetFile, unlike read_table, takes no meaning from folder names such as key=value.
         with pq.ParquetFile(path) as file:
@@ -77,6 +88,7 @@ def column_names(path: Path) -> list[str]:
     Raises:
         DatasetError: It is missing or damaged.
     """
+    refuse_pipe(path)
     try:
         return list(pq.read_schema(path).names)
     except (pa.ArrowException, OSError) as error:

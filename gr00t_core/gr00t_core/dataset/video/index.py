@@ -11,7 +11,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from gr00t_core.dataset.formats.tables import unreadable
+from gr00t_core.dataset.formats.tables import refuse_pipe, unreadable
 from gr00t_core.errors import DatasetError
 
 
@@ -73,6 +73,7 @@ def index_video(path: Path) -> VideoIndex:
         status = path.stat()
     except FileNotFoundError:
         raise DatasetError(f'{path}: no such video file') from None
+    refuse_pipe(path)
     return _index(path, status.st_mtime_ns, status.st_size)
 
 

@@ -34,6 +34,8 @@ def locked(output: Path, what: str) -> Iterator[Path]:
             be written.
     """
     output = real_place(output)
+    if not output.name:
+        raise DatasetError(f'{output}: the root of the file system is no output; give a folder')
     lock = output.with_name(f'.{output.name}.lock')
     with _named(output):
         output.parent.mkdir(parents=True, exist_ok=True)

@@ -120,12 +120,13 @@ class Numbering:
         frame = np.arange(piece.length)
         if 'timestamp' in source.column_names:
             stamps = to_numpy(source.column('timestamp'), f'{piece.where}: timestamp')
-            steps = np.diff(np.asarray(stamps, np.float64).ravel()) - float(1 / piece.fps)
+            period = float(1 / piece.fps)
+            steps = np.diff(np.asarray(stamps, np.float64).ravel()) - period
             if len(steps) and np.abs(steps).max() > TIMESTAMP_TOLERANCE:
                 worst = int(np.abs(steps).argmax())
                 raise DatasetError(
                     f'{piece.where}: time stamps of steps {worst} and {worst + 1} are'
-                    f' {steps[worst] + float(1 / piece.fps):.6f} s apart, not 1/{piece.fps} s'
+                    f' {steps[worst] + period:.6f} s apart, not {period:.6f} s'
                 )
         return {
             'timestamp': frame / float(self.fps),

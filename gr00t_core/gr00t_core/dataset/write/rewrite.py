@@ -12,6 +12,7 @@ from typing import Any
 
 from gr00t_core.dataset.checks.robot_fit import require_fit
 from gr00t_core.dataset.decisions import Decision
+from gr00t_core.dataset.formats.tables import column_names
 from gr00t_core.dataset.modality import parse_modality
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.dataset.schema import MODALITY, V21
@@ -110,6 +111,14 @@ def _pieces(
     """Return the episodes of a source as they are going to be."""
     for name, why in left_out(source).items():
         _log.warning('%s: %s is left out: %s', source.path, name, why)
+    files = dict.fromkeys(episode.data for episode in source.episodes)
+    stored = dict.fromkeys(name for file in files for name in column_names(file))
+    if undeclared := [name for name in stored if name not in source.info.features]:
+        _log.warning(
+            '%s: columns %s are left out: meta/info.json does not declare them',
+            source.path,
+            ', '.join(undeclared),
+        )
     own = pieces_of(source)
     if drop:
         own = dropped(own, drop, source.path, header.modality)
