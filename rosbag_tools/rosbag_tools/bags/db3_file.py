@@ -18,6 +18,7 @@ from rosbag_tools.bags.storage import (
     Contents,
     DamagedError,
     Definition,
+    homeless,
     LARGEST_BYTES,
     Place,
     Stored,
@@ -158,6 +159,7 @@ class Db3File:
             for (text,) in database.execute('SELECT metadata FROM metadata'):
                 custom |= custom_data_in(str(text))
         start_ns, end_ns = (0, 0) if first is None else (int(first), int(last) + 1)
+        warnings += homeless(counts, self._names)
         return Contents(channels, start_ns, end_ns, custom, warnings)
 
 

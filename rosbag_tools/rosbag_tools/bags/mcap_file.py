@@ -39,6 +39,7 @@ from rosbag_tools.bags.storage import (
     Contents,
     DamagedError,
     Definition,
+    homeless,
     LARGEST_BYTES,
     LATEST_NS,
     MOST_HELD_BYTES,
@@ -352,6 +353,7 @@ class McapFile:
             index.start_ns if some else 0,
             index.end_ns + 1 if some else 0,
             custom_data_of(self.path),
+            homeless(index.counts, index.channels),
         )
 
     def _check_data(self) -> None:

@@ -7,10 +7,10 @@ for them, and what does not fit raises `DamagedError`.
 """
 
 from bz2 import BZ2Decompressor
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from lz4.frame import LZ4FrameDecompressor  # type: ignore[import-untyped]
 import zstandard
@@ -111,6 +111,17 @@ class BagFile(Protocol):
     def close(self) -> None:
         """Close the file."""
         ...
+
+
+def homeless(counts: Mapping[Any, int], known: Collection[Any]) -> tuple[str, ...]:
+    """Return a warning where messages belong to no topic that the file names.
+
+    Args:
+        counts: Number of a topic or channel → messages.
+        known: The numbers that the file names.
+    """
+    count = sum(each for number, each in counts.items() if number not in known)
+    return (f'{count} messages belong to no topic that the file names: not read',) if count else ()
 
 
 def unzstd(data: bytes | memoryview, limit: int = LARGEST_BYTES) -> bytes:

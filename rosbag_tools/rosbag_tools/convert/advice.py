@@ -63,7 +63,7 @@ _STEPS = (
         'The joint was stuck or its sensor is not read. Look at its curve below.',
     ),
     (
-        'the file itself counts|not read: metadata|is damaged: the files',
+        'the file itself counts|not read: metadata|belong to no topic|is damaged: the files',
         'Messages may be lost. Copy the whole bag again from the machine that recorded it.',
     ),
 )

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 import re
 import shutil
+import sqlite3
 
 from converted import convert
 from mcap.writer import Writer as McapWriter
@@ -291,3 +292,19 @@ def test_the_root_is_no_output(tmp_path, content, capsys):
     bag = write(tmp_path / 'bag', kinds(topics), as_events(messages))
     assert gr00t('convert', [str(bag), '--robot', 'so101', '--output', '/']) == 1
     assert 'is no output' in capsys.readouterr().err
+
+
+def test_messages_of_no_topic_are_told(tmp_path, content):
+    topics, messages = content
+    more = {**kinds(topics), '/more': JOINT_STATE}
+    events = [*as_events(messages), ('/more', messages[-1].log_ns, b'')]
+    bag = write(tmp_path / 'bag', more, events, StoragePlugin.SQLITE3)
+    database = sqlite3.connect(next(bag.glob('*.db3')))
+    database.execute("DELETE FROM topics WHERE name = '/more'")
+    database.commit()
+    database.close()
+    (bag / 'metadata.yaml').unlink()
+    truth = convert(tmp_path, bag)
+    assert truth.rows == 30
+    said = '1 messages belong to no topic that the file names: not read'
+    assert truth.report['bags'][0]['warnings'] == [said]
