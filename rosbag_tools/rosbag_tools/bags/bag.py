@@ -236,10 +236,9 @@ class Bag:
                 f' {", ".join(ROS_ENCODINGS)}'
             )
         own = self._definitions_of.get(topic.name) or self._definitions_of.get(topic.type)
+        definitions: list[Definition | None] = [*own] if own else [None]
         try:
-            store, *others = [
-                type_store(topic.type, definition, self._given) for definition in own or [None]
-            ]
+            store, *others = [type_store(topic.type, each, self._given) for each in definitions]
             name = stored_name(store, topic.type)
             stamped = has_header(store, name)
             alike = all(parts_of(other, name) == parts_of(store, name) for other in others)

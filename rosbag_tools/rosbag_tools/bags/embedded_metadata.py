@@ -4,7 +4,7 @@
 
 from pathlib import Path
 import re
-from typing import Any, ClassVar
+from typing import Any
 
 from mcap.reader import make_reader
 import yaml
@@ -42,10 +42,11 @@ def custom_data_in(text: str) -> dict[str, str]:
 class _Texts(yaml.SafeLoader):
     """Read scalars as the texts that they are: `on`, `007` and `12:30` may be instructions."""
 
-    yaml_implicit_resolvers: ClassVar = {
-        first: [each for each in resolvers if each[0] == 'tag:yaml.org,2002:null']
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+
+_Texts.yaml_implicit_resolvers = {
+    first: [each for each in resolvers if each[0] == 'tag:yaml.org,2002:null']
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def load_yaml(text: str) -> Any:

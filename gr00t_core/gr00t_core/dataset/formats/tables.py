@@ -37,8 +37,8 @@ def read_table(path: Path, columns: list[str] | None = None, group: int | None =
     Raises:
         DatasetError: It is missing, damaged, or lacks a column.
     """
-    refuse_pipe(path)
     try:
+        refuse_pipe(path)
         # ParquetFile, unlike read_table, takes no meaning from folder names such as key=value.
         with pq.ParquetFile(path) as file:
             names = file.schema_arrow.names
@@ -88,8 +88,8 @@ def column_names(path: Path) -> list[str]:
     Raises:
         DatasetError: It is missing or damaged.
     """
-    refuse_pipe(path)
     try:
+        refuse_pipe(path)
         return list(pq.read_schema(path).names)
     except (pa.ArrowException, OSError) as error:
         raise unreadable(path, 'not a readable parquet file', error) from None
