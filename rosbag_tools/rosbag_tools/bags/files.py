@@ -9,6 +9,7 @@ unless the files are the parts `<folder>_0`, `<folder>_1`, … that rosbag2 spli
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+import os
 from pathlib import Path, PurePath
 import re
 import shutil
@@ -67,7 +68,7 @@ def recordings_in(folder: Path) -> list[Path]:
     except OSError as error:
         raise BagError(f'{folder}: cannot be read: {error.strerror}') from None
     files = [file for file in files if not file.name.startswith('.')]
-    names = {folder.name, folder.resolve().name}  # `.` and links have another one
+    names = {folder.name, real(folder).name}  # `.` and links have another one
     parts = [
         any(re.fullmatch(re.escape(name) + r'_\d+', _stem(file)) for name in names)
         for file in files
@@ -87,11 +88,11 @@ def bags_in(given: Path) -> list[Path]:
         raise BagError(f'{given}: cannot be read: {error.strerror}') from None
     if is_bag:
         return [given]
-    found, root = _below(given, frozenset()), given.resolve()
+    found, root = _below(given, frozenset()), real(given)
     # A link to one of them (`latest`) is no further bag.
-    linked = {bag: bag.resolve() != root / bag.relative_to(given) for bag in found}
-    kept = {bag.resolve(): bag for bag in sorted(found, key=lambda bag: linked[bag], reverse=True)}
-    return [bag for bag in found if kept[bag.resolve()] == bag] or [given]  # says what it is
+    linked = {bag: real(bag) != root / bag.relative_to(given) for bag in found}
+    kept = {real(bag): bag for bag in sorted(found, key=lambda bag: linked[bag], reverse=True)}
+    return [bag for bag in found if kept[real(bag)] == bag] or [given]  # says what it is
 
 
 def _below(given: Path, above: frozenset[Path]) -> list[Path]:
@@ -99,9 +100,9 @@ def _below(given: Path, above: frozenset[Path]) -> list[Path]:
     found = recordings_in(given)
     if found == [given]:
         return found
-    above |= {given.resolve()}
+    above |= {real(given)}
     for folder in sorted(path for path in given.iterdir() if path.is_dir()):
-        if folder.name.startswith('.') or folder.resolve() in above:
+        if folder.name.startswith('.') or real(folder) in above:
             continue
         found += [folder] if (folder / METADATA).is_file() else _below(folder, above)
     return found
@@ -294,6 +295,11 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f'a {type(value).__name__}, expected a text')
     return value
+
+
+def real(path: Path) -> Path:
+    """Return where a path really lies; a circle of links is no error, as in `Path.resolve`."""
+    return Path(os.path.realpath(path))
 
 
 def natural(file: Path) -> list[int | str]:

@@ -21,6 +21,7 @@ from typing import Any
 from gr00t_core.dataset.decisions import Decision
 from gr00t_core.errors import BagError, Gr00tError, one_line
 from gr00t_core.robot.file import load_robot
+from rosbag_tools.bags.files import real
 from rosbag_tools.convert.bag_report import bag_report
 from rosbag_tools.convert.one_bag import convert_bag
 from rosbag_tools.convert.options import ConvertOptions
@@ -119,10 +120,10 @@ def make_jobs(
     return jobs
 
 
-def _places(bag: Path) -> list[Path]:
-    """Return the files of a bag, as they really lie; the bag itself where it cannot be read."""
-    names = [name for name, _, _ in _files_of(bag)] if bag.is_dir() else []
-    return [(bag / name).resolve() for name in names] or [bag.resolve()]
+def _places(bag: Path) -> set[Path]:
+    """Return where a bag really lies, with the files in its folder that are no links."""
+    place = real(bag)
+    return {place, *(place / name for name, _, _ in _files_of(place) if not bag.is_file())}
 
 
 def _files_of(bag: Path) -> list[tuple[str, int, int]]:

@@ -15,7 +15,7 @@ import tyro
 from gr00t_core.errors import BagError
 from gr00t_core.robot.description import NANOSECONDS
 from rosbag_tools.bags.bag import Bag
-from rosbag_tools.bags.files import bags_in
+from rosbag_tools.bags.files import bags_in, real
 from rosbag_tools.convert.episodes import INSTRUCTION_KEY, ROBOT_KEY, SUCCESS_KEY
 from rosbag_tools.convert.summary import plain
 from rosbag_tools.inspect.repair import repair
@@ -47,7 +47,7 @@ def main(argv: list[str]) -> int:
     asked = tyro.cli(Inspect, prog='gr00t inspect', args=argv)
     console = Console(stderr=asked.json)
     if asked.repair:
-        asked = replace(asked, bag=asked.bag.resolve())  # `.` is going to be the old one
+        asked = replace(asked, bag=real(asked.bag))  # `.` is going to be the old one
         repaired = repair(asked.bag)
         for text in repaired.damage:
             console.print(plain(text), style='yellow', soft_wrap=True)

@@ -26,7 +26,7 @@ import zstandard
 
 from gr00t_core.errors import BagError
 from rosbag_tools.bags.embedded_metadata import custom_data_in, custom_data_of
-from rosbag_tools.bags.files import METADATA, natural, recordings_in
+from rosbag_tools.bags.files import METADATA, natural, real, recordings_in
 from rosbag_tools.bags.message_definitions import type_store
 from rosbag_tools.bags.storage import Definition, LARGEST_BYTES, LATEST_NS
 from rosbag_tools.record.episode_bag import read_notes
@@ -59,8 +59,8 @@ def repair(path: Path) -> Repaired:
             way.
     """
     files = _files(path)
-    path = path.resolve()  # `.` has no name, and of a link the target is repaired
-    files = [file.resolve() for file in files]
+    path = real(path)  # `.` has no name, and of a link the target is repaired
+    files = [real(file) for file in files]
     original = path.with_name(f'{path.name}.orig')
     if original.exists():
         raise BagError(f'{original}: is in the way: the original of an earlier repair; move it')

@@ -308,3 +308,10 @@ def test_messages_of_no_topic_are_told(tmp_path, content):
     assert truth.rows == 30
     said = '1 messages belong to no topic that the file names: not read'
     assert truth.report['bags'][0]['warnings'] == [said]
+
+
+def test_a_circle_of_links_is_one_line(tmp_path, capsys):
+    loop = tmp_path / 'loop'
+    loop.symlink_to('loop')
+    assert gr00t('inspect', ['--repair', str(loop)]) == 1
+    assert f'{loop}: no such bag' in capsys.readouterr().err
