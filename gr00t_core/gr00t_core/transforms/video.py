@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from gr00t_core.transforms.resize import antialiased
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -93,18 +95,9 @@ def pixel_values(frames: Frames, size: int) -> NDArray[np.float32]:
     Frames of another size are first resized as Eagle's image processor does: bicubic, antialiased,
     on uint8.
     """
+    if frames.shape[1:3] != (size, size):
+        frames = np.stack([antialiased(frame, (size, size), 'bicubic') for frame in frames])
     images = frames.transpose(0, 3, 1, 2)
-    if images.shape[-2:] != (size, size):
-        import torch
-        import torch.nn.functional as F
-
-        images = F.interpolate(
-            torch.from_numpy(np.ascontiguousarray(images)),
-            (size, size),
-            mode='bicubic',
-            align_corners=False,
-            antialias=True,
-        ).numpy()
     values = images.astype(np.float32, order='C')
     values /= 255
     values -= 0.5

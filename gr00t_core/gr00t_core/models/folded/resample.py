@@ -20,6 +20,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from gr00t_core.transforms.resize import antialias_weights
 from gr00t_core.transforms.video import Frames, VideoTransform
 
 Floats = NDArray[np.float32]
@@ -41,16 +42,10 @@ class Axis:
 
 def resize_weights(length: int, size: int) -> NDArray[np.float64]:
     """Return (size, length), the bilinear, antialiased resize as PyTorch defines it."""
-    scale = length / size
-    reach = max(scale, 1.0)
-    centre = scale * (np.arange(size)[:, None] + 0.5)
-    pixel = np.arange(length)
-    low = np.maximum((centre - reach + 0.5).astype(int), 0)
-    high = np.minimum((centre + reach + 0.5).astype(int), length)
-    weights = np.clip(1 - np.abs((pixel - centre + 0.5) / reach), 0, None)
-    weights *= (pixel >= low) & (pixel < high)
-    normed: NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)
-    return normed
+    index, weight = antialias_weights(length, size, 'bilinear')
+    dense = np.zeros((size, length))
+    np.add.at(dense, (np.arange(size), index), weight)
+    return dense
 
 
 @lru_cache(maxsize=32)
