@@ -13,7 +13,7 @@ dataset, cameras and how images and prompt are prepared.
 Shapes: N steps · T tokens of a step · F feature width.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 import json
@@ -27,6 +27,7 @@ from torch import Tensor
 
 from gr00t_core.dataset.reader import Dataset
 from gr00t_core.errors import CheckpointError
+from gr00t_training.config import FinetuneConfig
 from gr00t_training.frame_cache import require_room
 
 _log = logging.getLogger(__name__)
@@ -135,6 +136,22 @@ def open_feature_cache(
         stored.flush()
         (folder / 'cache.json').write_text(json.dumps(description, indent=2) + '\n')
     return FeatureCache(dataset, folder, width, dtype)
+
+
+def open_feature_caches(
+    model: Any,
+    config: FinetuneConfig,
+    members: Iterable[tuple[Dataset, Steps]],
+    progress: Callable[[int, int], None],
+) -> tuple[FeatureCache, ...]:
+    """Open the features of all datasets of a run; none without --feature-cache or a model."""
+    if not config.machine.feature_cache or model is None:
+        return ()
+    checkpoint, folder = Path(config.model.checkpoint), config.machine.cache_dir
+    return tuple(
+        open_feature_cache(model, checkpoint, dataset, steps, folder, progress)
+        for dataset, steps in members
+    )
 
 
 @torch.no_grad()

@@ -7,7 +7,6 @@ them, where crops and colours vary.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from gr00t_core.transforms.augment import Augmentation, JITTER
 from gr00t_training.config import FinetuneConfig
 from gr00t_training.data import cropped_frame, TrainingData
 from gr00t_training.experiment import frame_sources, Progress, Subject
-from gr00t_training.feature_cache import FeatureCache, open_feature_cache, Steps
+from gr00t_training.feature_cache import open_feature_caches, Steps
 from gr00t_training.frame_cache import FrameSource, model_side
 from gr00t_training.pixels import color_jitter, pixel_values
 from gr00t_training.preflight import PreflightError
@@ -154,19 +153,11 @@ def training_data(
     ]
     shapes = {tag: cached_shapes(of, config.machine.frame_cache) for tag, of in transforms.items()}
     sources = frame_sources(subjects, shapes, config, progress)
-    features: list[FeatureCache] = []
-    if config.machine.feature_cache and model is not None:
-        features = [
-            open_feature_cache(
-                model,
-                Path(config.model.checkpoint),
-                subject.dataset,
-                _plain_steps(table, source),
-                config.machine.cache_dir,
-                progress,
-            )
-            for subject, table, source in zip(subjects, tables, sources, strict=True)
-        ]
+    members = (
+        (subject.dataset, _plain_steps(table, source))
+        for subject, table, source in zip(subjects, tables, sources, strict=True)
+    )
+    features = open_feature_caches(model, config, members, progress)
     return TrainingData(mixture, tables, sources, color_jitter(config), positions, features)
 
 

@@ -34,7 +34,7 @@ from gr00t_core.transforms.augment import Augmentation
 from gr00t_training.config import FinetuneConfig
 from gr00t_training.data import left_padded, TrainingBatch, TrainingData, VARIATION
 from gr00t_training.experiment import frame_sources, Progress, Subject
-from gr00t_training.feature_cache import FeatureCache, open_feature_cache, Steps
+from gr00t_training.feature_cache import FeatureCache, open_feature_caches, Steps
 from gr00t_training.frame_cache import Frames, FrameSource
 from gr00t_training.pixels import color_jitter
 from gr00t_training.preflight import PreflightError
@@ -218,18 +218,11 @@ def training_data(
     data = ProcessedData(
         mixture, transforms, sources, config.optimizer.mask_padded_steps, positions
     )
-    if config.machine.feature_cache and model is not None:
-        data.features = tuple(
-            open_feature_cache(
-                model,
-                config.model.checkpoint,
-                subject.dataset,
-                data.plain_steps(number, subject.dataset),
-                config.machine.cache_dir,
-                progress,
-            )
-            for number, subject in enumerate(subjects)
-        )
+    members = (
+        (subject.dataset, data.plain_steps(number, subject.dataset))
+        for number, subject in enumerate(subjects)
+    )
+    data.features = open_feature_caches(model, config, members, progress)
     return data
 
 

@@ -226,8 +226,8 @@ def metadata_from_limits(robot: Robot) -> dict[str, Any]:
     return metadata_entry(
         robot,
         {
-            'state': {name: _uniform(*bounds) for name, bounds in state.items()},
-            'action': {name: _uniform(*bounds) for name, bounds in action.items()},
+            'state': {name: uniform(*bounds) for name, bounds in state.items()},
+            'action': {name: uniform(*bounds) for name, bounds in action.items()},
         },
     )
 
@@ -317,7 +317,8 @@ def _natural_range(group: Group) -> tuple[NDArray[np.float64], NDArray[np.float6
     return -upper, upper
 
 
-def _uniform(lower: NDArray[np.float64], upper: NDArray[np.float64]) -> dict[str, list[float]]:
+def uniform(lower: NDArray[np.float64], upper: NDArray[np.float64]) -> dict[str, Any]:
+    """Return the statistics of values that are uniform over a range (…, D)."""
     extent = upper - lower
     statistics = {
         'max': upper,

@@ -6,7 +6,7 @@ Shapes: B batch · K noise draws per sample · H action horizon · A action widt
 a mapping, described in the family's `groot` module.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -14,6 +14,9 @@ import torch
 from torch import nn, Tensor
 
 from gr00t_core.errors import ObservationError
+from gr00t_core.models.layers.attention import VisionLayer
+from gr00t_core.models.layers.dit import DiTBlock, SelfAttentionBlock
+from gr00t_core.models.layers.qwen3 import LanguageLayer
 from gr00t_core.models.weights import Layout, load_weights, MAX_SHARD_BYTES, save_weights
 
 Batch = Mapping[str, Tensor]
@@ -34,8 +37,11 @@ class PolicyNetwork(nn.Module):
     """
 
     config_class: ClassVar[Any]
+    backbone_class: ClassVar[Any]
+    head_class: ClassVar[Any]
+    context_class: ClassVar[Any]
     layout: ClassVar[Layout]
-    block_classes: ClassVar[tuple[type[nn.Module], ...]]
+    block_classes: ClassVar = (DiTBlock, SelfAttentionBlock, LanguageLayer, VisionLayer)
 
     config: Any
     backbone: Any
@@ -47,6 +53,8 @@ class PolicyNetwork(nn.Module):
         self.mask_padding = mask_padding
         self._frozen: list[nn.Module] = []
         self._folded: tuple[Any, ...] = ()
+        self.backbone = self.backbone_class(config)
+        self.action_head = self.head_class(config.action_head)
 
     @classmethod
     def from_pretrained(
@@ -109,7 +117,8 @@ class PolicyNetwork(nn.Module):
 
     def folded_context(self) -> nn.Module:
         """Return the vision-language part folded for inference; it shares the weights."""
-        raise NotImplementedError
+        folded: nn.Module = self.context_class(self)
+        return folded
 
     def fold_backbone(self) -> list[nn.Module]:
         """Compute the features of a frozen backbone by its folded form, where a family has one.
@@ -129,21 +138,17 @@ class PolicyNetwork(nn.Module):
         tune_projector: bool = True,
         tune_diffusion_model: bool = True,
         tune_vl_self_attention: bool = True,
+        **own: Any,
     ) -> None:
-        """Choose what trains; frozen parts stay in eval mode under `train()`."""
-        raise NotImplementedError
+        """Choose what trains; frozen parts stay in eval mode under `train()`.
 
-    def _tune(
-        self,
-        backbone: Sequence[tuple[bool, Sequence[nn.Module]]],
-        tune_projector: bool,
-        tune_diffusion_model: bool,
-        tune_vl_self_attention: bool,
-    ) -> None:
-        """Let parts train or not: those of the backbone that are given, and the action head's."""
+        Projector means state encoder, action encoder, action decoder and position embedding; what
+        the others are in the backbone, and further options, says the family's `backbone_parts`.
+        """
+        self.requires_grad_(True)
         head = self.action_head
         parts = (
-            *backbone,
+            *self.backbone_parts(tune_llm, tune_visual, **own),
             (tune_projector, (head.state_encoder, head.action_encoder, head.action_decoder)),
             (tune_diffusion_model, (head.dit,)),
             (tune_vl_self_attention, (head.vl_norm, head.vl_self_attention)),
@@ -155,6 +160,12 @@ class PolicyNetwork(nn.Module):
             head.position_embedding.requires_grad_(tune_projector)
         self._frozen = [module for tuned, modules in parts if not tuned for module in modules]
         self.train(self.training)
+
+    def backbone_parts(
+        self, tune_llm: bool, tune_visual: bool
+    ) -> Iterable[tuple[bool, Sequence[nn.Module]]]:
+        """Return parts of the backbone, and whether each trains; of two, the later one counts."""
+        raise NotImplementedError
 
     def encode(self, batch: Batch) -> Tensor:
         """Return backbone features (B, T, C); raises ObservationError where images do not fit."""

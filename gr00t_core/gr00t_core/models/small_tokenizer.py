@@ -3,11 +3,12 @@
 """Make the tokenizer of the tiny and small models, with the special tokens of their family."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from tokenizers import models, pre_tokenizers, Tokenizer, trainers
 
 from gr00t_core.models.layers.sizes import SMALL_VOCABULARY
-from gr00t_core.models.vocabulary import set_byte_level, special_token
+from gr00t_core.models.vocabulary import set_byte_level, special_token, TOKENIZER_FILE
 
 _SMALL_CORPUS = (
     'system user assistant You are a helpful assistant. <image 1><image 2><image 3> pick up the '
@@ -31,3 +32,10 @@ def make_small_tokenizer(special_tokens: Sequence[str]) -> Tokenizer:
     )
     tokenizer.train_from_iterator([_SMALL_CORPUS], trainer)
     return tokenizer
+
+
+def save_small_tokenizer(folder: Path, special_tokens: Sequence[str], image: str) -> int:
+    """Put the tokenizer into a checkpoint folder; return the id of its image token."""
+    tokenizer = make_small_tokenizer(special_tokens)
+    tokenizer.save(str(folder / TOKENIZER_FILE))
+    return tokenizer.get_vocab()[image]

@@ -26,6 +26,8 @@ TOKENIZER_FILE = 'tokenizer.json'
 # What holds the same vocabulary where there is no such file; not every family needs all of them.
 QWEN_FILES = ('vocab.json', 'merges.txt', 'added_tokens.json')
 
+_KNOWN = 256  # prompts whose ids are remembered
+
 # Qwen2's pre-tokenisation: contractions, letters, single digits, punctuation, white space.
 _SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
@@ -164,6 +166,15 @@ class PromptBatch:
             input_ids[row, length - len(ids) :] = ids
             attention_mask[row, length - len(ids) :] = 1
         return cls(input_ids, attention_mask)
+
+
+def remembered(known: dict[Any, list[int]], key: Any, make: Callable[[], list[int]]) -> list[int]:
+    """Return the ids of a prompt, made once: a robot says the same for minutes."""
+    if key not in known:
+        if len(known) >= _KNOWN:
+            known.clear()
+        known[key] = make()
+    return known[key]
 
 
 def _pre_tokenizer() -> pre_tokenizers.PreTokenizer:

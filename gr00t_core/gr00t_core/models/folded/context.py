@@ -9,7 +9,6 @@ holds B prompts of equal length, without padding.
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
-import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
 
@@ -130,9 +129,3 @@ def as_linear(convolution: nn.Conv2d | nn.Conv3d) -> nn.Linear:
 def rms_norm(norm: RMSNorm, x: Tensor) -> Tensor:
     """Apply an RMSNorm."""
     return F.rms_norm(x, (x.shape[-1],), norm.weight, norm.eps)
-
-
-def rotary(angle: Tensor, like: Tensor) -> Rotation:
-    """Return cosines and sines (…, D) of the angles (…, D/2) of a rotate-half embedding."""
-    both = torch.cat((angle, angle), dim=-1)
-    return both.cos().to(like.dtype), both.sin().to(like.dtype)

@@ -5,6 +5,8 @@
 Shapes: B batch · K noise draws per sample · T query tokens · S key tokens · N heads · D head dim.
 """
 
+from typing import Any
+
 import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
@@ -129,4 +131,23 @@ class MLP(nn.Module):
         out: Tensor = self.final_dropout(
             self.fc2(self.dropout(F.gelu(self.fc1(x), approximate='tanh')))
         )
+        return out
+
+
+class VisionLayer(nn.Module):
+    """Pre-norm layer of a vision tower, around the family's attention."""
+
+    attention: Any
+
+    def __init__(self, width: int, hidden: int, eps: float, attention: nn.Module) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width, eps=eps)
+        self.attention = attention
+        self.norm2 = nn.LayerNorm(width, eps=eps)
+        self.mlp = MLP(width, hidden)
+
+    def forward(self, x: Tensor, *places: Any) -> Tensor:
+        """Map (…, width) to (…, width); `places` is what the attention gets beside it."""
+        x = x + self.attention(self.norm1(x), *places)
+        out: Tensor = x + self.mlp(self.norm2(x))
         return out

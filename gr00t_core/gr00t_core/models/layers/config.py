@@ -3,10 +3,15 @@
 """Read the parts of config.json that all families have: Qwen3's decoder, attention blocks, DiT."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
 
+from gr00t_core.errors import CheckpointError
 from gr00t_core.models.json_section import Section
+
+Config = TypeVar('Config', bound='ModelConfig')
+Head = TypeVar('Head', bound='HeadConfig')
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,85 @@ class DiTConfig(SelfAttentionConfig):
     interleave_self_attention: bool
 
 
+@dataclass(frozen=True)
+class HeadConfig:
+    """Flow-matching action head: what all families say of it.
+
+    Attributes:
+        action_dim, state_dim: Padded widths A and S.
+        hidden_size: Hidden width of the category-specific MLPs of state encoder and action
+            decoder.
+        noise_s, noise_beta_alpha, noise_beta_beta: Of the training times; see the family's
+            `flow_time`.
+        vl_self_attention: None where the checkpoint has no such blocks.
+    """
+
+    action_dim: int
+    action_horizon: int
+    state_dim: int
+    hidden_size: int
+    input_embedding_dim: int
+    backbone_embedding_dim: int
+    max_num_embodiments: int
+    max_seq_len: int
+    num_inference_timesteps: int
+    num_timestep_buckets: int
+    noise_beta_alpha: float
+    noise_beta_beta: float
+    noise_s: float
+    add_pos_embed: bool
+    use_vlln: bool
+    dit: DiTConfig
+    vl_self_attention: SelfAttentionConfig | None
+
+    @property
+    def vl_layers(self) -> int:
+        """Return the number of layers of the VL self-attention."""
+        return 0 if self.vl_self_attention is None else self.vl_self_attention.num_layers
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What decides the shapes and the arithmetic of a model; a family adds its own.
+
+    Attributes:
+        raw: The config.json it was read from; fields that this suite does not know are written
+            back from here.
+    """
+
+    vision: Any
+    language: LanguageConfig
+    action_head: Any
+    image_token_id: int
+    raw: Mapping[str, Any]
+
+    @classmethod
+    def load(cls: type[Config], folder: str | Path) -> Config:
+        """Read `<folder>/config.json`.
+
+        Raises:
+            CheckpointError: No such file, not JSON, another model type, a field missing, of a
+                wrong type, or of a value that this model cannot honour.
+        """
+        from gr00t_core.models import read_config
+
+        return cls.from_json(read_config(folder), str(Path(folder) / 'config.json'))
+
+    @classmethod
+    def from_json(cls: type[Config], raw: Any, source: str = 'config.json') -> Config:
+        """Parse the content of config.json, which errors call `source`; raises CheckpointError."""
+        raise NotImplementedError
+
+
 # NVIDIA's key → our field; the types are the dataclass's.
+HEAD_KEYS = {
+    'max_state_dim': 'state_dim',
+    **{
+        field.name: field.name
+        for field in fields(HeadConfig)
+        if field.name not in {'action_dim', 'state_dim', 'dit', 'vl_self_attention'}
+    },
+}
 ATTENTION_KEYS = {
     'num_layers': 'num_layers',
     'num_attention_heads': 'num_heads',
@@ -93,6 +176,28 @@ def language_config(section: Section, select_layer: int) -> LanguageConfig:
             'num_key_value_heads', language.num_kv_heads, f'a divisor of {language.num_heads}'
         )
     return language
+
+
+def json_object(raw: Any, source: str) -> dict[str, Any]:
+    """Return the content of config.json; raises CheckpointError where it is no object."""
+    if not isinstance(raw, dict):
+        raise CheckpointError(f'{source}: expected a JSON object, found {type(raw).__name__}.')
+    return raw
+
+
+def head_config(section: Section, keys: Mapping[str, str], kind: type[Head], **own: Any) -> Head:
+    """Read the action head, of which `own` fields are known; raises CheckpointError."""
+    values = section.fields(keys, kind)
+    features = values['backbone_embedding_dim']
+    head = kind(**values, **own, dit=dit_config(section, 'diffusion_model_cfg', features))
+    attention = head.vl_self_attention
+    if attention is not None and head.vl_layers and attention.width != features:
+        section.fail('vl_self_attention_cfg', attention.width, features)
+    if head.max_seq_len < head.action_horizon:
+        section.fail(
+            'max_seq_len', head.max_seq_len, f'at least action_horizon {head.action_horizon}'
+        )
+    return head
 
 
 def attention_config(head: Section, key: str) -> SelfAttentionConfig:

@@ -96,3 +96,42 @@ class LanguageLayer(nn.Module):
         x = x + self.attention(self.norm1(x), rotation, mask)
         out: Tensor = x + self.mlp(self.norm2(x))
         return out
+
+
+class Decoder(nn.Module):
+    """The first `num_layers` layers of Qwen3; a family adds positions and what it does after."""
+
+    def __init__(self, config: LanguageConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.token_embedding = nn.Embedding(config.vocab_size, config.hidden_size)
+        nn.init.normal_(self.token_embedding.weight, std=0.02)
+        self.layers = nn.ModuleList(LanguageLayer(config) for _ in range(config.num_layers))
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+
+
+def causal_mask(attention_mask: Tensor | None) -> Tensor | None:
+    """Return (B, 1, T, T) for prompts with padding, of (B, T), 0 at padding; None of None.
+
+    A padding row attends to nothing: its attention output is 0.
+    """
+    if attention_mask is None:
+        return None
+    length = attention_mask.shape[1]
+    causal = torch.ones(length, length, dtype=torch.bool, device=attention_mask.device).tril()
+    return causal & attention_mask.bool()[:, None, None, :]
+
+
+def spread(tokens: Tensor, image_mask: Tensor, elsewhere: Tensor) -> Tensor:
+    """Return `elsewhere` (B, T, C) with tokens (M, C), in order, at the M True places of (B, T).
+
+    That there are M of them is checked by the caller, so that nothing here waits for the device.
+    """
+    order = (image_mask.flatten().cumsum(0) - 1).clamp(min=0).view_as(image_mask)
+    return torch.where(image_mask[..., None], tokens.to(elsewhere.dtype)[order], elsewhere)
+
+
+def rotation_of(angle: Tensor, like: Tensor) -> Rotation:
+    """Return cosines and sines (…, D) of the angles (…, D/2), in the dtype of `like`."""
+    both = torch.cat((angle, angle), dim=-1)
+    return both.cos().to(like.dtype), both.sin().to(like.dtype)

@@ -36,11 +36,9 @@ DIT: Mapping[str, Any] = {
     'output_dim': 1024,
     'positional_embeddings': None,
 }
-HEAD: Mapping[str, Any] = {
+# Upstream's class defaults, too.
+HEAD_DEFAULTS: Mapping[str, Any] = {
     'add_pos_embed': True,
-    'backbone_embedding_dim': 2048,
-    'hidden_size': 1024,
-    'input_embedding_dim': 1536,
     'max_num_embodiments': 32,
     'max_seq_len': 1024,
     'noise_beta_alpha': 1.5,
@@ -48,9 +46,15 @@ HEAD: Mapping[str, Any] = {
     'noise_s': 0.999,
     'num_inference_timesteps': 4,
     'num_timestep_buckets': 1000,
+    'use_vlln': True,
+}
+HEAD: Mapping[str, Any] = {
+    **HEAD_DEFAULTS,
+    'backbone_embedding_dim': 2048,
+    'hidden_size': 1024,
+    'input_embedding_dim': 1536,
     'tune_diffusion_model': True,
     'tune_projector': True,
-    'use_vlln': True,
 }
 
 # Vocabulary of the small tokenizer; the id of its image token is set when it is made.

@@ -6,9 +6,9 @@ Shapes: B batch · T tokens · V views (all images of the batch) · P tokens of 
 width.
 """
 
-import torch
 from torch import nn, Tensor
 
+from gr00t_core.models.layers.qwen3 import spread
 from gr00t_core.models.n1_5.config import Gr00tConfig
 from gr00t_core.models.n1_5.language import LanguageModel
 from gr00t_core.models.n1_5.vision import VisionTower
@@ -37,14 +37,10 @@ class Backbone(nn.Module):
     def splice(self, input_ids: Tensor, image_tokens: Tensor) -> Tensor:
         """Embed ids (B, T) and put the image tokens, in order, at the placeholders: (B, T, C).
 
-        The number of placeholders must equal V·P; that is checked by the caller, so that nothing
-        here waits for the device.
+        The number of placeholders must equal V·P; that is checked by the caller.
         """
-        embeddings: Tensor = self.language.token_embedding(input_ids)
-        is_image = input_ids == self.image_token_id
-        order = (is_image.flatten().cumsum(0) - 1).clamp(min=0).view_as(input_ids)
-        images = image_tokens.flatten(0, 1).to(embeddings.dtype)[order]
-        return torch.where(is_image[..., None], images, embeddings)
+        embeddings = self.language.token_embedding(input_ids)
+        return spread(image_tokens.flatten(0, 1), input_ids == self.image_token_id, embeddings)
 
     def forward(
         self, pixel_values: Tensor, input_ids: Tensor, attention_mask: Tensor | None = None

@@ -6,10 +6,8 @@ Constants of the 3B model: NVIDIA's published config.json of GR00T-N1.5-3B and o
 backbone.
 """
 
-from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 from gr00t_core.errors import CheckpointError
@@ -19,12 +17,13 @@ from gr00t_core.models.json_section import Section
 from gr00t_core.models.layers.config import (
     attention_config,
     ATTENTION_KEYS,
-    dit_config,
     DIT_KEYS,
-    DiTConfig,
+    head_config,
+    HEAD_KEYS,
+    HeadConfig,
+    json_object,
     language_config,
-    LanguageConfig,
-    SelfAttentionConfig,
+    ModelConfig,
     TEXT_KEYS,
     told,
 )
@@ -58,35 +57,10 @@ class VisionConfig:
 
 
 @dataclass(frozen=True)
-class ActionHeadConfig:
-    """Flow-matching action head.
+class ActionHeadConfig(HeadConfig):
+    """Flow-matching action head; training time is t = (noise_s − Beta(alpha, beta)) / noise_s."""
 
-    Attributes:
-        action_dim, state_dim: Padded widths A and S.
-        hidden_size: Hidden width of the category-specific MLPs of state encoder and action
-            decoder.
-        noise_s, noise_beta_alpha, noise_beta_beta: Training time t = (noise_s − Beta(alpha, beta))
-            / noise_s.
-    """
-
-    action_dim: int
-    action_horizon: int
-    state_dim: int
-    hidden_size: int
-    input_embedding_dim: int
-    backbone_embedding_dim: int
-    max_num_embodiments: int
-    max_seq_len: int
     num_future_tokens: int
-    num_inference_timesteps: int
-    num_timestep_buckets: int
-    noise_beta_alpha: float
-    noise_beta_beta: float
-    noise_s: float
-    add_pos_embed: bool
-    use_vlln: bool
-    dit: DiTConfig
-    vl_self_attention: SelfAttentionConfig
 
     @property
     def state_history_length(self) -> int:
@@ -101,46 +75,28 @@ class ActionHeadConfig:
     @property
     def vl_layers(self) -> int:
         """Return the number of layers of the VL self-attention."""
-        return self.vl_self_attention.num_layers if self.use_vlln else 0
+        return super().vl_layers if self.use_vlln else 0
 
 
 @dataclass(frozen=True)
-class Gr00tConfig:
+class Gr00tConfig(ModelConfig):
     """Everything that decides the shapes and the arithmetic of the model.
 
     Attributes:
         project_to_dim: Width of an extra projection after the language model; None for N1.5-3B (no
             projection).
-        raw: The config.json it was read from; fields that this suite does not know are written
-            back from here.
     """
 
     numbers: ClassVar = NUMBERS
 
     vision: VisionConfig
-    language: LanguageConfig
     action_head: ActionHeadConfig
-    image_token_id: int
     project_to_dim: int | None
-    raw: Mapping[str, Any]
-
-    @classmethod
-    def load(cls, folder: str | Path) -> 'Gr00tConfig':
-        """Read `<folder>/config.json`.
-
-        Raises:
-            CheckpointError: No such file, not JSON, another model type, a field missing, of a
-                wrong type, or of a value that this model cannot honour.
-        """
-        from gr00t_core.models import read_config
-
-        return cls.from_json(read_config(folder), str(Path(folder) / 'config.json'))
 
     @classmethod
     def from_json(cls, raw: Any, source: str = 'config.json') -> 'Gr00tConfig':
         """Parse the content of config.json, which errors call `source`; raises CheckpointError."""
-        if not isinstance(raw, dict):
-            raise CheckpointError(f'{source}: expected a JSON object, found {type(raw).__name__}.')
+        raw = json_object(raw, source)
         if raw.get('type') == 'groot' and 'model_type' not in raw:
             if lerobot_says_n1_7(raw):
                 raise CheckpointError(
@@ -181,12 +137,12 @@ class Gr00tConfig:
                 'backbone_embedding_dim', head.backbone_embedding_dim, features
             )
         return cls(
-            _vision(eagle),
-            language,
-            head,
-            eagle.number('image_token_index', int),
-            project_to_dim,
-            raw,
+            vision=_vision(eagle),
+            language=language,
+            action_head=head,
+            image_token_id=eagle.number('image_token_index', int),
+            project_to_dim=project_to_dim,
+            raw=raw,
         )
 
     def resized(self, horizon: int, action_dim: int, source: str) -> 'Gr00tConfig':
@@ -237,21 +193,8 @@ _VISION_KEYS = {
 }
 _HEAD_KEYS = {
     'action_dim': 'action_dim',
-    'action_horizon': 'action_horizon',
-    'max_state_dim': 'state_dim',
-    'hidden_size': 'hidden_size',
-    'input_embedding_dim': 'input_embedding_dim',
-    'backbone_embedding_dim': 'backbone_embedding_dim',
-    'max_num_embodiments': 'max_num_embodiments',
-    'max_seq_len': 'max_seq_len',
     'num_target_vision_tokens': 'num_future_tokens',
-    'num_inference_timesteps': 'num_inference_timesteps',
-    'num_timestep_buckets': 'num_timestep_buckets',
-    'noise_beta_alpha': 'noise_beta_alpha',
-    'noise_beta_beta': 'noise_beta_beta',
-    'noise_s': 'noise_s',
-    'add_pos_embed': 'add_pos_embed',
-    'use_vlln': 'use_vlln',
+    **HEAD_KEYS,
 }
 
 
@@ -282,19 +225,7 @@ def _action_head(section: Section) -> ActionHeadConfig:
         **section.values,
     }  # upstream's class default; NVIDIA's file leaves it out
     section = Section(values, section.source, section.path)
-    values = section.fields(_HEAD_KEYS, ActionHeadConfig)
-    head = ActionHeadConfig(
-        **values,
-        dit=dit_config(section, 'diffusion_model_cfg', values['backbone_embedding_dim']),
-        vl_self_attention=attention_config(section, 'vl_self_attention_cfg'),
-    )
+    attention = attention_config(section, 'vl_self_attention_cfg')
+    head = head_config(section, _HEAD_KEYS, ActionHeadConfig, vl_self_attention=attention)
     section.require('max_action_dim', head.action_dim)
-    if head.use_vlln and head.vl_self_attention.width != head.backbone_embedding_dim:
-        section.fail(
-            'vl_self_attention_cfg', head.vl_self_attention.width, head.backbone_embedding_dim
-        )
-    if head.max_seq_len < head.action_horizon:
-        section.fail(
-            'max_seq_len', head.max_seq_len, f'at least action_horizon {head.action_horizon}'
-        )
     return head

@@ -11,17 +11,17 @@ and view inner; `input_ids`, `attention_mask` (B, T) int64, left-padded; `state`
 bool. State and action are normalised and zero-padded.
 """
 
+from collections.abc import Iterable, Sequence
+
 import torch
 from torch import nn, Tensor
 
 from gr00t_core.errors import ObservationError
-from gr00t_core.models.layers.dit import DiTBlock, SelfAttentionBlock
-from gr00t_core.models.layers.qwen3 import LanguageLayer
 from gr00t_core.models.n1_5.backbone import Backbone
 from gr00t_core.models.n1_5.checkpoint import N1_5
 from gr00t_core.models.n1_5.config import Gr00tConfig
+from gr00t_core.models.n1_5.folded import VisionLanguage
 from gr00t_core.models.n1_5.head import ActionHead
-from gr00t_core.models.n1_5.vision import VisionLayer
 from gr00t_core.models.network import Batch, PolicyNetwork
 
 
@@ -30,38 +30,24 @@ class Gr00tN15(PolicyNetwork):
 
     config_class = Gr00tConfig
     layout = N1_5
-    block_classes = (DiTBlock, SelfAttentionBlock, LanguageLayer, VisionLayer)
+    backbone_class, head_class, context_class = Backbone, ActionHead, VisionLanguage
     config: Gr00tConfig
     backbone: Backbone
     action_head: ActionHead
 
-    def __init__(self, config: Gr00tConfig, mask_padding: bool = False) -> None:
-        super().__init__(config, mask_padding)
-        self.backbone = Backbone(config)
-        self.action_head = ActionHead(config.action_head)
+    def backbone_parts(
+        self, tune_llm: bool, tune_visual: bool
+    ) -> Iterable[tuple[bool, Sequence[nn.Module]]]:
+        """Return the parts: visual means vision tower and connector.
 
-    def set_trainable(
-        self,
-        tune_llm: bool = False,
-        tune_visual: bool = False,
-        tune_projector: bool = True,
-        tune_diffusion_model: bool = True,
-        tune_vl_self_attention: bool = True,
-    ) -> None:
-        """Choose what trains; frozen parts stay in eval mode under `train()`.
-
-        Projector means state encoder, action encoder, action decoder and position embedding;
-        visual means vision tower and connector. `future_tokens` always trains; SigLIP's unused
-        pooling head never does.
+        `future_tokens` always trains; SigLIP's unused pooling head never does.
         """
-        backbone = self.backbone
-        parts = (
-            (tune_llm, (backbone.language,)),
-            (tune_visual, (backbone.vision, backbone.connector)),
+        vision, connector = self.backbone.vision, self.backbone.connector
+        return (
+            (tune_llm, (self.backbone.language,)),
+            (tune_visual, (vision, connector)),
+            (False, (vision.pooling_head,)),
         )
-        self.requires_grad_(True)
-        self._tune(parts, tune_projector, tune_diffusion_model, tune_vl_self_attention)
-        backbone.vision.pooling_head.requires_grad_(False)
 
     def encode(self, batch: Batch) -> Tensor:
         """Return backbone features (B, T, F), before the action head's LayerNorm.
@@ -93,16 +79,8 @@ class Gr00tN15(PolicyNetwork):
         out: Tensor = self.backbone(pixel_values, input_ids, attention_mask if padded else None)
         return out
 
-    def folded_context(self) -> nn.Module:
-        """Return the vision-language part folded for inference; it shares the weights."""
-        from gr00t_core.models.n1_5.folded import VisionLanguage
-
-        return VisionLanguage(self)
-
     def fold_backbone(self) -> list[nn.Module]:
         """Compute features of unpadded batches by the folded backbone; return its layers."""
-        from gr00t_core.models.n1_5.folded import VisionLanguage
-
         with torch.no_grad():
             folded = VisionLanguage(self, whole=False).eval()
         self._folded = (folded,)  # in a tuple: its weights are the backbone's

@@ -14,8 +14,7 @@ from gr00t_core.models.n1_5.groot import Gr00tN15
 from gr00t_core.models.n1_5.sizes import SIZES
 from gr00t_core.models.n1_5.tokenizer import IMAGE_CONTEXT, SPECIAL_TOKENS
 from gr00t_core.models.random_model import random_model
-from gr00t_core.models.small_tokenizer import make_small_tokenizer
-from gr00t_core.models.vocabulary import TOKENIZER_FILE
+from gr00t_core.models.small_tokenizer import save_small_tokenizer
 from gr00t_core.robot.description import Robot
 
 
@@ -32,9 +31,8 @@ def write_random(
     """
     raw = deepcopy(SIZES[size])
     if 'eagle_config' in raw:
-        tokenizer = make_small_tokenizer(SPECIAL_TOKENS)
-        tokenizer.save(str(folder / TOKENIZER_FILE))
-        raw['eagle_config']['image_token_index'] = tokenizer.token_to_id(IMAGE_CONTEXT)
+        image_token = save_small_tokenizer(folder, SPECIAL_TOKENS, IMAGE_CONTEXT)
+        raw['eagle_config']['image_token_index'] = image_token
     config = Gr00tConfig.from_json(raw)
     model: Gr00tN15 = random_model(lambda: Gr00tN15(config), size == '3b', seed)
     if size != '3b':

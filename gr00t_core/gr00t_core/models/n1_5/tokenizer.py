@@ -24,6 +24,7 @@ from gr00t_core.models.vocabulary import (
     read_bpe,
     refuse_control_tokens,
     refuse_long,
+    remembered,
     special_token,
 )
 
@@ -41,8 +42,6 @@ GR00T_IDS = dict(
     zip(SPECIAL_TOKENS, (151_643, 151_644, 151_645, 151_669, 151_670, 151_671), strict=True)
 )
 _PROBE, _PROBE_IDS = '<image 1>', [27, 1805, 220, 16, 29]
-
-_KNOWN_PROMPTS = 256  # token ids that are remembered
 
 
 class PromptTokenizer:
@@ -65,7 +64,7 @@ class PromptTokenizer:
         self.source = source
         self.tokens_per_view = config.vision.num_tokens
         self._tokenizer = tokenizer
-        self._known: dict[tuple[str, int], list[int]] = {}  # a robot says the same for minutes
+        self._known: dict[tuple[str, int], list[int]] = {}
         self.pad_id = ids[PAD]
 
     def prompt(self, instruction: str, views: int) -> str:
@@ -85,13 +84,15 @@ class PromptTokenizer:
 
     def encode(self, instruction: str, views: int) -> list[int]:
         """Return the token ids of one prompt with `views` images (time outer, view inner)."""
-        key = (instruction, views)
-        if key not in self._known:
-            if len(self._known) >= _KNOWN_PROMPTS:
-                self._known.clear()
-            text = self.prompt(instruction, views)
-            self._known[key] = self._tokenizer.encode(text, add_special_tokens=False).ids
-        return self._known[key]
+        return remembered(
+            self._known,
+            (instruction, views),
+            lambda: (
+                self._tokenizer.encode(
+                    self.prompt(instruction, views), add_special_tokens=False
+                ).ids
+            ),
+        )
 
     def check_length(self, instruction: str, views: int) -> None:
         """Refuse an instruction that has more tokens than the model was made for.

@@ -8,26 +8,8 @@ Shapes: V views (all images of the batch) · P patches of one view · C width.
 import torch
 from torch import nn, Tensor
 
-from gr00t_core.models.layers.attention import Attention, MLP
+from gr00t_core.models.layers.attention import Attention, MLP, VisionLayer
 from gr00t_core.models.n1_5.config import VisionConfig
-
-
-class VisionLayer(nn.Module):
-    """Pre-norm transformer layer."""
-
-    def __init__(self, config: VisionConfig) -> None:
-        super().__init__()
-        width, eps = config.hidden_size, config.layer_norm_eps
-        self.norm1 = nn.LayerNorm(width, eps=eps)
-        self.attention = Attention(width, config.num_heads, width // config.num_heads)
-        self.norm2 = nn.LayerNorm(width, eps=eps)
-        self.mlp = MLP(width, config.intermediate_size)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (V, P, C) to (V, P, C)."""
-        x = x + self.attention(self.norm1(x))
-        out: Tensor = x + self.mlp(self.norm2(x))
-        return out
 
 
 class PoolingHead(nn.Module):
@@ -49,11 +31,19 @@ class VisionTower(nn.Module):
     def __init__(self, config: VisionConfig) -> None:
         super().__init__()
         self.config = config
-        width = config.hidden_size
+        width, eps = config.hidden_size, config.layer_norm_eps
         self.patch_embedding = nn.Conv2d(3, width, config.patch_size, stride=config.patch_size)
         self.position_embedding = nn.Parameter(torch.randn(config.num_tokens, width) * 0.02)
-        self.layers = nn.ModuleList(VisionLayer(config) for _ in range(config.num_layers))
-        self.post_norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
+        self.layers = nn.ModuleList(
+            VisionLayer(
+                width,
+                config.intermediate_size,
+                eps,
+                Attention(width, config.num_heads, width // config.num_heads),
+            )
+            for _ in range(config.num_layers)
+        )
+        self.post_norm = nn.LayerNorm(width, eps=eps)
         self.pooling_head = PoolingHead(config)
 
     def forward(self, pixel_values: Tensor) -> Tensor:

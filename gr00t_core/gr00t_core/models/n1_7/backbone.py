@@ -7,11 +7,11 @@ Shapes: B batch · T tokens · N images of the batch · P patches, M tokens of a
 
 from collections.abc import Sequence
 
-import torch
 from torch import nn, Tensor
 
+from gr00t_core.models.layers.qwen3 import spread
 from gr00t_core.models.n1_7.config import Gr00tN17Config
-from gr00t_core.models.n1_7.language import at_images, LanguageModel
+from gr00t_core.models.n1_7.language import LanguageModel
 from gr00t_core.models.n1_7.places import Grid
 from gr00t_core.models.n1_7.vision import VisionTower
 
@@ -43,11 +43,11 @@ class Backbone(nn.Module):
             positions: (3, B, T), from `token_positions`; their image tokens are the images'.
             attention_mask: (B, T), 0 at padding; None when nothing is padded.
         """
-        x: Tensor = self.language.token_embedding(input_ids)
+        x = self.language.token_embedding(input_ids)
         image_mask = input_ids == self.image_token_id
         deepstack: list[Tensor] = []
         if grids:
             tokens, deepstack = self.vision(pixel_values, grids)
-            x = torch.where(image_mask[..., None], at_images(tokens.to(x.dtype), image_mask), x)
+            x = spread(tokens, image_mask, x)
         out: Tensor = self.language(x, positions, attention_mask, image_mask, deepstack)
         return out

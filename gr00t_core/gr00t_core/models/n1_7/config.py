@@ -9,7 +9,7 @@ from `COSMOS_REASON2_2B`, which is Qwen3-VL-2B's layout.
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,16 @@ from gr00t_core.models.json_section import Section
 from gr00t_core.models.layers.config import (
     attention_config,
     ATTENTION_KEYS,
-    dit_config,
     DIT_KEYS,
-    DiTConfig,
+    head_config,
+    HEAD_KEYS,
+    HeadConfig,
+    json_object,
     language_config,
-    LanguageConfig,
-    SelfAttentionConfig,
+    ModelConfig,
     told,
 )
+from gr00t_core.models.layers.sizes import HEAD_DEFAULTS
 from gr00t_core.models.n1_7.sizes import COSMOS_REASON2_2B, published_3b
 
 BACKBONES = ('nvidia/Cosmos-Reason2-2B', 'Qwen/Qwen3-VL-2B')
@@ -59,75 +61,39 @@ class VisionConfig:
 
 
 @dataclass(frozen=True)
-class ActionHeadConfig:
-    """Flow-matching action head.
+class ActionHeadConfig(HeadConfig):
+    """Flow-matching action head; training time is t = (1 − Beta(alpha, beta))·noise_s.
 
     Attributes:
-        action_dim, state_dim: Padded widths A and S.
         state_history_length: States that the state encoder takes at once.
         use_alternate_vl_dit: Cross-attention sees words and images in turn; False: all at once.
         attend_text_every_n_blocks: Every n-th cross-attention block sees the words.
-        noise_s, noise_beta_alpha, noise_beta_beta: Training time t = (1 − Beta(alpha, beta))·s.
         state_dropout_prob: Probability, in training, that a sample's encoded state is zeroed.
-        vl_self_attention: None where the checkpoint has no such blocks.
     """
 
-    action_dim: int
-    action_horizon: int
-    state_dim: int
     state_history_length: int
-    hidden_size: int
-    input_embedding_dim: int
-    backbone_embedding_dim: int
-    max_num_embodiments: int
-    max_seq_len: int
-    num_inference_timesteps: int
-    num_timestep_buckets: int
     attend_text_every_n_blocks: int
-    noise_beta_alpha: float
-    noise_beta_beta: float
-    noise_s: float
     state_dropout_prob: float
     rtc_ramp_rate: float
-    add_pos_embed: bool
-    use_vlln: bool
     use_alternate_vl_dit: bool
-    dit: DiTConfig
-    vl_self_attention: SelfAttentionConfig | None
 
     @property
     def num_future_tokens(self) -> int:
         """Return the number of tokens between state and actions: none, unlike N1.5."""
         return 0
 
-    @property
-    def vl_layers(self) -> int:
-        """Return the number of layers of the VL self-attention."""
-        return 0 if self.vl_self_attention is None else self.vl_self_attention.num_layers
-
 
 @dataclass(frozen=True)
-class Gr00tN17Config:
+class Gr00tN17Config(ModelConfig):
     """Everything that decides the shapes and the arithmetic of the model.
 
     Attributes:
         mrope_section: Frequencies of the time, row and column positions.
-        raw: The config.json it was read from; unknown fields are written back from here.
     """
 
     vision: VisionConfig
-    language: LanguageConfig
-    mrope_section: tuple[int, int, int]
     action_head: ActionHeadConfig
-    image_token_id: int
-    raw: Mapping[str, Any]
-
-    @classmethod
-    def load(cls, folder: str | Path) -> 'Gr00tN17Config':
-        """Read `<folder>/config.json`; raises CheckpointError as `from_json`."""
-        from gr00t_core.models import read_config
-
-        return cls.from_json(read_config(folder), str(Path(folder) / 'config.json'))
+    mrope_section: tuple[int, int, int]
 
     @classmethod
     def from_json(cls, raw: Any, source: str = 'config.json') -> 'Gr00tN17Config':
@@ -140,8 +106,7 @@ class Gr00tN17Config:
             CheckpointError: A field missing, of a wrong type, or of a value that this model cannot
                 honour.
         """
-        if not isinstance(raw, dict):
-            raise CheckpointError(f'{source}: expected a JSON object, found {type(raw).__name__}.')
+        raw = json_object(raw, source)
         if raw.get('type') == 'groot' and 'model_type' not in raw:
             raw = _base_of_lerobot(raw, source)
         top = Section(_DEFAULTS | raw, source, '')
@@ -159,12 +124,12 @@ class Gr00tN17Config:
         if head.backbone_embedding_dim != language.hidden_size:
             top.fail('backbone_embedding_dim', head.backbone_embedding_dim, language.hidden_size)
         return cls(
-            vision,
-            language,
-            _mrope_section(backbone.section('text_config'), language.head_dim),
-            head,
-            backbone.number('image_token_id', int),
-            raw,
+            vision=vision,
+            language=language,
+            action_head=head,
+            image_token_id=backbone.number('image_token_id', int),
+            mrope_section=_mrope_section(backbone.section('text_config'), language.head_dim),
+            raw=raw,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -179,15 +144,10 @@ class Gr00tN17Config:
 
 
 # NVIDIA's key → our field; the types are the dataclass's.
-_SAME = {field.name: field.name for field in fields(ActionHeadConfig)}
 _HEAD_KEYS = {
     'max_action_dim': 'action_dim',
-    'max_state_dim': 'state_dim',
-    **{
-        key: name
-        for key, name in _SAME.items()
-        if key not in {'action_dim', 'state_dim', 'dit', 'vl_self_attention'}
-    },
+    **{name: name for name in ActionHeadConfig.__annotations__},
+    **HEAD_KEYS,
 }
 _VISION_KEYS = {
     'hidden_size': 'hidden_size',
@@ -202,20 +162,12 @@ _VISION_KEYS = {
 }
 # Upstream's class defaults of fields that decide no shape.
 _DEFAULTS: dict[str, Any] = {
-    'add_pos_embed': True,
+    **HEAD_DEFAULTS,
     'attend_text_every_n_blocks': 2,
-    'max_num_embodiments': 32,
-    'max_seq_len': 1024,
-    'noise_beta_alpha': 1.5,
-    'noise_beta_beta': 1.0,
-    'noise_s': 0.999,
-    'num_inference_timesteps': 4,
-    'num_timestep_buckets': 1000,
     'rtc_ramp_rate': 6.0,
     'state_dropout_prob': 0.8,
     'state_history_length': 1,
     'use_alternate_vl_dit': True,
-    'use_vlln': True,
 }
 
 
@@ -283,14 +235,6 @@ def _mrope_section(text: Section, head_dim: int) -> tuple[int, int, int]:
 
 def _action_head(top: Section) -> ActionHeadConfig:
     attention, found = None, top.values.get('vl_self_attention_cfg')
-    values = top.fields(_HEAD_KEYS, ActionHeadConfig)
-    features = values['backbone_embedding_dim']
     if found is not None and (not isinstance(found, dict) or found.get('num_layers')):
         attention = attention_config(top, 'vl_self_attention_cfg')
-        if attention.width != features:
-            top.fail('vl_self_attention_cfg', attention.width, features)
-    dit = dit_config(top, 'diffusion_model_cfg', features)
-    head = ActionHeadConfig(**values, dit=dit, vl_self_attention=attention)
-    if head.max_seq_len < head.action_horizon:
-        top.fail('max_seq_len', head.max_seq_len, f'at least action_horizon {head.action_horizon}')
-    return head
+    return head_config(top, _HEAD_KEYS, ActionHeadConfig, vl_self_attention=attention)

@@ -15,11 +15,12 @@ import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
 
-from gr00t_core.models.folded.context import as_linear, Context, rotary
+from gr00t_core.models.folded.context import as_linear, Context
 from gr00t_core.models.folded.fused import Deferred, feed_forward, joined, layer_norm
-from gr00t_core.models.layers.qwen3 import rotate, Rotation
+from gr00t_core.models.layers.attention import VisionLayer
+from gr00t_core.models.layers.qwen3 import rotate, Rotation, rotation_of
 from gr00t_core.models.n1_7.language import mrope_angles
-from gr00t_core.models.n1_7.vision import Merger, resampled, rotary_angles, VisionLayer
+from gr00t_core.models.n1_7.vision import resampled, rotary_angles
 
 if TYPE_CHECKING:
     from gr00t_core.models.n1_7.groot import Gr00tN17
@@ -50,24 +51,6 @@ class _VisionLayer(nn.Module):
         return x, feed_forward(self.mlp, layer_norm(self.norm2, x))
 
 
-class _Merger(nn.Module):
-    """Join the patches of each block to one token."""
-
-    def __init__(self, merger: Merger) -> None:
-        super().__init__()
-        self.norm, self.joined_norm = merger.norm, merger.joined_norm
-        self.fc1, self.fc2 = merger.fc1, merger.fc2
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, M, K, C) to (N, M, F)."""
-        if self.joined_norm:
-            x = layer_norm(self.norm, x.flatten(2))
-        else:
-            x = layer_norm(self.norm, x).flatten(2)
-        out: Tensor = self.fc2(F.gelu(self.fc1(x)))
-        return out
-
-
 class VisionLanguage(Context):
     """Vision tower, language model, VL self-attention and cross keys/values."""
 
@@ -86,8 +69,7 @@ class VisionLanguage(Context):
         self.vision_layers = nn.ModuleList(
             _VisionLayer(cast('VisionLayer', layer)) for layer in tower.layers
         )
-        self.merger = _Merger(tower.merger)
-        self.deepstack = nn.ModuleList(_Merger(cast('Merger', m)) for m in tower.deepstack)
+        self.merger, self.deepstack = tower.merger, tower.deepstack
 
     def vision(
         self, pixel_values: Tensor, corners: Tensor, shares: Tensor, places: Tensor, real: Tensor
@@ -105,7 +87,7 @@ class VisionLanguage(Context):
         x = self.patch_embedding(pixel_values.to(dtype))
         position = resampled(self.position_embedding, corners, shares)
         images, blocks, inside = x.shape[:3]
-        cosines, sines = rotary(rotary_angles(places, self.config), pixel_values.float())
+        cosines, sines = rotation_of(rotary_angles(places, self.config), pixel_values.float())
         rotation = (cosines.flatten(1, 2)[:, None], sines.flatten(1, 2)[:, None])
         mask = real[:, :, None].expand(images, blocks, inside).flatten(1)[:, None, None]
         x, branch = x.flatten(1, 2), position.flatten(1, 2)
@@ -137,7 +119,7 @@ class VisionLanguage(Context):
         per_sample = image_tokens.reshape(depth, batch, -1, width)
         features = [per_sample[level].gather(1, index) for level in range(depth)]
         x = torch.where(is_image, features[0], self.token_embedding(input_ids))
-        cosines, sines = rotary(mrope_angles(positions, self.text, self.section), x)
+        cosines, sines = rotation_of(mrope_angles(positions, self.text, self.section), x)
         branch: Tensor | None = None
         for level, layer in enumerate(self.language_layers, 1):
             x, branch = layer(x, branch, (cosines[:, None], sines[:, None]))

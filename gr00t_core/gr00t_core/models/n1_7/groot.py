@@ -13,17 +13,18 @@ loss also `action` (B, H, A) float and `action_mask` (B, H, A). State and action
 zero-padded.
 """
 
+from collections.abc import Iterable, Sequence
+
 import torch
 from torch import nn, Tensor
 
-from gr00t_core.models.layers.dit import DiTBlock, Masks, SelfAttentionBlock
-from gr00t_core.models.layers.qwen3 import LanguageLayer
+from gr00t_core.models.layers.dit import Masks
 from gr00t_core.models.n1_7.backbone import Backbone
 from gr00t_core.models.n1_7.checkpoint import N1_7
 from gr00t_core.models.n1_7.config import Gr00tN17Config
+from gr00t_core.models.n1_7.folded import VisionLanguage
 from gr00t_core.models.n1_7.head import ActionHead
 from gr00t_core.models.n1_7.places import check_slots, image_grids, token_positions
-from gr00t_core.models.n1_7.vision import VisionLayer
 from gr00t_core.models.network import Batch, PolicyNetwork
 
 
@@ -32,39 +33,25 @@ class Gr00tN17(PolicyNetwork):
 
     config_class = Gr00tN17Config
     layout = N1_7
-    block_classes = (DiTBlock, SelfAttentionBlock, LanguageLayer, VisionLayer)
+    backbone_class, head_class, context_class = Backbone, ActionHead, VisionLanguage
     config: Gr00tN17Config
     backbone: Backbone
     action_head: ActionHead
 
-    def __init__(self, config: Gr00tN17Config, mask_padding: bool = False) -> None:
-        super().__init__(config, mask_padding)
-        self.backbone = Backbone(config)
-        self.action_head = ActionHead(config.action_head)
+    def backbone_parts(
+        self, tune_llm: bool, tune_visual: bool, tune_top_llm_layers: int = 0
+    ) -> Iterable[tuple[bool, Sequence[nn.Module]]]:
+        """Return the parts; language layers train one by one, from the top.
 
-    def set_trainable(
-        self,
-        tune_llm: bool = False,
-        tune_visual: bool = False,
-        tune_projector: bool = True,
-        tune_diffusion_model: bool = True,
-        tune_vl_self_attention: bool = True,
-        tune_top_llm_layers: int = 0,
-    ) -> None:
-        """Choose what trains; frozen parts stay in eval mode under `train()`.
-
-        Projector means state encoder, action encoder, action decoder and position embedding;
         `tune_vl_self_attention` is NVIDIA's tune_vlln. The token embedding, tied to the frozen
         output head, and the unused final norm of the language model never train.
         """
         language = self.backbone.language
         top = len(language.layers) - tune_top_llm_layers
-        language.requires_grad_(False)
-        parts: list[tuple[bool, tuple[nn.Module, ...]]] = [
-            (tune_llm or place >= top, (layer,)) for place, layer in enumerate(language.layers)
-        ]
-        parts.append((tune_visual, (self.backbone.vision,)))
-        self._tune(parts, tune_projector, tune_diffusion_model, tune_vl_self_attention)
+        for place, layer in enumerate(language.layers):
+            yield tune_llm or place >= top, (layer,)
+        yield False, (language.token_embedding, language.norm)
+        yield tune_visual, (self.backbone.vision,)
 
     def encode(self, batch: Batch) -> Tensor:
         """Return backbone features (B, T, C), before the action head's LayerNorm.
@@ -91,12 +78,6 @@ class Gr00tN17(PolicyNetwork):
             attention_mask.to(self.device) if padded else None,
         )
         return out
-
-    def folded_context(self) -> nn.Module:
-        """Return the vision-language part folded for inference; it shares the weights."""
-        from gr00t_core.models.n1_7.folded import VisionLanguage
-
-        return VisionLanguage(self)
 
     def slot(self, batch: Batch) -> Tensor:
         """Return the embodiment slots (B,) int64; raises ObservationError for one that is none."""

@@ -10,26 +10,22 @@ interleave, and deepstack features that the first layers add at the image tokens
 from collections.abc import Sequence
 
 import torch
-from torch import nn, Tensor
+from torch import Tensor
 
 from gr00t_core.models.layers.config import LanguageConfig
-from gr00t_core.models.layers.qwen3 import LanguageLayer, RMSNorm, Rotation
+from gr00t_core.models.layers.qwen3 import causal_mask, Decoder, rotation_of, spread
 from gr00t_core.models.n1_7.places import frequency_axes
 
 
-class LanguageModel(nn.Module):
+class LanguageModel(Decoder):
     """The first `num_layers` layers of Qwen3-VL's decoder.
 
     `norm`, the decoder's final norm, is never computed: checkpoints hold it.
     """
 
     def __init__(self, config: LanguageConfig, mrope_section: tuple[int, int, int]) -> None:
-        super().__init__()
-        self.config, self.mrope_section = config, mrope_section
-        self.token_embedding = nn.Embedding(config.vocab_size, config.hidden_size)
-        nn.init.normal_(self.token_embedding.weight, std=0.02)
-        self.layers = nn.ModuleList(LanguageLayer(config) for _ in range(config.num_layers))
-        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        super().__init__(config)
+        self.mrope_section = mrope_section
         self.norm.requires_grad_(False)
 
     def forward(
@@ -50,23 +46,14 @@ class LanguageModel(nn.Module):
             image_mask: (B, T) bool, True at image tokens.
             deepstack: Features (M, C) that layer 0, 1, … adds to its output.
         """
-        length = x.shape[1]
-        mask = None
-        if attention_mask is not None:
-            causal = torch.ones(length, length, dtype=torch.bool, device=x.device).tril()
-            mask = causal & attention_mask.bool()[:, None, None, :]
-        rotation = self.rotation(positions, x)
+        mask = causal_mask(attention_mask)
+        angle = mrope_angles(positions.transpose(0, 1), self.config, self.mrope_section)
+        rotation = rotation_of(angle[:, None], x)
         for index, layer in enumerate(self.layers):
             x = layer(x, rotation, mask)
             if index < len(deepstack):
-                x = x + at_images(deepstack[index].to(x.dtype), image_mask)
+                x = x + spread(deepstack[index], image_mask, x.new_zeros(()))
         return x
-
-    def rotation(self, positions: Tensor, like: Tensor) -> Rotation:
-        """Return cosines and sines (B, 1, T, D) of positions (3, B, T), in the dtype of `like`."""
-        angle = mrope_angles(positions.transpose(0, 1), self.config, self.mrope_section)
-        angle = torch.cat((angle, angle), dim=-1)[:, None]
-        return angle.cos().to(like.dtype), angle.sin().to(like.dtype)
 
 
 def mrope_angles(positions: Tensor, config: LanguageConfig, section: Sequence[int]) -> Tensor:
@@ -76,9 +63,3 @@ def mrope_angles(positions: Tensor, config: LanguageConfig, section: Sequence[in
     frequency = 1.0 / config.rope_theta ** (index / dim)
     chosen = positions.float()[:, frequency_axes(section, dim)]  # (B, D/2, T)
     return chosen.transpose(1, 2) * frequency
-
-
-def at_images(features: Tensor, image_mask: Tensor) -> Tensor:
-    """Spread features (M, C), in order, to the True places of (B, T): (B, T, C), 0 elsewhere."""
-    order = (image_mask.flatten().cumsum(0) - 1).clamp(min=0).view_as(image_mask)
-    return torch.where(image_mask[..., None], features[order], features.new_zeros(()))

@@ -16,8 +16,7 @@ from gr00t_core.models.n1_7.prompt import IMAGE, SPECIAL_TOKENS
 from gr00t_core.models.n1_7.robot_layout import processor_files, relative_from_limits
 from gr00t_core.models.n1_7.sizes import SIZES
 from gr00t_core.models.random_model import random_model
-from gr00t_core.models.small_tokenizer import make_small_tokenizer
-from gr00t_core.models.vocabulary import TOKENIZER_FILE
+from gr00t_core.models.small_tokenizer import save_small_tokenizer
 from gr00t_core.robot.description import Robot
 
 
@@ -38,9 +37,8 @@ def write_random(
     """
     raw = deepcopy(SIZES[size])
     if 'backbone_config' in raw:
-        tokenizer = make_small_tokenizer(SPECIAL_TOKENS)
-        tokenizer.save(str(folder / TOKENIZER_FILE))
-        raw['backbone_config']['image_token_id'] = tokenizer.token_to_id(IMAGE)
+        image_token = save_small_tokenizer(folder, SPECIAL_TOKENS, IMAGE)
+        raw['backbone_config']['image_token_id'] = image_token
     config = Gr00tN17Config.from_json(raw)
     head = config.action_head
     steps = head.action_horizon

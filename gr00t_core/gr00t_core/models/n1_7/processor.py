@@ -21,7 +21,7 @@ from gr00t_core.checkpoint.metadata import check_robot, embodiment_metadata, MET
 from gr00t_core.errors import CheckpointError, RobotFileError
 from gr00t_core.models.n1_7.config import Gr00tN17Config
 from gr00t_core.models.n1_7.groups import Group
-from gr00t_core.models.n1_7.images import Frame, ImageTransform
+from gr00t_core.models.n1_7.images import ImageTransform
 from gr00t_core.models.n1_7.processor_config import Layout, ProcessorConfig
 from gr00t_core.models.n1_7.prompt import load_prompts, Prompts
 from gr00t_core.robot.description import Robot
@@ -29,6 +29,7 @@ from gr00t_core.transforms import Training
 from gr00t_core.transforms.checked import CheckedTransforms
 from gr00t_core.transforms.concat import Batch, pad, split
 from gr00t_core.transforms.observation import Observation
+from gr00t_core.transforms.resize import Frame
 from gr00t_core.transforms.state_action import drop, perturb
 
 if TYPE_CHECKING:

@@ -22,6 +22,7 @@ from gr00t_core.models.vocabulary import (
     read_bpe,
     refuse_control_tokens,
     refuse_long,
+    remembered,
     special_token,
 )
 
@@ -40,7 +41,6 @@ ADDED = (
     *('<think>', '</think>'),
 )
 EMPTY = 'Perform the task.'  # what LeRobot says for an empty instruction
-_KNOWN = 256  # instructions whose ids are remembered
 
 
 def formalized(text: str) -> str:
@@ -63,7 +63,7 @@ class Prompts:
         ids = checked_ids(tokenizer, source, SPECIAL_TOKENS, IMAGE, config, HUB_REPOSITORY)
         self.source = source
         self._tokenizer, self._formalize = tokenizer, formalize
-        self._known: dict[str, list[int]] = {}  # a robot says the same for minutes
+        self._known: dict[str, list[int]] = {}
         self.pad_id = ids[PAD]
         self._image = ids[IMAGE]
         self._around = (ids[VISION_OPEN], ids[VISION_CLOSE])
@@ -106,12 +106,11 @@ class Prompts:
         return PromptBatch.padded(rows, self.pad_id)
 
     def _words(self, instruction: str) -> list[int]:
-        if instruction not in self._known:
-            if len(self._known) >= _KNOWN:
-                self._known.clear()
-            text = self.text(instruction)
-            self._known[instruction] = self._tokenizer.encode(text, add_special_tokens=False).ids
-        return self._known[instruction]
+        return remembered(
+            self._known,
+            instruction,
+            lambda: self._tokenizer.encode(self.text(instruction), add_special_tokens=False).ids,
+        )
 
 
 def load_prompts(

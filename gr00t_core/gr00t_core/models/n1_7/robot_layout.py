@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gr00t_core.checkpoint.metadata import uniform
 from gr00t_core.errors import CheckpointError, DatasetError
 from gr00t_core.json_file import read_json
 from gr00t_core.models.n1_7.numbers import NUMBERS
@@ -112,14 +113,7 @@ def relative_from_limits(
         if group.limits.velocity is not None:
             seconds = (np.arange(horizon)[:, None] + 1) / robot.rate_hz
             reach = np.minimum(reach, group.limits.velocity * seconds)
-        found[name] = {
-            'min': (-reach).tolist(),
-            'max': reach.tolist(),
-            'mean': np.zeros_like(reach).tolist(),
-            'std': (reach / np.sqrt(3)).tolist(),
-            'q01': (-0.98 * reach).tolist(),
-            'q99': (0.98 * reach).tolist(),
-        }
+        found[name] = uniform(-reach, reach)
     return found
 
 

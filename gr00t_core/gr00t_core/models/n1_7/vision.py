@@ -14,8 +14,8 @@ import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
 
-from gr00t_core.models.layers.attention import attend, MLP
-from gr00t_core.models.layers.qwen3 import rotate, Rotation
+from gr00t_core.models.layers.attention import attend, VisionLayer
+from gr00t_core.models.layers.qwen3 import rotate, Rotation, rotation_of
 from gr00t_core.models.n1_7.config import VisionConfig
 from gr00t_core.models.n1_7.places import Grid, patch_places
 
@@ -47,24 +47,6 @@ class VisionAttention(nn.Module):
         return out
 
 
-class VisionLayer(nn.Module):
-    """Pre-norm transformer layer."""
-
-    def __init__(self, config: VisionConfig) -> None:
-        super().__init__()
-        width = config.hidden_size
-        self.norm1 = nn.LayerNorm(width, eps=_EPS)
-        self.attention = VisionAttention(width, config.num_heads)
-        self.norm2 = nn.LayerNorm(width, eps=_EPS)
-        self.mlp = MLP(width, config.intermediate_size)
-
-    def forward(self, x: Tensor, rotation: Rotation, lengths: Sequence[int]) -> Tensor:
-        """Map (P, C) to (P, C)."""
-        x = x + self.attention(self.norm1(x), rotation, lengths)
-        out: Tensor = x + self.mlp(self.norm2(x))
-        return out
-
-
 class Merger(nn.Module):
     """Join the patches of each merge block to one token in the language model's width.
 
@@ -74,17 +56,14 @@ class Merger(nn.Module):
     def __init__(self, config: VisionConfig, joined_norm: bool) -> None:
         super().__init__()
         joined = config.hidden_size * config.merge_size**2
-        self.joined, self.joined_norm = joined, joined_norm
+        self.joined_norm = joined_norm
         self.norm = nn.LayerNorm(joined if joined_norm else config.hidden_size, eps=_EPS)
         self.fc1 = nn.Linear(joined, joined)
         self.fc2 = nn.Linear(joined, config.out_hidden_size)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (P, C) to (M, F)."""
-        if self.joined_norm:
-            x = self.norm(x.view(-1, self.joined))
-        else:
-            x = self.norm(x).view(-1, self.joined)
+        """Map the patches of blocks (…, merge², C) to tokens (…, F)."""
+        x = self.norm(x.flatten(-2)) if self.joined_norm else self.norm(x).flatten(-2)
         out: Tensor = self.fc2(F.gelu(self.fc1(x)))  # erf, unlike the layers'
         return out
 
@@ -99,7 +78,12 @@ class VisionTower(nn.Module):
         kernel = (config.temporal_patch_size, patch, patch)
         self.patch_embedding = nn.Conv3d(3, width, kernel, stride=kernel)
         self.position_embedding = nn.Parameter(torch.randn(config.num_positions, width) * 0.02)
-        self.layers = nn.ModuleList(VisionLayer(config) for _ in range(config.num_layers))
+        self.layers = nn.ModuleList(
+            VisionLayer(
+                width, config.intermediate_size, _EPS, VisionAttention(width, config.num_heads)
+            )
+            for _ in range(config.num_layers)
+        )
         self.merger = Merger(config, joined_norm=False)
         self.deepstack = nn.ModuleList(Merger(config, joined_norm=True) for _ in config.deepstack)
 
@@ -116,13 +100,13 @@ class VisionTower(nn.Module):
         x = self.embed(pixel_values) + self.positions(grids)
         rotation = self.rotation(grids, x.device)
         lengths = [height * width for height, width in grids]
-        deepstack = []
+        blocks, deepstack = (-1, self.config.merge_size**2, x.shape[-1]), []
         for index, layer in enumerate(self.layers):
             x = layer(x, rotation, lengths)
             if index in self.config.deepstack:
                 place = self.config.deepstack.index(index)
-                deepstack.append(self.deepstack[place](x))
-        return self.merger(x), deepstack
+                deepstack.append(self.deepstack[place](x.view(blocks)))
+        return self.merger(x.view(blocks)), deepstack
 
     def embed(self, pixel_values: Tensor) -> Tensor:
         """Map patches (P, 3·frames·rows·columns) to (P, C): the kernel covers one patch."""
@@ -140,8 +124,7 @@ class VisionTower(nn.Module):
     def rotation(self, grids: Sequence[Grid], device: torch.device) -> Rotation:
         """Return cosines and sines (P, 1, D) float32: half the angles by row, half by column."""
         angle = rotary_angles(self._places('places', grids).to(device), self.config)
-        angle = torch.cat((angle, angle), dim=-1)[:, None]
-        return angle.cos(), angle.sin()
+        return rotation_of(angle[:, None], angle)
 
     def _places(self, name: str, grids: Sequence[Grid]) -> Tensor:
         side = round(self.config.num_positions**0.5)
