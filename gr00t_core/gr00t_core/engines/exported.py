@@ -3,6 +3,7 @@
 """What the engines share that run an export on the CPU: manifest, threads, the two graphs."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 import os
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,12 @@ class ExportedBackend(FoldedBackend):
     """Two graphs of `gr00t export onnx`, loaded without torch.
 
     Attributes:
+        precisions: Of exports that the engine runs.
         manifest: What the export says of itself.
         threads: CPU threads of the engine.
     """
+
+    precisions: Sequence[str] = ('fp32', 'fp16', 'bf16', 'int8', 'int8w')
 
     def __init__(
         self,
@@ -112,7 +116,14 @@ class ExportedBackend(FoldedBackend):
         try:
             return self.load(path)
         except Exception as error:  # the runtimes' own errors have no common base
-            raise BackendError(f'{path} cannot be loaded: {error}. Export it again.') from None
+            advice = 'Export it again'
+            if self.manifest.precision not in self.precisions:
+                advice = (
+                    f'It is {self.manifest.precision}, and engine {self.name!r} runs'
+                    f' {", ".join(self.precisions)}: export the checkpoint with --precision'
+                    f' {self.precisions[0]}'
+                )
+            raise BackendError(f'{path} cannot be loaded: {error}. {advice}.') from None
 
     def _check_slot(self, slot: int) -> None:
         if slot != self.manifest.slot:

@@ -19,6 +19,7 @@ class OnnxBackend(ExportedBackend):
     """Two ONNX Runtime sessions."""
 
     name = 'onnxruntime'
+    precisions = ('fp32', 'fp16', 'int8', 'int8w')  # its CPU kernels multiply no bfloat16
 
     def load(self, path: Path) -> onnxruntime.InferenceSession:
         """Return a session."""
