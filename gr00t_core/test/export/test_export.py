@@ -252,7 +252,10 @@ def test_mistakes_are_named(checkpoint, exports, tmp_path):
     broken = tmp_path / 'broken'
     shutil.copytree(exports['fp32'], broken)
     (broken / 'action_steps.onnx').write_bytes(b'nonsense')
-    with pytest.raises(BackendError, match=r'action_steps.onnx cannot be loaded'):
+    with pytest.raises(BackendError, match=r'action_steps.onnx cannot be loaded.*Export it again'):
+        OnnxBackend(broken)
+    replace(Manifest.read(broken), precision='bf16').write(broken)
+    with pytest.raises(BackendError, match=r"bf16, and engine 'onnxruntime' runs fp32"):
         OnnxBackend(broken)
     (broken / 'action_steps.onnx').unlink()
     with pytest.raises(BackendError, match=r'action_steps.onnx is missing'):

@@ -20,9 +20,12 @@ from gr00t_core.json_file import read_json
 from gr00t_core.models.n1_7.groups import Group, POSES
 from gr00t_core.models.n1_7.images import ImageTransform
 from gr00t_core.models.n1_7.numbers import NUMBERS
+from gr00t_core.transforms.rotation import ROTATION_WIDTHS
 
 PROCESSOR, STATISTICS, SLOTS = 'processor_config.json', 'statistics.json', 'embodiment_id.json'
 COLORS = ('brightness', 'contrast', 'saturation', 'hue')
+_MOST_PIXELS = 4096  # of a side: Qwen's processor makes larger pictures smaller again
+_MOST_COLOR = 100  # of a color's jitter; from 1 on it may take all of it
 # Upstream's class defaults of processor_kwargs.
 _DEFAULTS: Mapping[str, Any] = {
     'apply_sincos_state_encoding': False,
@@ -102,6 +105,7 @@ class ProcessorConfig:
                 f'{self.folder / PROCESSOR}: processor_kwargs is missing or no JSON object'
             )
         self.settings: dict[str, Any] = {**_DEFAULTS, **settings}
+        self._check_settings()
         self.statistics = self._read(STATISTICS)
         has_slots = contents is not None or (self.folder / SLOTS).is_file()
         told = self._read(SLOTS) if has_slots else {}
@@ -119,7 +123,7 @@ class ProcessorConfig:
     @property
     def state_dropout(self) -> float:
         """Return the probability, in training, that a sample's normalised state is zeroed."""
-        return float(self.settings['state_dropout_prob'])
+        return float(self.settings['state_dropout_prob'] or 0)
 
     @property
     def color_jitter(self) -> dict[str, float]:
@@ -132,7 +136,7 @@ class ProcessorConfig:
         if (
             not isinstance(told, dict)
             or not set(told) <= set(COLORS)
-            or not all(isinstance(value, int | float) and value >= 0 for value in told.values())
+            or not all(_is_number(value, _MOST_COLOR) for value in told.values())
         ):
             self._fail('color_jitter_params', told, f'numbers from 0 on for {", ".join(COLORS)}')
         return {name: float(told.get(name, 0)) for name in COLORS}
@@ -146,7 +150,7 @@ class ProcessorConfig:
         )
         if crop is None and _are_sides(target) and _are_sides(window):
             crop = window[0] / target[0]
-        if not isinstance(crop, int | float) or not 0 < crop <= 1:
+        if not _is_number(crop, 1) or crop == 0:
             self._fail('crop_fraction', crop, 'a number in (0, 1], or image_crop_size')
         return float(crop)
 
@@ -156,17 +160,20 @@ class ProcessorConfig:
         target, window = of['image_target_size'], of['image_crop_size']
         for key in ('image_target_size', 'image_crop_size'):
             if of[key] is not None and not _are_sides(of[key]):
-                self._fail(key, of[key], 'two positive ints or null')
+                self._fail(key, of[key], f'two ints from 1 to {_MOST_PIXELS} or null')
         square = None
         if not of['use_albumentations']:
             if target is None or window is None:
                 self._fail('image_target_size', target, 'two ints, with image_crop_size')
+            if window[0] > target[0] or window[1] > target[1]:
+                self._fail('image_crop_size', window, f'at most image_target_size {target}')
             square = (tuple(target), tuple(window))
         edge = of['shortest_image_edge']
         if edge is None and target is not None:
             edge = target[0]
-        if type(edge) is not int or edge < 1:
-            self._fail('shortest_image_edge', edge, 'a positive int, or image_target_size')
+        if type(edge) is not int or not 1 <= edge <= _MOST_PIXELS or int(edge * self.crop) < 1:
+            allowed = f'an int up to {_MOST_PIXELS} of which a crop leaves something'
+            self._fail('shortest_image_edge', edge, f'{allowed}, or image_target_size')
         letterbox = bool(of['letter_box_transform'])
         return ImageTransform(edge, self.crop, letterbox, square, patch, merge, frames)
 
@@ -215,9 +222,9 @@ class ProcessorConfig:
             low = self._statistic(tag, 'state', name, 'min')
             return Group(name, 'sin_cos', low, low, False, excluded=self._excluded(modality))
         if name in modality.mean_std:
-            low, high = (self._statistic(tag, 'state', name, key) for key in ('mean', 'std'))
+            low, high = self._pair(tag, 'state', name, ('mean', 'std'))
             return Group(name, 'mean_std', low, high, False, excluded=self._excluded(modality))
-        low, high = self._bounds(tag, 'state', name)
+        low, high = self._pair(tag, 'state', name, self._bounds)
         clip = bool(self.settings['clip_outliers'])
         return Group(name, 'min_max', low, high, clip, excluded=self._excluded(modality))
 
@@ -225,18 +232,24 @@ class ProcessorConfig:
         name, clip = modality.keys[index], bool(self.settings['clip_outliers'])
         reference, pose = self._relation(tag, modality, index)
         kind = 'action' if reference is None else 'relative_action'
+        treatment, keys = 'min_max', self._bounds
         if name in modality.mean_std:
-            low, high = (self._statistic(tag, kind, name, key) for key in ('mean', 'std'))
-            return Group(name, 'mean_std', low, high, clip, reference, pose)
-        if reference is not None:  # per step, and never percentiles
-            low, high = (self._statistic(tag, kind, name, key) for key in ('min', 'max'))
-        else:
-            low, high = self._bounds(tag, kind, name)
+            treatment, keys = 'mean_std', ('mean', 'std')
+        elif reference is not None:  # per step, and never percentiles
+            keys = ('min', 'max')
+        low, high = self._pair(tag, kind, name, keys)
         if low.ndim == 2 and len(low) < len(modality.steps):
             self._fail(
                 f'{tag}.{kind}.{name}', f'{len(low)} rows', f'{len(modality.steps)}', STATISTICS
             )
-        return Group(name, 'min_max', low, high, clip, reference, pose)
+        width = low.shape[-1]
+        if reference is not None:
+            start = len(self._statistic(tag, 'state', reference, 'min'))
+            wanted = start if pose is None else 3 + ROTATION_WIDTHS[POSES[pose]]
+            if not width == start == wanted:
+                found = f'{width} wide, state {reference!r} {start}'
+                self._fail(f'{tag}.{kind}.{name}', found, f'{wanted} for both', STATISTICS)
+        return Group(name, treatment, low, high, clip, reference, pose)
 
     def _relation(
         self, tag: str, modality: '_Modality', index: int
@@ -246,7 +259,7 @@ class ProcessorConfig:
             return None, None
         told, name = modality.actions[index], modality.keys[index]
         where = f'modality_configs.{tag}.action.action_configs.{index}'
-        if told.get('rep') not in {'RELATIVE', 'ABSOLUTE'}:
+        if told.get('rep') not in ('RELATIVE', 'ABSOLUTE'):
             self._fail(f'{where}.rep', told.get('rep'), "'RELATIVE' or 'ABSOLUTE'")
         if told['rep'] == 'ABSOLUTE':
             return None, None
@@ -255,7 +268,7 @@ class ProcessorConfig:
             self._fail(f'{where}.state_key', reference, 'the name of a state group')
         if told.get('type') == 'NON_EEF':
             return reference, None
-        if told.get('type') != 'EEF' or told.get('format') not in POSES:
+        if told.get('type') != 'EEF' or told.get('format') not in tuple(POSES):
             found = f'{told.get("type")} {told.get("format")}'
             self._fail(where, found, f'NON_EEF, or EEF with {", ".join(POSES)}')
         return reference, told['format']
@@ -263,9 +276,15 @@ class ProcessorConfig:
     def _excluded(self, modality: '_Modality') -> bool:
         return bool(self.settings['exclude_state'] or modality.excluded)
 
-    def _bounds(self, tag: str, kind: str, name: str) -> tuple[Any, Any]:
-        keys = ('q01', 'q99') if self.settings['use_percentiles'] else ('min', 'max')
+    @property
+    def _bounds(self) -> tuple[str, str]:
+        return ('q01', 'q99') if self.settings['use_percentiles'] else ('min', 'max')
+
+    def _pair(self, tag: str, kind: str, name: str, keys: tuple[str, str]) -> tuple[Any, Any]:
         low, high = (self._statistic(tag, kind, name, key) for key in keys)
+        if low.shape != high.shape:
+            where = f'{tag}.{kind}.{name}.{keys[1]}'
+            self._fail(where, f'of shape {high.shape}', f'{low.shape} as {keys[0]}', STATISTICS)
         return low, high
 
     def _statistic(self, tag: str, kind: str, name: str, key: str) -> NDArray[np.float64]:
@@ -274,7 +293,7 @@ class ProcessorConfig:
             found = found.get(part) if isinstance(found, dict) else None
         try:
             values = np.asarray(found, np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             values = np.empty(0)
         wanted = 2 if kind == 'relative_action' else 1
         if values.ndim != wanted or not values.size or not np.isfinite(values).all():
@@ -282,14 +301,29 @@ class ProcessorConfig:
             self._fail(f'{tag}.{kind}.{name}.{key}', found, rows, STATISTICS)
         return values
 
+    def _check_settings(self) -> None:
+        """Refuse flags and numbers that are none; null is what is off or 0."""
+        of = self.settings
+        for key, default in _DEFAULTS.items():
+            if type(default) is bool and not (of[key] is None or type(of[key]) is bool):
+                self._fail(key, of[key], 'true or false')
+        for key, most in (('state_dropout_prob', 1), ('random_rotation_angle', 360)):
+            if of[key] is not None and not _is_number(of[key], most):
+                self._fail(key, of[key], f'a number from 0 to {most}')
+        if type(of['max_action_horizon']) is not int or of['max_action_horizon'] < 1:
+            self._fail('max_action_horizon', of['max_action_horizon'], 'a positive int')
+
     def _modality(self, tag: str, name: str) -> '_Modality':
         where = f'modality_configs.{tag}.{name}'
         told = self._layouts[tag].get(name) if isinstance(self._layouts[tag], dict) else None
         if not isinstance(told, dict):
             self._fail(where, told, 'an object with delta_indices and modality_keys')
         keys, steps = told.get('modality_keys'), told.get('delta_indices')
-        if not isinstance(keys, list) or not keys or not all(isinstance(k, str) for k in keys):
-            self._fail(f'{where}.modality_keys', keys, 'a list of names')
+        if not keys or not _are_names(keys) or len(set(keys)) < len(keys):
+            self._fail(f'{where}.modality_keys', keys, 'a list of names, each once')
+        for key in ('sin_cos_embedding_keys', 'mean_std_embedding_keys'):
+            if told.get(key) is not None and not _are_names(told[key]):
+                self._fail(f'{where}.{key}', told[key], 'a list of names or null')
         if not isinstance(steps, list) or not steps or not all(type(s) is int for s in steps):
             self._fail(f'{where}.delta_indices', steps, 'a list of ints')
         actions = told.get('action_configs')
@@ -347,5 +381,14 @@ def _are_sides(value: object) -> bool:
     return (
         isinstance(value, list)
         and len(value) == 2
-        and all(type(side) is int and side > 0 for side in value)
+        and all(type(side) is int and 1 <= side <= _MOST_PIXELS for side in value)
     )
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def _is_number(value: object, most: float) -> bool:
+    """Return whether it is a number from 0 to `most`; true and false are none."""
+    return isinstance(value, int | float) and type(value) is not bool and 0 <= value <= most
