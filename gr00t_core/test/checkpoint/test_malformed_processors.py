@@ -105,8 +105,11 @@ def test_config_is_read_or_refused(path, value):
     assert len(told or '') < 3000
 
 
-@settings(max_examples=200, deadline=None)
-@given(path=st.sampled_from(list(places(FILES))), value=st.sampled_from(ODD))
+@settings(max_examples=100, deadline=None)
+@given(
+    path=st.sampled_from([path for path in places(FILES) if len(path) > 1]),
+    value=st.sampled_from(ODD),
+)
 def test_processor_files_are_used_or_refused(folder, path, value):
     told = error_of(lambda: use(folder, changed(FILES, path, value)))
     assert len(told or '') < 3000
