@@ -69,6 +69,7 @@ class Person:
     def picture(self, name):
         """Keep a picture of the page, where a folder for it is named."""
         if folder := os.environ.get('GR00T_PICTURES'):
+            self.page.evaluate('scrollTo(0, 0)')  # the bar stays at the top
             self.page.screenshot(path=Path(folder) / f'{name}.png', full_page=True)
 
     def phone_picture(self, browser, address, name, selector):
