@@ -174,6 +174,8 @@ def test_what_cannot_be_opened_is_told(source, tmp_path):
         main([str(tmp_path)])
     with pytest.raises(DatasetError, match='one dataset at a time'):
         main([str(source), str(source)])
+    with pytest.raises(ParameterError, match=r'--robot, --split: of bags; .* is a dataset'):
+        main([str(source), '--robot', 'so101', '--split', 'goal'])
     with pytest.raises(ParameterError, match='--port 0'):
         main([str(source), '--port', '0'])
     (tmp_path / 'empty').mkdir()

@@ -106,6 +106,11 @@ def _check(asked: argparse.Namespace, *, is_dataset: bool) -> None:
             raise DatasetError(f'{path}: does not exist; give a dataset, or bags')
     if is_dataset and len(asked.paths) > 1:
         raise DatasetError('one dataset at a time: give its folder alone')
+    of_bags = [name for name in ('robot', 'namespace', 'work') if getattr(asked, name)]
+    of_bags += ['split'] if asked.split != 'bag' else []
+    if is_dataset and of_bags:
+        shown = ', '.join(f'--{name}' for name in of_bags)
+        raise ParameterError(f'{shown}: of bags; {asked.paths[0]} is a dataset: leave it out')
     if not is_dataset and not asked.robot:
         raise ParameterError(
             f'{asked.paths[0]}: has no {INFO}, so it is taken for bags: give --robot NAME or FILE'
