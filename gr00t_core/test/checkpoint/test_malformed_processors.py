@@ -2,16 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whatever N1.7's config.json and processor files hold: used, or one clear error says what."""
 
-from copy import deepcopy
 import json
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from malformed import changed, error_of, ODD, places
 import numpy as np
 import pytest
 
 from gr00t_core.checkpoint.metadata import metadata_from_limits
-from gr00t_core.errors import CheckpointError, Gr00tError
+from gr00t_core.errors import CheckpointError
 from gr00t_core.models.n1_7.config import Gr00tN17Config
 from gr00t_core.models.n1_7.processor import N17Transforms
 from gr00t_core.models.n1_7.processor_config import (
@@ -26,8 +26,6 @@ from gr00t_core.models.n1_7.sizes import SIZES
 from gr00t_core.models.small_tokenizer import make_small_tokenizer, save_small_tokenizer
 from gr00t_core.robot.file import load_robot
 
-ODD = [None, True, 0, 1, -1, 2**31, 10**400, 1e308, float('nan'), float('inf'), '', 'x' * 9, []]
-ODD += [{}, [[[]]], {'a': {}}, [1, 'x'], [10**400] * 6, [None] * 6, 3.5, [0.5], [-5, -5], ...]
 TAG = 'new_embodiment'
 
 
@@ -47,30 +45,6 @@ def config_and_files():
 RAW, CONFIG, FILES = config_and_files()
 
 
-def places(content, path=()):
-    """Give the path of every value of nested maps and short lists."""
-    if isinstance(content, dict):
-        inner = content.items()
-    else:
-        inner = enumerate(content) if isinstance(content, list) and len(content) < 4 else ()
-    for key, value in inner:
-        yield (*path, key)
-        yield from places(value, (*path, key))
-
-
-def changed(content, path, value):
-    """Return the content with one value replaced, or removed where it is `...`."""
-    copy = deepcopy(content)
-    inner = copy
-    for key in path[:-1]:
-        inner = inner[key]
-    if value is ...:
-        del inner[path[-1]]
-    else:
-        inner[path[-1]] = value
-    return copy
-
-
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp('processors')
@@ -88,14 +62,6 @@ def use(folder, files):
     with np.errstate(all='ignore'):
         transforms.apply(observation, pictures=False)
         transforms.unapply(np.zeros((1, 40, 132), np.float32), observation)
-
-
-def error_of(call):
-    try:
-        call()
-    except Gr00tError as error:
-        return str(error)
-    return None
 
 
 @settings(max_examples=300, deadline=None)
