@@ -336,7 +336,8 @@ class Stage:
         """Wait until the policy is active and everybody hears everybody."""
 
         def active() -> bool:
-            state = client.call(GetState, 'policy_node/get_state', GetState.Request(), 120.0, 5.0)
+            name, request = 'policy_node/get_state', GetState.Request()
+            state = client.call(GetState, name, request, limit_s=120.0, again_s=5.0)
             return str(state.current_state.label) == 'active'
 
         if self._acts:

@@ -108,12 +108,12 @@ def make_jobs(
         )
         jobs.append(Job(bag, robot, own, work / f'{name}-{key.hexdigest()[:16]}'))
     # Also by a link, or by the file in a folder.
-    given = Counter(place for job in jobs for place in _places(job.bag))
-    folders = Counter(job.folder for job in jobs)
+    places = [{job.folder, *_places(job.bag)} for job in jobs]
+    given = Counter(place for each in places for place in each)
     twice = [
         str(job.bag)
-        for job in jobs
-        if folders[job.folder] > 1 or any(given[place] > 1 for place in _places(job.bag))
+        for job, each in zip(jobs, places, strict=True)
+        if any(given[place] > 1 for place in each)
     ]
     if twice:
         raise BagError(f'the same bag is given more than once: {", ".join(twice)}')

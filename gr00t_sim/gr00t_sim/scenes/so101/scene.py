@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gr00t_core.errors import Gr00tError
+from gr00t_sim.scenes import interface
 
 JOINTS = ('shoulder_pan', 'shoulder_lift', 'elbow_flex', 'wrist_flex', 'wrist_roll', 'gripper')
 CAMERAS = ('front', 'wrist')
@@ -147,8 +148,8 @@ class Layout(str, Enum):
     """
 
     FREE = 'free'
-    ORDERED = 'ordered'
-    ALONE = 'alone'
+    ORDERED = interface.ORDERED
+    ALONE = interface.ALONE
 
 
 def parse_layout(text: str) -> Layout:
